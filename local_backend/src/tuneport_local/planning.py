@@ -1,0 +1,174 @@
+"""From a recipe to a plan, without torch and without touching anything: settings, defaults, the data as they will lie in the job folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from pydantic import Field
+
+from tuneport.errors import CheckFailed, RecipeError, Unsupported
+from tuneport.examples import ChatExample, Example, ImagePart, MediaPart
+from tuneport.finding import Finding
+from tuneport.plan import Plan, PlannedFile, PlannedRequest
+from tuneport.recipe import SFT, Recipe, _Strict
+
+if TYPE_CHECKING:
+    from tuneport.dataset import Dataset
+
+Auto = Literal["auto"]
+Steps = Annotated[int, Field(ge=1)]
+_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Defaults:
+    """What `auto` in a recipe means on this machine, wherever the hardware has no say."""
+
+    epochs: int = 3
+    batch_size: int = 8
+    learning_rate: float = 5e-4
+
+
+DEFAULTS = Defaults()
+
+
+class LocalOptions(_Strict):
+    """`options.local` of a recipe. `auto` leaves the value to the hardware; the events of the job say what it became.
+
+    `precision` is that of the frozen base, `adapter_precision` that of the trained weights. The three `…_every` count optimizer steps.
+    `trust_remote_code` runs Python code that comes with a model of the hub: only for models whose code you have read.
+    """
+
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,2})?)$")] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    adapter_precision: Literal["auto", "fp32", "bf16"] = "auto"
+    eval_every: Steps | Auto = "auto"
+    checkpoint_every: Steps | Auto = "auto"
+    log_every: Steps = 1
+    gradient_checkpointing: bool | Auto = "auto"
+    trust_remote_code: bool = False
+
+
+def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:
+    """The recipe's settings for this provider. Raises RecipeError naming the key, with the nearest known one."""
+    try:
+        return LocalOptions(**recipe.options.get(provider, {}))
+    except RecipeError as error:
+        raise RecipeError(f"options.{provider}: {error.message}", remedy=error.remedy) from None
+
+
+def hyperparameters(recipe: Recipe, options: LocalOptions) -> dict[str, Any]:
+    """Every number the training will use; `auto` stays only where the hardware decides."""
+    method = recipe.method
+    return {
+        "epochs": _or(method.epochs, DEFAULTS.epochs),
+        "batch_size": _or(method.batch_size, DEFAULTS.batch_size),
+        "learning_rate": _learning_rate(method),
+        "warmup_ratio": method.warmup_ratio,
+        "schedule": method.schedule,
+        "weight_decay": method.weight_decay,
+        "max_grad_norm": method.max_grad_norm,
+        "max_length": method.max_length,
+        "too_long": method.too_long,
+        "lora": {
+            "rank": method.lora.rank,
+            "alpha": method.lora.scale * method.lora.rank,
+            "dropout": method.lora.dropout,
+            "targets": method.lora.targets if isinstance(method.lora.targets, str) else list(method.lora.targets),
+        },
+        "seed": recipe.seed,
+        **options.model_dump(),
+    }
+
+
+def plan(recipe: Recipe, *, provider: str, scope: str, base: str) -> Plan:
+    """The plan for a recipe whose base has been found to exist. Raises RecipeError, Unsupported, DatasetError, CheckFailed."""
+    values = hyperparameters(recipe, options_of(recipe, provider=provider))
+    datasets = {"train": recipe.train} | ({"validation": recipe.validation} if recipe.validation is not None else {})
+    files = tuple(_file(dataset, purpose=purpose) for purpose, dataset in datasets.items())
+    body = {
+        "base": base,
+        "method": recipe.method.kind,
+        "hyperparameters": values,
+        "files": {file.purpose: f"{{file:{file.purpose}}}" for file in files},
+        "suffix": recipe.suffix,
+    }
+    return Plan(
+        provider=provider,
+        scope=scope,
+        base=base,
+        method=recipe.method.kind,
+        requests=(PlannedRequest("create job folder", body),),
+        files=files,
+        hyperparameters=values,
+        recipe=recipe.to_dict(),
+        recipe_fingerprint=recipe.fingerprint,
+        dataset_fingerprint=recipe.train.fingerprint,
+        seed=recipe.seed,
+        suffix=recipe.suffix,
+        notes=_notes(recipe, values),
+    )
+
+
+def _or(value: Any, default: Any) -> Any:
+    return default if value == "auto" else value
+
+
+def _learning_rate(method: SFT) -> float:
+    if method.learning_rate_multiplier != "auto":
+        return DEFAULTS.learning_rate * method.learning_rate_multiplier
+    return float(_or(method.learning_rate, DEFAULTS.learning_rate))
+
+
+def _notes(recipe: Recipe, values: dict[str, Any]) -> tuple[str, ...]:
+    method = recipe.method
+    taken = [f"{name} {values[name]:g}" for name in ("epochs", "batch_size", "learning_rate") if getattr(method, name) == "auto"]
+    notes = [f"taken where the recipe says auto: {', '.join(taken)}"] if taken else []
+    if method.learning_rate_multiplier != "auto":
+        notes.append(f"learning rate {values['learning_rate']:g} = {method.learning_rate_multiplier:g} x the local default {DEFAULTS.learning_rate:g}")
+    return tuple(notes)
+
+
+def _file(dataset: Dataset, *, purpose: str) -> PlannedFile:
+    """The dataset as chat JSONL. One pass over the rows finds what cannot be trained on and counts them, another takes the digest."""
+    problems: list[Finding] = []
+    rows = 0
+    for rows, (line, row) in enumerate(_numbered(dataset), start=1):  # noqa: B007
+        if (problem := _problem(row)) is not None and len(problems) < _SHOWN:
+            problems.append(Finding("local-kind", "error", problem, line=line))
+    if problems:
+        raise CheckFailed(_listed(problems, purpose=purpose), remedy="See: tuneport data check")
+    if rows == 0:
+        raise RecipeError(f"the {purpose} dataset has no rows.", remedy="Give a file with at least one conversation.")
+    return PlannedFile.from_chunks(lambda: dataset.chunks(format="chat"), purpose=purpose, rows=rows)
+
+
+def _numbered(dataset: Dataset) -> Iterator[tuple[int, Example]]:
+    return enumerate(dataset, start=1)
+
+
+def _problem(row: Example) -> str | None:
+    if not isinstance(row, ChatExample):
+        return f"a {_KINDS.get(type(row).__name__, 'row')} cannot be learned with method sft; it needs conversations or prompt/completion pairs"
+    if any(isinstance(part, ImagePart | MediaPart) for message in row.messages if isinstance(message.content, tuple) for part in message.content):
+        return "has images or other media, which Tuneport does not train on locally yet"
+    return None
+
+
+_KINDS = {"PreferenceExample": "preference row", "PromptExample": "prompt without an answer", "LabelledExample": "labelled row"}
+
+
+def _listed(problems: list[Finding], *, purpose: str) -> str:
+    lines = "; ".join(f"row {problem.line}: {problem.message}" for problem in problems[:3])
+    more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
+    return f"the {purpose} dataset cannot be used: {lines}{more}."
+
+
+def body_of(plan: Plan) -> dict[str, Any]:
+    """The one request of a local plan, JSON-ready."""
+    if len(plan.requests) != 1 or plan.requests[0].call != "create job folder":
+        raise Unsupported(f"this plan was made for {plan.provider}, not for a local backend.")
+    return dict(json.loads(json.dumps(plan.requests[0].body)))

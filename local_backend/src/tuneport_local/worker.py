@@ -1,0 +1,170 @@
+"""The worker of one job: `python -m tuneport_local.worker <folder>`. Waits for its device, trains, says how it ended.
+
+It imports torch only once it has the device, so that a waiting worker is small. A second thread watches the client's wish and sees to it
+that a cancel ends the process within ten seconds whatever the first one is doing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import FrameType
+
+from tuneport.errors import TuneportError
+from tuneport.job import JobState
+from tuneport_local import marks
+from tuneport_local.devices import DeviceQueue, device_of
+from tuneport_local.jobfolder import JobFolder, JobStatus
+from tuneport_local.launch import claim, process_started
+
+_LOOK_EVERY_S = 0.5
+_CANCEL_GRACE_S = 6.0
+_CANCEL_LIMIT_S = 9.0
+
+Outcome = str
+"""succeeded | paused | cancelled, as `training.train` returns it."""
+
+
+class _Stop(BaseException):
+    """Raised in the training thread by a signal. Not an Exception, so that no library swallows it."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the job in the folder given. Exit code 0 when its state says how it ended, 75 when another worker has it."""
+    parser = argparse.ArgumentParser(prog="python -m tuneport_local.worker", description="Trains one job folder.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--lock", type=int, help="an open descriptor that holds the job's lock, handed down by the client")
+    given = parser.parse_args(arguments)
+    folder = JobFolder(given.folder.absolute())
+    lock = given.lock if given.lock is not None else claim(folder)
+    if lock is None:
+        print(f"another worker has {folder.path}", file=sys.stderr)
+        return 75
+    os.set_inheritable(lock, False)
+    signal.signal(signal.SIGTERM, _stop)
+    status = _introduce(folder)
+    _run(folder, DeviceQueue(folder.path.parent.parent / "devices", device_of(status.device or "auto")))
+    return 0
+
+
+def _introduce(folder: JobFolder) -> JobStatus:
+    """Writes who is at work, so that a client can tell whether we still live."""
+    folder.mend()
+    pid = os.getpid()
+    status = replace(folder.status(), state=JobState.QUEUED, detail="", pid=pid, process_started=process_started(pid), host=os.uname().nodename)
+    return folder.write_status(status)
+
+
+def _run(folder: JobFolder, queue: DeviceQueue) -> None:
+    try:
+        queue.enter(folder.id, folder.status())
+        outcome = _wait_for_device(folder, queue) or _train_watched(folder)
+        _end(folder, outcome)
+    except _Stop:
+        _end(folder, "cancelled" if folder.wish() == "cancel" else "paused")
+    except TuneportError as error:
+        _fail(folder, str(error))
+    except Exception as error:  # whatever a library raises ends this job, with its reason, and nothing else
+        traceback.print_exc()
+        _fail(folder, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'} (the full report is in worker.log)")
+    finally:
+        queue.leave(folder.id)
+
+
+def _wait_for_device(folder: JobFolder, queue: DeviceQueue) -> Outcome | None:
+    """Waits for our turn. An outcome means that the client no longer wants to wait."""
+    said = ""
+    while True:
+        wish = folder.wish()
+        if wish != "run":
+            return "cancelled" if wish == "cancel" else "paused"
+        ahead = queue.ahead_of(folder.id)
+        if ahead == 0 and queue.take():
+            return None
+        ahead = max(ahead, 1)
+        detail = f"behind {ahead} {'job' if ahead == 1 else 'jobs'}"
+        if detail != said:
+            folder.phase(JobState.QUEUED, detail)
+            said = detail
+        time.sleep(_LOOK_EVERY_S)
+
+
+def _train_watched(folder: JobFolder) -> Outcome:
+    over = threading.Event()
+    watch = threading.Thread(target=_watch, args=(folder, over), name="wish-watch", daemon=True)
+    watch.start()
+    try:
+        return _train(folder)
+    finally:
+        over.set()
+        watch.join()
+
+
+def _train(folder: JobFolder) -> Outcome:
+    folder.phase(JobState.STARTING, "loading libraries")
+    from tuneport_local.training import TrainingSpec, train
+
+    recipe = folder.recipe()
+    return train(folder, spec=TrainingSpec.from_dict(recipe), home=Path(recipe["home"]))
+
+
+def _watch(folder: JobFolder, over: threading.Event) -> None:
+    """After a cancel: `_CANCEL_GRACE_S` for the training to stop by itself, then a signal to it, then the end of the process."""
+    asked: float | None = None
+    signalled = False
+    while not over.wait(_LOOK_EVERY_S):
+        if folder.wish() != "cancel":
+            continue
+        asked = asked or time.monotonic()
+        waited = time.monotonic() - asked
+        if waited > _CANCEL_LIMIT_S:
+            _end(folder, "cancelled")
+            os._exit(0)
+        if waited > _CANCEL_GRACE_S and not signalled:
+            signalled = True
+            os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _stop(_number: int, _frame: FrameType | None) -> None:
+    raise _Stop
+
+
+def _end(folder: JobFolder, outcome: Outcome) -> None:
+    _ENDINGS[outcome](folder)
+
+
+def _succeeded(folder: JobFolder) -> None:
+    folder.phase(JobState.SUCCEEDED)
+    folder.event("info", "succeeded")
+
+
+def _paused(folder: JobFolder) -> None:
+    checkpoint = marks.newest_checkpoint(folder)
+    folder.phase(JobState.PAUSED, f"on request, at {checkpoint.name}" if checkpoint else "on request, before the first step")
+    folder.event("info", "paused")
+
+
+def _cancelled(folder: JobFolder) -> None:
+    kept = marks.something_kept(folder)
+    folder.phase(JobState.CANCELLED, "what was trained so far is kept" if kept else "", partial=kept)
+    folder.event("info", "cancelled")
+
+
+def _fail(folder: JobFolder, reason: str) -> None:
+    folder.event("error", reason)
+    folder.phase(JobState.FAILED, error=reason, partial=marks.something_kept(folder))
+
+
+_ENDINGS: dict[Outcome, Callable[[JobFolder], None]] = {"succeeded": _succeeded, "paused": _paused, "cancelled": _cancelled}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

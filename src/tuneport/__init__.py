@@ -1,0 +1,72 @@
+"""Tuneport: one client for every place a language model can be fine-tuned.
+
+    import tuneport as tp
+
+    data = tp.Dataset.read("tickets.jsonl")
+    train, test = data.split(test=0.2, seed=7)
+    recipe = tp.Recipe(base="smollm2-135m-instruct", method=tp.SFT(epochs=2), train=train)
+    client = tp.Client()
+    job = client.wait(client.submit(recipe, provider="local"))
+    print(client.evaluate(job.model, test, against="base"))
+
+Names are imported when first used, so that `import tuneport` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuneport.client import Client as Client
+    from tuneport.dataset import Dataset as Dataset
+    from tuneport.errors import TuneportError as TuneportError
+    from tuneport.evaluate import Evaluation as Evaluation
+    from tuneport.examples import ChatExample as ChatExample
+    from tuneport.examples import LabelledExample as LabelledExample
+    from tuneport.examples import Message as Message
+    from tuneport.examples import PreferenceExample as PreferenceExample
+    from tuneport.examples import PromptExample as PromptExample
+    from tuneport.finding import Finding as Finding
+    from tuneport.job import Event as Event
+    from tuneport.job import Job as Job
+    from tuneport.job import JobState as JobState
+    from tuneport.job import Metric as Metric
+    from tuneport.model import Deployment as Deployment
+    from tuneport.model import Model as Model
+    from tuneport.model import Prediction as Prediction
+    from tuneport.plan import Plan as Plan
+    from tuneport.provider import Generation as Generation
+    from tuneport.quote import Quote as Quote
+    from tuneport.recipe import SFT as SFT
+    from tuneport.recipe import LoRA as LoRA
+    from tuneport.recipe import Recipe as Recipe
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "client": ("Client",),
+    "dataset": ("Dataset",),
+    "errors": ("TuneportError",),
+    "evaluate": ("Evaluation",),
+    "examples": ("ChatExample", "LabelledExample", "Message", "PreferenceExample", "PromptExample"),
+    "finding": ("Finding",),
+    "job": ("Event", "Job", "JobState", "Metric"),
+    "model": ("Deployment", "Model", "Prediction"),
+    "plan": ("Plan",),
+    "provider": ("Generation",),
+    "quote": ("Quote",),
+    "recipe": ("SFT", "LoRA", "Recipe"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+__all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME_OF:
+        return getattr(import_module(f"tuneport.{_HOME_OF[name]}"), name)
+    raise AttributeError(f"module 'tuneport' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

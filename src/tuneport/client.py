@@ -1,0 +1,419 @@
+"""`Client`: what the SDK user and the command line both call."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from decimal import Decimal
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from tuneport import uri as uris
+from tuneport.clock import Clock, SystemClock
+from tuneport.connections import Connections, ProviderInfo
+from tuneport.errors import JobFailed, NotFound, RecipeError, Refused, TuneportError, Unreachable, Unsupported, UsageError
+from tuneport.job import Event, Job, JobState, Metric
+from tuneport.registry import JobRegistry
+from tuneport.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from tuneport.dataset import Dataset
+    from tuneport.evaluate import Contender, Evaluation
+    from tuneport.examples import Example, Message
+    from tuneport.finding import Finding
+    from tuneport.model import Model, Prediction
+    from tuneport.plan import Plan
+    from tuneport.poll import PollRound
+    from tuneport.provider import BaseModel, Generation, Provider, Server, Trainer
+    from tuneport.quote import Quote
+    from tuneport.recipe import Recipe
+    from tuneport.submit import Desk, SyncResult
+
+AgainstWord = Literal["base", "base+labels"]
+
+
+class Client:
+    """One client for every provider.
+
+    `home` is the state folder (default: TUNEPORT_HOME, else the platform's user data folder). `providers` are plug-ins given by hand, beside
+    the installed ones. Nothing is opened before it is used. A context manager; many processes may work on one home, threads may not share
+    a client.
+    """
+
+    def __init__(
+        self,
+        *,
+        home: str | Path | None = None,
+        settings: Settings | None = None,
+        clock: Clock | None = None,
+        providers: Iterable[Provider] = (),
+    ) -> None:
+        self.settings = settings if settings is not None else load_settings(home=home)
+        self.clock: Clock = clock or SystemClock()
+        self._connections = Connections(self.settings, self.clock, {provider.name: provider for provider in providers})
+
+    @cached_property
+    def registry(self) -> JobRegistry:
+        """The job registry, opened at first use."""
+        return JobRegistry(self.settings.home, clock=self.clock)
+
+    def close(self) -> None:
+        """Closes the registry if it was opened."""
+        if "registry" in self.__dict__:
+            self.registry.close()
+            del self.__dict__["registry"]
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # providers
+
+    def providers(self) -> list[ProviderInfo]:
+        """Every installed provider and configured profile; a broken one with its reason."""
+        return self._connections.listing()
+
+    def trainer(self, provider: str) -> Trainer:
+        """The trainer behind a provider or profile name."""
+        return self._connections.trainer(provider)
+
+    def server(self, provider: str) -> Server:
+        """The server behind a provider or profile name."""
+        return self._connections.server(provider)
+
+    def check(self, provider: str) -> Sequence[Finding]:
+        """Whether the provider can be used from here, as findings."""
+        return self.trainer(provider).check()
+
+    def catalogue(self, provider: str) -> Sequence[BaseModel]:
+        """The bases that can be tuned there."""
+        return self.trainer(provider).catalogue()
+
+    # before a job
+
+    def plan(self, recipe: Recipe, *, provider: str) -> Plan:
+        """What submitting would send, exactly. Sends nothing."""
+        return self.trainer(provider).plan(recipe)
+
+    def quote(self, recipe: Recipe, *, providers: Sequence[str] | None = None) -> list[Quote]:
+        """What the recipe would cost, at the given providers or at every installed one. One that cannot says why in `availability`."""
+        return [self._quote(recipe, name) for name in providers or self._connections.names()]
+
+    def _quote(self, recipe: Recipe, provider: str) -> Quote:
+        from tuneport.quote import Quote
+
+        try:
+            return self.trainer(provider).estimate(recipe)
+        except (RecipeError, Unsupported, Refused, Unreachable) as error:
+            base = recipe.base if isinstance(recipe.base, str) else recipe.base.get(provider, "-")
+            return Quote(provider=provider, base=base, lines=(), availability=error.message)
+
+    # jobs
+
+    def submit(
+        self, recipe: Recipe, *, provider: str, force: bool = False, recreate: bool = False, max_cost_usd: Decimal | None = None
+    ) -> Job:
+        """Plans and submits `recipe`, once. See `tuneport.submit.submit` for what `force` and `recreate` mean and what is raised."""
+        from tuneport.submit import submit
+
+        plan = self.plan(recipe, provider=provider)
+        if max_cost_usd is not None:
+            self._refuse_above(max_cost_usd, recipe, provider)
+        return submit(plan, desk=self._desk(provider), force=force, recreate=recreate)
+
+    def _refuse_above(self, most_usd: Decimal, recipe: Recipe, provider: str) -> None:
+        quote = self._quote(recipe, provider)
+        if quote.total_usd is None and quote.billed:
+            raise UsageError(
+                f"the cost at {provider} is not known, so it cannot be kept under {most_usd} USD.", remedy="See: tuneport quote"
+            )
+        if quote.total_usd is not None and quote.total_usd > most_usd:
+            raise UsageError(f"the quote at {provider} is {quote.total_usd} USD, above the {most_usd} USD allowed; nothing was sent.")
+
+    def _desk(self, provider: str) -> Desk:
+        from tuneport.submit import Desk
+
+        return Desk(provider=provider, trainer=self.trainer(provider), registry=self.registry, clock=self.clock)
+
+    def jobs(self, *, provider: str | None = None, refresh: bool = False) -> list[Job]:
+        """All jobs of the registry, newest first, and submits whose outcome is not known. `refresh` asks the providers first."""
+        if refresh:
+            self._poll(self.registry.jobs(provider=provider, live_only=True))
+        return self._unsettled(provider) + self.registry.jobs(provider=provider)
+
+    def _unsettled(self, provider: str | None) -> list[Job]:
+        from tuneport.intent import Phase
+
+        def as_job(intent: Any) -> Job:
+            return Job(
+                uri=f"{intent.provider}:?{intent.client_id}",
+                provider=intent.provider,
+                provider_id=None,
+                state=JobState.UNKNOWN,
+                provider_state=f"submit {intent.phase}",
+                client_id=intent.client_id,
+                scope=intent.scope,
+                created_at=intent.created_at,
+                base=intent.plan.get("base"),
+                method=intent.plan.get("method"),
+                plan_fingerprint=intent.plan_fingerprint,
+                error=intent.reason or None,
+                note="run: tuneport jobs sync",
+            )
+
+        phases = (Phase.INTENDED, Phase.CREATING, Phase.UNCERTAIN)
+        return [as_job(intent) for intent in self.registry.intents(phases=phases, provider=provider)]
+
+    def job(self, uri: str | Job, *, refresh: bool = True) -> Job:
+        """One job by URI, by a unique beginning of its URI or id, or, unknown here, by asking its provider (it is then recorded).
+
+        With `refresh` the provider is asked for its state; if it does not answer, the job comes back as last heard.
+        """
+        job = self._known(uri.uri if isinstance(uri, Job) else uri)
+        return self._poll([job]).jobs[0] if refresh and not job.state.terminal else job
+
+    def _known(self, uri: str) -> Job:
+        if (job := self.registry.job(uri)) is not None:
+            return job
+        matches = self.registry.match(uri)
+        if len(matches) == 1:
+            return matches[0]
+        if len(matches) > 1:
+            some = ", ".join(job.uri for job in matches[:4])
+            raise UsageError(f"{uri!r} fits {len(matches)} jobs: {some}.", remedy="Write more of it.")
+        return self._adopt(uri)
+
+    def _adopt(self, uri: str) -> Job:
+        from tuneport.errors import UnknownJob
+        from tuneport.submit import adopt
+
+        provider, provider_id = uris.split(uri)
+        if provider_id.startswith("?"):
+            raise UnknownJob(f"{uri} is a submit whose outcome is not known, not a job yet.", remedy="Run: tuneport jobs sync")
+        try:
+            return adopt(provider_id, desk=self._desk(provider))
+        except NotFound as error:
+            raise UnknownJob(error.message, remedy="See: tuneport jobs list") from None
+
+    def _poll(self, jobs: Sequence[Job]) -> PollRound:
+        from tuneport.poll import poll
+
+        look = poll(jobs, trainers=self._trainers(jobs), registry=self.registry)
+        return replace(look, jobs=tuple(self._complete(job) for job in look.jobs))
+
+    def _trainers(self, jobs: Sequence[Job]) -> dict[str, Trainer]:
+        return {provider: self.trainer(provider) for provider in {job.provider for job in jobs if not job.state.terminal}}
+
+    def _complete(self, job: Job) -> Job:
+        """Adds what the provider billed once a job has ended."""
+        if not job.state.terminal or job.cost is not None or job.provider_id is None:
+            return job
+        try:
+            billed = self.trainer(job.provider).billed(job.provider_id)
+        except TuneportError:
+            return job
+        if billed is None:
+            return job
+        return self.registry.update(job.uri, lambda known: replace(known, cost=str(billed))) or job
+
+    def follow(
+        self,
+        jobs: Sequence[Job | str],
+        *,
+        timeout_s: float | None = None,
+        max_rounds: int | None = None,
+        interval_s: float | None = None,
+    ) -> Iterator[PollRound]:
+        """Looks at the jobs until each has ended, and yields every look. Raises WaitTimeout; Ctrl-C only stops following."""
+        from tuneport.poll import follow
+
+        known = [self.job(job, refresh=False) for job in jobs]
+        rounds = follow(
+            known,
+            trainers=self._trainers(known),
+            registry=self.registry,
+            clock=self.clock,
+            timeout_s=timeout_s,
+            max_rounds=max_rounds,
+            interval_s=interval_s,
+        )
+        for look in rounds:
+            yield replace(look, jobs=tuple(self._complete(job) for job in look.jobs)) if look.changed else look
+
+    def wait(
+        self,
+        job: Job | str,
+        *,
+        timeout_s: float | None = None,
+        interval_s: float | None = None,
+        on_change: Callable[[Job], None] | None = None,
+    ) -> Job:
+        """Follows one job to its end and returns it as it ended (look at `state`: a failed job is returned, not raised).
+
+        Raises WaitTimeout when `timeout_s` is used up and NotFound when the provider goes on denying the job.
+        """
+        return self.wait_all([job], timeout_s=timeout_s, interval_s=interval_s, on_change=on_change)[0]
+
+    def wait_all(
+        self,
+        jobs: Sequence[Job | str],
+        *,
+        timeout_s: float | None = None,
+        interval_s: float | None = None,
+        on_change: Callable[[Job], None] | None = None,
+    ) -> list[Job]:
+        """Like `wait`, for several jobs of any providers in one loop."""
+        last: tuple[Job, ...] = ()
+        for look in self.follow(jobs, timeout_s=timeout_s, interval_s=interval_s):
+            last = look.jobs
+            for changed in look.changed:
+                if on_change is not None:
+                    on_change(changed)
+        gone = [job for job in last if not job.state.terminal]
+        if gone:
+            raise NotFound(f"{gone[0].provider} no longer knows {gone[0].uri} (since {gone[0].missing_since:%Y-%m-%d %H:%M} UTC).")
+        return list(last)
+
+    def sync(self, *, provider: str | None = None, adopt_all: bool = False) -> list[SyncResult]:
+        """Brings the registry and the providers together; see `tuneport.submit.sync`. Without `provider`: every one that has jobs here."""
+        from tuneport.submit import sync
+
+        known = {intent.provider for intent in self.registry.intents()} | {job.provider for job in self.registry.jobs()}
+        names = [provider] if provider else sorted(known | (set(self._connections.names()) if adopt_all else set()))
+        return [result for name in names for result in sync(desk=self._desk(name), adopt_all=adopt_all)]
+
+    def events(self, job: Job | str, *, after: str | None = None) -> Iterable[Event]:
+        """The job's events in order."""
+        known = self.job(job, refresh=False)
+        return self.trainer(known.provider).events(known.provider_id or "", after)
+
+    def metrics(self, job: Job | str) -> list[Metric]:
+        """The job's step metrics in order of step."""
+        known = self.job(job, refresh=False)
+        return list(self.trainer(known.provider).metrics(known.provider_id or ""))
+
+    def cancel(self, job: Job | str) -> Job:
+        """Asks the provider to cancel; what is there so far is kept."""
+        return self._act(job, lambda trainer, job_id: trainer.cancel(job_id))
+
+    def pause(self, job: Job | str) -> Job:
+        """Asks the provider to pause. Raises Unsupported where it cannot."""
+        return self._act(job, lambda trainer, job_id: trainer.pause(job_id))
+
+    def resume(self, job: Job | str) -> Job:
+        """Asks the provider to go on with a paused job. Raises Unsupported where it cannot."""
+        return self._act(job, lambda trainer, job_id: trainer.resume(job_id))
+
+    def _act(self, job: Job | str, action: Callable[[Trainer, str], Any]) -> Job:
+        known = self.job(job, refresh=False)
+        if known.state.terminal:
+            raise UsageError(
+                f"{known.uri} has already {known.state}." if known.state != "cancelled" else f"{known.uri} is already cancelled."
+            )
+        provider_id = known.provider_id or ""
+        snapshot = action(self.trainer(known.provider), provider_id)
+        return self.registry.record(known.provider, [provider_id], {provider_id: snapshot})[0]
+
+    # models
+
+    def model(self, model: str | Model | Job) -> Model:
+        """A model by URI (`local:<id>`, `local:smollm2-135m-instruct`), or the tuned model of a job. Raises UnknownModel, JobFailed."""
+        from tuneport.model import Model
+
+        if isinstance(model, Model):
+            return model
+        if isinstance(model, Job):
+            return self._model_of(model)
+        if (job := self.registry.job(model)) is not None or ":" not in model:
+            return self._model_of(job or self._known(model))
+        provider, model_id = uris.split(model)
+        return self.server(provider).model(model_id)
+
+    def _model_of(self, job: Job) -> Model:
+        now = self.job(job)
+        if now.state is not JobState.SUCCEEDED:
+            raise JobFailed(f"{now.uri} is {now.state} and has no tuned model.", remedy=f"See: tuneport jobs show {now.uri}")
+        return self.trainer(now.provider).result(now.provider_id or "")
+
+    def models(self, *, provider: str | None = None) -> list[Model]:
+        """The tuned models that can be asked, at one provider or at all that serve."""
+        names = [provider] if provider else [info.name for info in self.providers() if info.serves]
+        return [model for name in names for model in self.server(name).models()]
+
+    def predict(self, model: str | Model | Job, rows: Iterable[Example], *, generation: Generation | None = None) -> Iterator[Prediction]:
+        """One answer per row, in order."""
+        from tuneport.provider import Generation
+
+        target = self.model(model)
+        return self.server(target.provider).predict(target, rows, generation=generation or Generation(), needs=frozenset({"text"}))
+
+    def chat(self, model: str | Model | Job, messages: Sequence[Message], *, generation: Generation | None = None) -> Iterator[str]:
+        """The answer to a conversation, piece by piece."""
+        from tuneport.provider import Generation
+
+        target = self.model(model)
+        return self.server(target.provider).chat(target, messages, generation=generation or Generation())
+
+    def evaluate(
+        self,
+        model: str | Model | Job,
+        rows: Iterable[Example],
+        *,
+        against: AgainstWord | str | Model | Sequence[AgainstWord | str | Model] = (),
+        labels_from: Iterable[Example] | None = None,
+        metrics: Sequence[str] | None = None,
+        generation: Generation | None = None,
+        seed: int = 0,
+        on_progress: Callable[[str, int, int], None] | None = None,
+    ) -> Evaluation:
+        """Measures a model on held-out rows, and against others on the same rows with paired intervals.
+
+        `against` names models by URI, or 'base' (the model's own base as it is) and 'base+labels' (the base with the labels of
+        `labels_from`, else of the data it was tuned on, listed in its prompt).
+        """
+        from tuneport.evaluate import evaluate
+        from tuneport.provider import Generation
+
+        target = self.model(model)
+        others = [against] if isinstance(against, str) or not isinstance(against, Sequence) else list(against)
+        return evaluate(
+            self._contender("tuned" if target.kind == "tuned" else target.id, target),
+            list(rows),
+            against=[self._opponent(other, target, labels_from) for other in others],
+            metrics=metrics,
+            generation=generation or Generation(),
+            seed=seed,
+            on_progress=on_progress,
+        )
+
+    def _contender(self, name: str, model: Model, *, system: str | None = None) -> Contender:
+        from tuneport.evaluate import Contender
+
+        return Contender(name=name, model=model, server=self.server(model.provider), system=system)
+
+    def _opponent(self, other: str | Model, target: Model, labels_from: Iterable[Example] | None) -> Contender:
+        from tuneport.evaluate import labels_prompt
+
+        if other not in ("base", "base+labels"):
+            model = self.model(other)
+            return self._contender(model.id, model)
+        if target.base is None:
+            raise UsageError(f"{target.uri} names no base model to compare with.", remedy="Give one: --against <provider>:<model>")
+        base = self.server(target.provider).model(target.base)
+        if other == "base":
+            return self._contender("base", base)
+        rows = labels_from if labels_from is not None else self._training_rows(target)
+        return self._contender("base+labels", base, system=labels_prompt(rows))
+
+    def _training_rows(self, model: Model) -> Dataset:
+        from tuneport.dataset import Dataset
+
+        job = self.registry.job(model.job_uri) if model.job_uri else None
+        intent = self.registry.intent(job.client_id) if job and job.client_id else None
+        reference = intent.recipe.get("train") if intent else None
+        if reference is None:
+            raise UsageError(f"the data {model.uri} was tuned on are not known here.", remedy="Name them: --labels-from FILE")
+        return Dataset.from_reference(reference)

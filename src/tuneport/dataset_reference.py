@@ -1,0 +1,77 @@
+"""References: how a recipe file names a dataset. A path, or a table {path | of, format, columns, split, take}."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from tuneport.errors import DatasetError
+from tuneport.sources import Division, FileSource, FirstSource, SideSource, Source
+from tuneport.splitting import SplitSettings
+
+_KEYS = ("path", "of", "format", "columns", "split", "take")
+_SPLIT_KEYS = ("test", "seed", "side", "stratify")
+
+
+def open_reference(value: Any, *, folder: Path | None = None) -> Source:
+    """The source that a reference names; `folder` is where relative paths start. `split` applies before `take`.
+
+    Raises DatasetError for unknown keys, wrong types, missing files, and for a dataset that existed in memory only.
+    """
+    if isinstance(value, str | Path):
+        return FileSource(_placed(value, folder), format=None, columns=None)
+    if not isinstance(value, Mapping):
+        raise DatasetError(f"a dataset is named by a path or a table, not by a {type(value).__name__}.")
+    if "memory" in value:
+        raise DatasetError(
+            f"the dataset {value['memory']!r} existed in memory only and cannot be opened again.",
+            remedy="Write it to a file first, with dataset.write(path), and name that file.",
+        )
+    _refuse_unknown(value, _KEYS, "dataset")
+    source = _whole(value, folder)
+    if value.get("split") is not None:
+        source = _side(source, value["split"])
+    return source if value.get("take") is None else FirstSource(source, value["take"])
+
+
+def _whole(value: Mapping[str, Any], folder: Path | None) -> Source:
+    if ("path" in value) == ("of" in value):
+        raise DatasetError("a dataset needs either path or of." if "path" in value else 'a dataset needs the key "path".')
+    if "of" in value:
+        return open_reference(value["of"], folder=folder)
+    path, format, columns = value["path"], value.get("format"), value.get("columns")
+    if not isinstance(path, str | Path) or not str(path):
+        raise DatasetError(f"path must be a path, not {path!r}.")
+    if format is not None and not isinstance(format, str):
+        raise DatasetError(f"format must be the name of a format, not {format!r}.")
+    if columns is not None and not isinstance(columns, Mapping):
+        raise DatasetError(f"columns must be a table of names, not {columns!r}.")
+    return FileSource(_placed(path, folder), format=format, columns=columns)
+
+
+def _placed(path: str | Path, folder: Path | None) -> str | Path:
+    expanded = Path(path).expanduser()
+    return path if folder is None or expanded.is_absolute() else folder / expanded
+
+
+def _side(source: Source, split: Any) -> Source:
+    if not isinstance(split, Mapping):
+        raise DatasetError(f"split must be a table {{test, seed, side, stratify}}, not {split!r}.")
+    _refuse_unknown(split, _SPLIT_KEYS, "split")
+    if "test" not in split:
+        raise DatasetError('split needs the key "test": a share such as 0.2, or a number of rows.')
+    side = split.get("side", "train")
+    if side not in ("train", "test"):
+        raise DatasetError(f"split: side must be 'train' or 'test', not {side!r}.")
+    settings = SplitSettings(test=split["test"], seed=split.get("seed", 0), stratify=split.get("stratify", "auto"))
+    return SideSource(Division(source, settings), side)
+
+
+def _refuse_unknown(value: Mapping[str, Any], known: tuple[str, ...], what: str) -> None:
+    for key in value:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}."
+            raise DatasetError(f"{what}: unknown key {key!r}{hint}")

@@ -1,0 +1,248 @@
+"""Asking models the same rows and comparing what they say: metrics with a paired interval, and a verdict in words."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from math import isfinite
+from typing import TYPE_CHECKING
+
+from tuneport.errors import DatasetError, Unreachable, Unsupported, UsageError
+from tuneport.evaluation import Answer, Comparison, Evaluation, LabelReport, LabelScore, Outcome
+from tuneport.examples import Example, LabelledExample
+from tuneport.model import Deployment, Model, Prediction
+from tuneport.provider import Generation, Need, Server
+from tuneport.reference import MAX_LABELS, as_chat, is_label_like, labels_prompt, references
+
+if TYPE_CHECKING:
+    from tuneport.intervals import Difference
+    from tuneport.metrics import Answers, Measure
+
+__all__ = ["Comparison", "Contender", "Evaluation", "Progress", "evaluate", "labels_prompt"]
+
+Progress = Callable[[str, int, int], None]
+"""Called with a contender's name, the rows it has answered, and all rows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contender:
+    """A model under a prompt. `system` is an instruction put in front of every row when given; `name` is how results call it."""
+
+    name: str
+    model: Model | Deployment
+    server: Server
+    system: str | None = None
+
+
+def evaluate(
+    contender: Contender,
+    rows: Iterable[Example],
+    *,
+    against: Sequence[Contender] = (),
+    metrics: Sequence[str] | None = None,
+    labels: Iterable[str] = (),
+    generation: Generation = Generation(),  # noqa: B008 - frozen
+    seed: int = 0,
+    resamples: int = 10_000,
+    level: float = 0.95,
+    on_progress: Progress | None = None,
+) -> Evaluation:
+    """Lets every contender answer every row and measures them; `against` is compared with `contender`, never with one another.
+
+    metrics     names from `tuneport.metrics.MEASURES`, all for None; the verdict is about the first that all can be measured by
+    labels      labels known beside those in the rows' references (the training data's); an answer outside both counts as `other`
+    seed        of the resampling only; generation has its own
+
+    Raises DatasetError for no rows or a row without reference, UsageError for an unknown metric or a name given twice, Unsupported when a
+    server gives nothing that the metrics need, Unreachable when it does not give one answer per row, and what servers raise.
+    """
+    contenders = (contender, *against)
+    _check_settings(contenders, resamples=resamples, level=level)
+    measures, asked = _measures(metrics), tuple(rows)
+    if not asked:
+        raise DatasetError("there are no rows to evaluate on.", remedy="Give at least one row with a reference answer.")
+    right = references(asked)
+    known = _labels(right, given=labels, wanted=metrics)
+    taken = [_take(one, asked, right, known, measures=measures, generation=generation, on_progress=on_progress) for one in contenders]
+    first = taken[0]
+    return Evaluation(
+        rows=len(asked),
+        name=contender.name,
+        metrics=first.values,
+        unavailable=first.unavailable,
+        comparisons=tuple(_compare(first, other, measures, level=level, resamples=resamples, seed=seed) for other in taken[1:]),
+        answers=_side_by_side(right, taken),
+        labels=first.report,
+        failed=first.failed,
+        seed=seed,
+        resamples=resamples,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """One contender, measured."""
+
+    name: str
+    answers: Answers
+    values: dict[str, float | None]
+    unavailable: dict[str, str]
+
+    @property
+    def failed(self) -> int:
+        return sum(prediction.finish == "error" for prediction in self.answers.predictions)
+
+    @property
+    def report(self) -> LabelReport | None:
+        return _label_report(self.answers) if self.answers.labels else None
+
+
+def _check_settings(contenders: Sequence[Contender], *, resamples: int, level: float) -> None:
+    twice = [name for name, count in Counter(contender.name for contender in contenders).items() if count > 1]
+    if twice:
+        raise UsageError(f"two contenders are called {twice[0]!r}.", remedy="Give each its own name.")
+    if resamples < 100 or not 0.5 <= level < 1:
+        raise UsageError(f"resamples={resamples}, level={level}: an interval needs at least 100 resamples and a level from 0.5 to below 1.")
+
+
+def _measures(wanted: Sequence[str] | None) -> tuple[Measure, ...]:
+    from tuneport.metrics import MEASURES
+
+    chosen = tuple(dict.fromkeys(MEASURES if wanted is None else wanted))
+    unknown = [name for name in chosen if name not in MEASURES]
+    if unknown or not chosen:
+        what = f"unknown metric {unknown[0]!r}" if unknown else "no metric is asked for"
+        raise UsageError(f"{what}; available: {', '.join(MEASURES)}.")
+    return tuple(MEASURES[name] for name in chosen)
+
+
+def _labels(right: Sequence[str], *, given: Iterable[str], wanted: Sequence[str] | None) -> tuple[str, ...]:
+    """The label set, sorted; empty when the references are no labels and nobody said that they are."""
+    from tuneport.metrics import normalised
+
+    told = {normalised(label) for label in given}
+    found = told | {normalised(answer) for answer in right}
+    asked_for = any(name.startswith("macro_") for name in wanted or ())
+    return tuple(sorted(found)) if (told or asked_for or is_label_like(right)) and len(found) <= MAX_LABELS else ()
+
+
+def _take(
+    contender: Contender,
+    rows: tuple[Example, ...],
+    right: tuple[str, ...],
+    labels: tuple[str, ...],
+    *,
+    measures: tuple[Measure, ...],
+    generation: Generation,
+    on_progress: Progress | None,
+) -> _Taken:
+    from tuneport.metrics import Answers, measured, unavailable
+
+    gives = _usable(contender, rows)
+    needs = frozenset(need for measure in measures for need in measure.needs if need in gives)
+    if not needs:
+        have, names = ", ".join(sorted(contender.server.gives)) or "nothing", ", ".join(measure.name for measure in measures)
+        raise Unsupported(f"{contender.name}: the server gives {have}, and none of {names} can be measured by that on these rows.")
+    asked = rows if "labels" in gives else tuple(as_chat(row, system=contender.system) for row in rows)
+    answers = Answers(right, _ask(contender, asked, needs=needs, generation=generation, on_progress=on_progress), labels)
+    missing = {measure.name: reason for measure in measures if (reason := unavailable(measure, gives, answers))}
+    values = {measure.name: None if measure.name in missing else measured(measure, answers) for measure in measures}
+    missing |= {name: "too large for a number" for name, value in values.items() if value is not None and not isfinite(value)}
+    return _Taken(contender.name, answers, {name: None if name in missing else value for name, value in values.items()}, missing)
+
+
+def _usable(contender: Contender, rows: tuple[Example, ...]) -> frozenset[Need]:
+    """What the server gives for such rows: a label where rows are labelled and nothing is put in front of them, else text."""
+    classified = "labels" in contender.server.gives and not contender.system and all(isinstance(row, LabelledExample) for row in rows)
+    return contender.server.gives - {"text" if classified else "labels"}
+
+
+def _ask(
+    contender: Contender, rows: tuple[Example, ...], *, needs: frozenset[Need], generation: Generation, on_progress: Progress | None
+) -> tuple[Prediction, ...]:
+    answered: list[Prediction] = []
+    for prediction in contender.server.predict(contender.model, rows, generation=generation, needs=needs):
+        answered.append(prediction)
+        if on_progress:
+            on_progress(contender.name, len(answered), len(rows))
+        if len(answered) > len(rows):
+            break
+    if len(answered) != len(rows):
+        how_many = f"only {len(answered)}" if len(answered) < len(rows) else "too many"
+        raise Unreachable(f"{contender.name}: the server gave {how_many} answers to {len(rows)} rows, so none can be matched to its row.")
+    return tuple(answered)
+
+
+def _side_by_side(right: tuple[str, ...], taken: Sequence[_Taken]) -> tuple[Answer, ...]:
+    said = {one.name: one.answers.texts for one in taken}
+    return tuple(Answer(row, answer, {name: texts[row] for name, texts in said.items()}) for row, answer in enumerate(right))
+
+
+def _compare(first: _Taken, second: _Taken, measures: tuple[Measure, ...], *, level: float, resamples: int, seed: int) -> Comparison:
+    found: dict[str, Difference] = {}
+    missing = dict(second.unavailable)
+    for measure in measures:
+        if measure.name not in first.unavailable and measure.name not in missing:
+            difference = _difference(first, second, measure, level=level, resamples=resamples, seed=seed)
+            if isinstance(difference, str):
+                missing[measure.name] = difference
+            else:
+                found[measure.name] = difference
+    primary = next((measure for measure in measures if measure.name in found), None)
+    outcome, verdict = _judge(second.name, primary, found, rows=len(first.answers.references))
+    return Comparison(
+        name=second.name,
+        metrics=second.values,
+        difference=found,
+        outcome=outcome,
+        verdict=verdict,
+        primary=primary.name if primary else None,
+        unavailable=missing,
+        labels=second.report,
+        failed=second.failed,
+    )
+
+
+def _difference(first: _Taken, second: _Taken, measure: Measure, *, level: float, resamples: int, seed: int) -> Difference | str:
+    """The difference of one metric, or the reason why there is none."""
+    from tuneport.intervals import paired_difference
+
+    one, other = measure.tally(first.answers), measure.tally(second.answers)
+    if measure.name == "perplexity" and (one[:, 1] != other[:, 1]).any():
+        return "the models cut the references into different tokens, so their perplexities cannot be compared"
+    difference = paired_difference(one, other, measure.value, level=level, resamples=resamples, seed=seed)
+    return difference if all(map(isfinite, difference.interval)) else "too large for a number"
+
+
+def _judge(name: str, primary: Measure | None, found: dict[str, Difference], *, rows: int) -> tuple[Outcome, str]:
+    if primary is None:
+        return "not comparable", f"not comparable with {name}: no metric is available for both"
+    difference = found[primary.name]
+    outcome = _outcome(difference, higher_is_better=primary.higher_is_better)
+    return outcome, _verdict(outcome, name, primary.name, difference, rows=rows)
+
+
+def _outcome(difference: Difference, *, higher_is_better: bool) -> Outcome:
+    if difference.could_be_zero:
+        return "within the noise"
+    return "better" if (difference.value > 0) == higher_is_better else "worse"
+
+
+def _verdict(outcome: Outcome, name: str, metric: str, difference: Difference, *, rows: int) -> str:
+    low, high = difference.interval
+    found = f"{metric} {difference.value:+.3f}, {difference.level:.0%} interval {low:+.3f} to {high:+.3f}"
+    if outcome == "within the noise":
+        return f"within the noise of {name}: the difference could be zero ({found}, {rows} rows)"
+    return f"{outcome} than {name}: {found} ({rows} rows)"
+
+
+def _label_report(answers: Answers) -> LabelReport:
+    from tuneport.metrics import label_counts, normalised, precision_recall_f1
+
+    sums = label_counts(answers).sum(axis=0)
+    precision, recall, f1 = (part.tolist() for part in precision_recall_f1(sums))
+    _, said, right = sums.reshape(3, -1).astype(int).tolist()
+    scores = (LabelScore(*row) for row in zip(answers.labels, precision, recall, f1, right, said, strict=True))
+    known = set(answers.labels)
+    return LabelReport(tuple(scores), sum(normalised(text) not in known for text in answers.texts))

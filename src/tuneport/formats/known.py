@@ -1,0 +1,58 @@
+"""The formats there are, and which of them a file is. A new format is one file beside this one and one entry here."""
+
+from __future__ import annotations
+
+import difflib
+
+from tuneport.errors import DatasetError
+from tuneport.formats.chat import CHAT
+from tuneport.formats.completion import COMPLETION
+from tuneport.formats.format import BadFile, Format
+from tuneport.formats.sniff import first_objects, is_json_name
+from tuneport.formats.table import TABLE
+
+FORMATS: tuple[Format, ...] = (CHAT, COMPLETION, TABLE)
+
+_NOT_YET = (
+    (b"\x1f\x8b", "is compressed with gzip, which Tuneport does not read yet.", "Unpack it first: gunzip"),
+    (b"\x28\xb5\x2f\xfd", "is compressed with zstd, which Tuneport does not read yet.", "Unpack it first: unzstd"),
+    (b"PAR1", "is a Parquet file, which Tuneport does not read yet.", "Export it as JSONL or CSV."),
+    (b"PK\x03\x04", "is a zip archive or a spreadsheet.", "Export the rows as JSONL or CSV."),
+    (b"\xff\xfe", "is encoded as UTF-16.", "Save it as UTF-8."),
+    (b"\xfe\xff", "is encoded as UTF-16.", "Save it as UTF-8."),
+)
+
+
+def named(name: str) -> Format:
+    """The format of that name. Raises DatasetError."""
+    for each in FORMATS:
+        if each.name == name:
+            return each
+    near = difflib.get_close_matches(str(name), [each.name for each in FORMATS], n=1)
+    hint = f"; did you mean {near[0]!r}?" if near else "."
+    raise DatasetError(f"unknown format {name!r}{hint}", remedy=f"Known formats: {', '.join(each.name for each in FORMATS)}.")
+
+
+def recognise(head: bytes, *, suffix: str, columns: bool = False) -> tuple[Format, float]:
+    """The likeliest format of a file and the confidence in it, from its head and its ending.
+
+    `columns` says that column names were given, which settles any JSONL file. Raises BadFile when nothing fits.
+    """
+    for magic, what, remedy in _NOT_YET:
+        if head.startswith(magic):
+            raise BadFile(what, remedy=remedy)
+    if columns and (is_json_name(suffix) or first_objects(head)):
+        return COMPLETION, 1.0
+    confidence, best = max(((each.sniff(head, suffix), each) for each in FORMATS), key=lambda pair: pair[0])
+    if confidence == 0.0 or (confidence < 0.5 and head.lstrip()[:1] == b"["):
+        raise BadFile(_unrecognised(head), remedy=f"Give a format ({', '.join(each.name for each in FORMATS)}) or columns.")
+    return best, confidence
+
+
+def _unrecognised(head: bytes) -> str:
+    if head.lstrip()[:1] == b"[":
+        return "is one JSON list; what is read are JSON Lines, one object a line."
+    rows = first_objects(head)
+    if rows:
+        return f"is not of a format that is recognised; the keys of its first row are {', '.join(map(repr, list(rows[0])[:20]))}."
+    return "is not of a format that is recognised."

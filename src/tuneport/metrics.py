@@ -1,0 +1,185 @@
+"""What is measured of answers, each metric as sums over rows, so that resampling rows is one matrix product.
+
+A metric tallies each row into a few numbers; the value is a function of their sums. It declares what it needs of a server's answers and is
+"not available" where that cannot be had.
+"""
+
+from __future__ import annotations
+
+import re
+import string
+import unicodedata
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tuneport.model import Prediction
+from tuneport.provider import Need
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """One model's answers beside the references, row by row. `labels` are the known labels, sorted; empty when answers are free text."""
+
+    references: tuple[str, ...]
+    predictions: tuple[Prediction, ...]
+    labels: tuple[str, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What each answer says: the label where the server gives labels, else the text; nothing where it failed."""
+        return tuple("" if p.finish == "error" else p.text if p.label is None else p.label for p in self.predictions)
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """One metric.
+
+    `needs`: any one of these of the server is enough. `tally`: answers -> (rows, k) numbers. `value`: sums of those, (..., k) -> (...).
+    `missing` says why the given answers cannot be measured, or ''.
+    """
+
+    name: str
+    needs: tuple[Need, ...]
+    tally: Callable[[Answers], Array]
+    value: Callable[[Array], Array]
+    missing: Callable[[Answers], str]
+    higher_is_better: bool = True
+
+
+def normalised(text: str) -> str:
+    """Unicode NFC, stripped, runs of white space as one space. Case is kept: an answer is right when a program could use it as it is."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def same_answer(answer: str, reference: str) -> bool:
+    """What exact_match counts."""
+    return normalised(answer) == normalised(reference)
+
+
+_DROPPED = str.maketrans("", "", string.punctuation)
+_ARTICLES = re.compile(r"\b(a|an|the)\b")
+
+
+def _words(text: str) -> Counter[str]:
+    return Counter(_ARTICLES.sub(" ", text.lower().translate(_DROPPED)).split())
+
+
+def word_f1(answer: str, reference: str) -> float:
+    """F1 over words as SQuAD 1.1 defines it: lower case, without ASCII punctuation and English articles, split at white space.
+
+    Text without spaces between words (Chinese, Thai) counts as one word.
+    """
+    said, wanted = _words(answer), _words(reference)
+    if not said or not wanted:
+        return float(said == wanted)
+    shared = (said & wanted).total()
+    return 2 * shared / (said.total() + wanted.total())
+
+
+def label_counts(answers: Answers) -> Array:
+    """(rows, 3 * labels): for every label whether the row is a hit, whether it was answered, whether it was right, in three blocks."""
+    index = {label: number for number, label in enumerate(answers.labels)}
+    rows, width = len(answers.references), len(answers.labels)
+    counts = np.zeros((rows, 3, width))
+    for row, (text, wanted) in enumerate(zip(answers.texts, answers.references, strict=True)):
+        said, right = index.get(normalised(text)), index[normalised(wanted)]
+        counts[row, 2, right] = 1
+        if said is not None:
+            counts[row, 1, said] = 1
+            counts[row, 0, right] = said == right
+    return counts.reshape(rows, 3 * width)
+
+
+def precision_recall_f1(sums: Array) -> tuple[Array, Array, Array]:
+    """Per label, each (..., labels), from sums of `label_counts`. A label never answered has precision 0."""
+    hits, said, right = np.split(sums, 3, axis=-1)
+    return _ratio(hits, said), _ratio(hits, right), _ratio(2 * hits, said + right)
+
+
+def _ratio(part: Array, whole: Array) -> Array:
+    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
+
+
+def _macro(which: int) -> Callable[[Array], Array]:
+    def value(sums: Array) -> Array:
+        """The mean over the labels that are right for at least one row."""
+        present = np.split(sums, 3, axis=-1)[2] > 0
+        return _ratio((precision_recall_f1(sums)[which] * present).sum(axis=-1), present.sum(axis=-1, dtype=np.float64))
+
+    return value
+
+
+def _per_row(score: Callable[[str, str], float]) -> Callable[[Answers], Array]:
+    def tally(answers: Answers) -> Array:
+        pairs = zip(answers.texts, answers.references, answers.predictions, strict=True)
+        return np.array([[0.0 if p.finish == "error" else float(score(said, wanted)), 1.0] for said, wanted, p in pairs])
+
+    return tally
+
+
+def _mean(sums: Array) -> Array:
+    result: Array = sums[..., 0] / sums[..., 1]
+    return result
+
+
+def _surprise(answers: Answers) -> Array:
+    return np.array([[-(p.log_probability or 0.0), float(p.log_probability_tokens)] for p in answers.predictions])
+
+
+def _perplexity(sums: Array) -> Array:
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        result: Array = np.exp(sums[..., 0] / sums[..., 1])
+    return result
+
+
+def _nothing_missing(_: Answers) -> str:
+    return ""
+
+
+def _no_labels(answers: Answers) -> str:
+    return "" if answers.labels else "the reference answers do not look like labels (few, short, each seen again)"
+
+
+def _no_log_probabilities(answers: Answers) -> str:
+    without = sum(p.log_probability is None or p.log_probability_tokens < 1 for p in answers.predictions)
+    return f"the server gave no log-probability for {without} of {len(answers.predictions)} rows" if without else ""
+
+
+_SAID: tuple[Need, ...] = ("text", "labels")
+MEASURES = {
+    measure.name: measure
+    for measure in (
+        Measure("exact_match", _SAID, _per_row(same_answer), _mean, _nothing_missing),
+        Measure("token_f1", ("text",), _per_row(word_f1), _mean, _nothing_missing),
+        Measure("macro_precision", _SAID, label_counts, _macro(0), _no_labels),
+        Measure("macro_recall", _SAID, label_counts, _macro(1), _no_labels),
+        Measure("macro_f1", _SAID, label_counts, _macro(2), _no_labels),
+        Measure("perplexity", ("log_probabilities",), _surprise, _perplexity, _no_log_probabilities, higher_is_better=False),
+    )
+}
+"""All metrics by name, the first being the one a verdict is about unless others are asked for.
+
+exact_match      share of rows answered with the reference (see `normalised`)
+token_f1         mean over rows of `word_f1`
+macro_*          mean over the labels that are right for some row; an answer that is no label is wrong for all of them
+perplexity       exp of the mean negative log-probability of the references' tokens, end of turn included, over all rows together
+"""
+
+
+def unavailable(measure: Measure, gives: frozenset[Need], answers: Answers) -> str:
+    """Why `measure` cannot be had from this server and these answers, or ''."""
+    if not gives.intersection(measure.needs):
+        return f"the server gives {', '.join(sorted(gives)) or 'nothing'}, not {' or '.join(measure.needs)}"
+    return measure.missing(answers)
+
+
+def measured(measure: Measure, answers: Answers) -> float:
+    """The value over all rows; may be infinite for a perplexity."""
+    return float(measure.value(measure.tally(answers).sum(axis=0)))
+

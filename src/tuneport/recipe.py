@@ -1,0 +1,244 @@
+"""Recipes: what to train, said once and for every provider. A pydantic model; TOML, YAML or JSON on disk."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from pydantic.json_schema import WithJsonSchema
+
+from tuneport.dataset import Dataset
+from tuneport.errors import DatasetError, RecipeError, TuneportError
+
+Auto = Literal["auto"]
+
+
+class _Strict(BaseModel):
+    """Frozen, refuses unknown keys with the nearest known one, and raises RecipeError instead of pydantic's own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, validate_default=True)
+
+    def __init__(self, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise RecipeError("; ".join(_sentence(detail) for detail in error.errors())) from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, values: Any) -> Any:
+        if isinstance(values, dict):
+            known = list(cls.model_fields)
+            for key in values:
+                if key not in known:
+                    near = difflib.get_close_matches(str(key), known, n=1)
+                    hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}."
+                    raise ValueError(f"unknown key {key!r}{hint}")
+        return values
+
+
+def _sentence(detail: Any) -> str:
+    where = ".".join(str(part) for part in detail["loc"] if part not in ("auto", "int", "float", "sft"))
+    what = detail["msg"].removeprefix("Value error, ")
+    given = detail.get("input")
+    shown = f" (got {given!r})" if isinstance(given, int | float | str) and detail["type"] != "value_error" else ""
+    return f"{where}: {what}{shown}" if where else f"{what}{shown}"
+
+
+class LoRA(_Strict):
+    """Low-rank adapters. `alpha` scales the update by alpha / rank. `targets`: 'all-linear', or suffixes of module names."""
+
+    rank: Annotated[int, Field(ge=1, le=1024)] = 16
+    alpha: Annotated[float, Field(gt=0)] | Auto = "auto"
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
+
+    @property
+    def scale(self) -> float:
+        """alpha / rank; 'auto' is 2."""
+        return 2.0 if self.alpha == "auto" else float(self.alpha) / self.rank
+
+
+class SFT(_Strict):
+    """Supervised fine-tuning: learn to answer as the assistant does in the data. Loss on the assistant's tokens only.
+
+    'auto' leaves a value to the provider, which says in the plan what it takes. `learning_rate` is absolute; `learning_rate_multiplier`
+    is relative to the provider's own default: give one of them at most. `max_length` is in tokens per row; `too_long` says what becomes of
+    longer rows: nothing is cut or dropped unless it is asked for here, and then the rows are named.
+    """
+
+    kind: Literal["sft"] = "sft"
+    epochs: Annotated[int, Field(ge=1, le=100)] | Auto = "auto"
+    batch_size: Annotated[int, Field(ge=1, le=4096)] | Auto = "auto"
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | Auto = "auto"
+    learning_rate_multiplier: Annotated[float, Field(gt=0, le=100)] | Auto = "auto"
+    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    schedule: Literal["linear", "cosine", "constant"] = "linear"
+    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
+    max_length: Annotated[int, Field(ge=8)] | Auto = "auto"
+    too_long: Literal["refuse", "drop", "truncate"] = "refuse"
+    lora: LoRA = LoRA()
+
+    @model_validator(mode="after")
+    def _one_learning_rate(self) -> Self:
+        if self.learning_rate != "auto" and self.learning_rate_multiplier != "auto":
+            raise ValueError("give learning_rate or learning_rate_multiplier, not both")
+        return self
+
+
+def _to_method(value: Any) -> Any:
+    kind = value if isinstance(value, str) else value.get("kind") if isinstance(value, dict) else None
+    if kind is not None and kind not in METHODS:
+        later = f"{kind!r} is a method of Tuneport's plan but not built yet" if kind in PLANNED_METHODS else f"unknown method {kind!r}"
+        raise ValueError(f"{later}; available: {', '.join(METHODS)}")
+    return {"kind": value} if isinstance(value, str) else value
+
+
+METHODS = ("sft",)
+PLANNED_METHODS = ("dpo", "orpo", "kto", "grpo", "classify", "regress")
+Method = Annotated[SFT, BeforeValidator(_to_method)]
+
+
+def _to_dataset(value: Any) -> Any:
+    if isinstance(value, Dataset) or value is None:
+        return value
+    try:
+        return Dataset.from_reference(value)
+    except DatasetError as error:
+        raise ValueError(str(error)) from None
+
+
+_reference = PlainSerializer(lambda value: value.reference() if isinstance(value, Dataset) else None)
+_schema = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string", "description": "path of a dataset file"},
+            {"type": "object", "description": "path, format, columns, split"},
+        ]
+    }
+)
+DatasetField = Annotated[Dataset, BeforeValidator(_to_dataset), _reference, _schema]
+
+
+class Recipe(_Strict):
+    """What to train: base model, method, data.
+
+    base        one name, or one per provider: {"local": "smollm2-135m-instruct", "azure": "gpt-4.1-mini"}
+    method      'sft' or its settings
+    train       a Dataset, a path, or {path, format, columns, split}; validation likewise
+    suffix      goes into the tuned model's name where the provider allows it
+    options     settings of one provider only, by provider name; that provider checks them
+    """
+
+    base: str | dict[str, str]
+    method: Method = Field(default_factory=SFT)
+    train: DatasetField
+    validation: DatasetField | None = None
+    suffix: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    options: dict[str, dict[str, Any]] = {}
+
+    def base_for(self, provider: str) -> str:
+        """The base to tune at `provider`. Raises RecipeError when `base` names other providers only."""
+        if isinstance(self.base, str):
+            return self.base
+        if provider in self.base:
+            return self.base[provider]
+        raise RecipeError(
+            f"the recipe names no base model for {provider!r}, only for {', '.join(sorted(self.base)) or 'nobody'}.",
+            remedy=f"Add {provider} to `base`.",
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-ready. Datasets become references (path, format, split …)."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256 of the recipe with the datasets' fingerprints in place of their paths: equal on every machine that has the same rows."""
+        what = self.to_dict()
+        what["train"] = self.train.fingerprint
+        if self.validation is not None:
+            what["validation"] = self.validation.fingerprint
+        return hashlib.sha256(json.dumps(what, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    @classmethod
+    def parse(cls, values: Any, *, folder: Path | None = None) -> Recipe:
+        """A recipe from JSON-like data. Relative dataset paths are taken from `folder`. Raises RecipeError."""
+        if not isinstance(values, dict):
+            raise RecipeError(f"a recipe is a table of keys, not a {type(values).__name__}.")
+        values = dict(values)
+        for key in ("train", "validation"):
+            if values.get(key) is not None and not isinstance(values[key], Dataset):
+                try:
+                    values[key] = Dataset.from_reference(values[key], folder=folder)
+                except DatasetError as error:
+                    raise RecipeError(f"{key}: {error}") from None
+        return cls(**values)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Recipe:
+        """Reads a .toml, .yaml/.yml or .json file. Raises RecipeError naming the file."""
+        path = Path(path)
+        try:
+            return cls.parse(_read(path), folder=path.parent)
+        except RecipeError as error:
+            raise RecipeError(f"{path}: {error.message}", remedy=error.remedy) from None
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the recipe in the format of the file's ending. Raises RecipeError when a dataset exists in memory only."""
+        path = Path(path)
+        from tuneport.files import write_text
+
+        return write_text(path, _WRITERS[_kind(path)](self.to_dict()))
+
+
+def _kind(path: Path) -> str:
+    kind = {".toml": "toml", ".yaml": "yaml", ".yml": "yaml", ".json": "json"}.get(path.suffix.lower())
+    if kind is None:
+        raise RecipeError(f"{path.name!r} has the ending {path.suffix!r}; a recipe is a .toml, .yaml, .yml or .json file.")
+    return kind
+
+
+def _read(path: Path) -> Any:
+    kind = _kind(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise RecipeError("no such file.") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"cannot be read: {error}.") from None
+    try:
+        return _READERS[kind](text)
+    except TuneportError:
+        raise
+    except Exception as error:  # the three parsers have no error class in common
+        raise RecipeError(f"is not valid {kind.upper()}: {error}.") from None
+
+
+def _read_yaml(text: str) -> Any:
+    import yaml
+
+    return yaml.safe_load(text)
+
+
+def _write_yaml(values: dict[str, Any]) -> str:
+    import yaml
+
+    return str(yaml.safe_dump(values, sort_keys=False, allow_unicode=True))
+
+
+def _write_toml(values: dict[str, Any]) -> str:
+    import tomli_w
+
+    return tomli_w.dumps(values)
+
+
+_READERS = {"toml": tomllib.loads, "yaml": _read_yaml, "json": json.loads}
+_WRITERS = {"toml": _write_toml, "yaml": _write_yaml, "json": lambda values: json.dumps(values, indent=2, ensure_ascii=False) + "\n"}

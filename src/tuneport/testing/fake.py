@@ -1,0 +1,259 @@
+"""A provider that does not exist, for tests: a trainer and a server over a `FakeCloud`, in both flavours.
+
+cloud = FakeCloud(SimulatedClock())
+provider = fake_provider(cloud, names="provider")     # the provider names the job, our client id is in its metadata
+provider = fake_provider(cloud, names="client")       # our client id is the job's name, a second PUT updates
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tuneport.errors import NotFound, UnknownModel, Unsupported
+from tuneport.job import Event, Metric, Snapshot
+from tuneport.model import Model
+from tuneport.plan import Plan, PlannedFile
+from tuneport.provider import YES, BaseModel, Capability, FileState, Provider, Support, not_yet, vendor_cannot
+from tuneport.testing.cloud import FakeCloud
+from tuneport.testing.server import FakeServer
+from tuneport.testing.translation import Names, build_plan, demand_id, plan_files, snapshot, time_of
+from tuneport.testing.wire import DirectWire, HttpAnswer, Kind, NoAnswer, Reply, Wire, to_error
+
+if TYPE_CHECKING:
+    from tuneport.finding import Finding
+    from tuneport.quote import Quote
+    from tuneport.recipe import Recipe
+
+
+BASES = (
+    BaseModel("fake-small", methods=("sft",), context_tokens=8192, size_parameters=135_000_000),
+    BaseModel("fake-large", methods=("sft",), context_tokens=131_072),
+)
+
+_CANNOT: dict[Capability, Support] = {
+    Capability.DOWNLOAD: vendor_cannot("this cloud keeps the weights to itself"),
+    Capability.CHECKPOINTS: vendor_cannot("this cloud keeps no checkpoints"),
+    Capability.DEPLOY: vendor_cannot("a tuned model answers here without a deployment"),
+    Capability.CONTINUE: not_yet("continuing a tuned model is not built into the fake"),
+    Capability.TOOLS: not_yet("tool calls are not built into the fake"),
+    Capability.IMAGES: not_yet("images are not built into the fake"),
+    Capability.LOG_PROBABILITIES: vendor_cannot("this cloud answers with text only"),
+}
+
+FEW = 3
+"""Up to so many jobs are asked for one by one; more are read off the listing."""
+
+
+def fake_provider(cloud: FakeCloud, *, names: Names = "provider", name: str = "fake", wire: Wire | None = None) -> Provider:
+    """A plug-in over `cloud`. `names` says who names the jobs; `wire` is where a test lets requests go wrong."""
+    return Provider(
+        name=name,
+        summary=f"a cloud that does not exist; the {names} names its jobs",
+        open_trainer=lambda settings: FakeTrainer(cloud, names=names, wire=wire, name=settings.name),
+        open_server=lambda settings: FakeServer(cloud, wire=wire, name=settings.name, bases=tuple(base.id for base in BASES)),
+        version="1",
+    )
+
+
+def open_fake(cloud: FakeCloud, *, names: Names = "provider", name: str = "fake", wire: Wire | None = None) -> FakeTrainer:
+    """The trainer alone, without a plug-in around it."""
+    return FakeTrainer(cloud, names=names, wire=wire, name=name)
+
+
+class FakeTrainer:
+    """Translates between `tuneport.provider.Trainer` and the cloud's requests, as a careful adapter would."""
+
+    poll_interval_s = (5.0, 60.0)
+
+    def __init__(self, cloud: FakeCloud, *, names: Names, name: str, wire: Wire | None = None) -> None:
+        self.client_names_jobs = names == "client"
+        self._cloud = cloud
+        self._names: Names = names
+        self._name = name
+        self._wire: Wire = wire or DirectWire()
+
+    def _send(self, call: str, effect: Callable[[], Reply], *, kind: Kind = "read") -> Reply:
+        try:
+            return self._wire.send(call, effect, kind=kind)
+        except (HttpAnswer, NoAnswer) as error:
+            raise to_error(error, call=call, kind=kind) from None
+
+    def scope(self) -> str:
+        return f"{self._name}-account"
+
+    def check(self) -> Sequence[Finding]:
+        return ()
+
+    def catalogue(self) -> Sequence[BaseModel]:
+        return BASES
+
+    def support(self, capability: Capability, *, method: str | None = None, base: str | None = None, engine: str | None = None) -> Support:
+        if method not in (None, "sft"):
+            return not_yet(f"the fake trains with sft only, not {method}")
+        return _CANNOT.get(capability, YES)
+
+    def plan(self, recipe: Recipe) -> Plan:
+        base = recipe.base_for(self._name)
+        if base not in {known.id for known in BASES}:
+            raise UnknownModel(f"{self._name} tunes no model {base!r}.", remedy=f"Known: {', '.join(known.id for known in BASES)}.")
+        if not (support := self.support(Capability.TRAIN, method=recipe.method.kind)):
+            raise Unsupported(f"{support.reason}.")
+        return build_plan(
+            name=self._name,
+            scope=self.scope(),
+            names=self._names,
+            base=base,
+            files=tuple(plan_files(recipe)),
+            hyperparameters=recipe.method.model_dump(mode="json"),
+            seed=recipe.seed,
+            suffix=recipe.suffix,
+            recipe=recipe.to_dict(),
+            recipe_fingerprint=recipe.fingerprint,
+            dataset_fingerprint=recipe.train.fingerprint,
+        )
+
+    def estimate(self, recipe: Recipe) -> Quote:
+        from tuneport.quote import Quote, QuoteLine
+
+        rows = sum(1 for _ in recipe.train)
+        price = Decimal("0.01")
+        line = QuoteLine(
+            "training", Decimal(rows), "row", price, price * rows, as_of="2026-03-01", source="made up", confidence="configured"
+        )
+        return Quote(provider=self._name, base=recipe.base_for(self._name), lines=(line,))
+
+    def find_file(self, file: PlannedFile) -> str | None:
+        listed = self._send("GET /files", self._cloud.list_files)["data"]
+        return next((str(row["id"]) for row in listed if row.get("name") == file.name and row.get("bytes") == file.size_bytes), None)
+
+    def file_state(self, file_id: str) -> FileState:
+        try:
+            self._send("GET /files/{id}", lambda: self._cloud.get_file(file_id))
+        except NotFound:
+            return FileState("gone", "the provider no longer has it")
+        return FileState("ready")
+
+    def upload(self, file: PlannedFile) -> str:
+        reply = self._send(
+            "POST /files", lambda: self._cloud.post_file(file.name, purpose=file.purpose, chunks=file.chunks()), kind="upload"
+        )
+        return demand_id(reply, call="POST /files", kind="upload")
+
+    def create(self, plan: Plan, client_id: str, files: Mapping[str, str]) -> Snapshot:
+        body = dict(plan.requests[0].body)
+        body["files"] = dict(files)
+        body["file_names"] = {file.purpose: file.name for file in plan.files}
+        body["metadata"] = {
+            "client_id": client_id,
+            "plan": plan.fingerprint,
+            "recipe": plan.recipe_fingerprint,
+            "dataset": plan.dataset_fingerprint,
+        }
+        if self.client_names_jobs:
+            return snapshot(self._send("PUT /jobs", lambda: self._cloud.put_job(client_id, body), kind="create"), "PUT /jobs", "create")
+        return snapshot(self._send("POST /jobs", lambda: self._cloud.post_job(body), kind="create"), "POST /jobs", "create")
+
+    def find(self, client_id: str, plan: Plan | None = None, *, since: datetime | None = None) -> Snapshot | None:
+        if self.client_names_jobs:
+            return self._get(client_id)
+        if self._cloud.keeps_metadata:
+            return next((one for one in self._listed(client_id=client_id) if one.client_id == client_id), None)
+        return self._find_unmarked(plan, since) if plan is not None else None
+
+    def _find_unmarked(self, plan: Plan, since: datetime | None) -> Snapshot | None:
+        names = {file.purpose: file.name for file in plan.files}
+        rows = [
+            row for row in self._rows() if row.get("file_names") == names and row.get("base") == plan.base and row.get("seed") == plan.seed
+        ]
+        matches = [one for one in map(snapshot, rows) if since is None or one.created_at is None or one.created_at >= since]
+        return matches[0] if len(matches) == 1 else None
+
+    def fetch(self, ids: Sequence[str]) -> Mapping[str, Snapshot]:
+        """Few jobs one by one; many off the listing, back to the oldest of them. What no page holds is asked for by its id: listings lag."""
+        wanted = set(ids)
+        found: dict[str, Snapshot] = {}
+        if len(wanted) > FEW:
+            for one in self._listed():
+                if one.provider_id in wanted:
+                    found[one.provider_id] = one
+                    if len(found) == len(wanted):
+                        break
+        for job_id in sorted(wanted - found.keys()):
+            if (one_more := self._get(job_id)) is not None:
+                found[job_id] = one_more
+        return found
+
+    def _get(self, job_id: str) -> Snapshot | None:
+        try:
+            return snapshot(self._send("GET /jobs/{id}", lambda: self._cloud.get_job(job_id)))
+        except NotFound:
+            return None
+
+    def list(self, since: datetime | None = None) -> Iterator[Snapshot]:
+        for one in self._listed():
+            if since is not None and one.created_at is not None and one.created_at < since:
+                return
+            yield one
+
+    def _listed(self, client_id: str | None = None) -> Iterator[Snapshot]:
+        return map(snapshot, self._rows(client_id))
+
+    def _rows(self, client_id: str | None = None) -> Iterator[Reply]:
+        cursor: str | None = None
+        while True:
+            page = self._send("GET /jobs", partial(self._cloud.list_jobs, after=cursor, client_id=client_id))
+            yield from page["data"]
+            if (cursor := page["next"]) is None:
+                return
+
+    def events(self, job_id: str, after: str | None = None) -> Iterable[Event]:
+        rows = self._send("GET /jobs/{id}/events", lambda: self._cloud.list_events(job_id))["data"]
+        start = 0 if after is None else next((i + 1 for i, row in enumerate(rows) if row["id"] == after), 0)
+        return [Event(id=row["id"], at=time_of(row["at"]), level="info", message=row["message"]) for row in rows[start:]]
+
+    def metrics(self, job_id: str) -> Iterable[Metric]:
+        rows = self._send("GET /jobs/{id}/metrics", lambda: self._cloud.list_metrics(job_id))["data"]
+        return [Metric(step=row["step"], values={"loss": row["loss"]}) for row in rows]
+
+    def cancel(self, job_id: str) -> Snapshot:
+        return self._act("cancel", lambda: self._cloud.cancel_job(job_id))
+
+    def pause(self, job_id: str) -> Snapshot:
+        return self._act("pause", lambda: self._cloud.pause_job(job_id))
+
+    def resume(self, job_id: str) -> Snapshot:
+        return self._act("resume", lambda: self._cloud.resume_job(job_id))
+
+    def _act(self, verb: str, effect: Callable[[], Reply]) -> Snapshot:
+        call = f"POST /jobs/{{id}}/{verb}"
+        return snapshot(self._send(call, effect, kind="action"), call, "action")
+
+    def result(self, job_id: str) -> Model:
+        job = self._get(job_id)
+        if job is None or job.model is None:
+            raise NotFound(f"job {job_id} has no tuned model ({job.provider_state if job else 'no such job'}).")
+        return Model(
+            uri=f"{self._name}:{job.model}",
+            provider=self._name,
+            id=job.model,
+            base=job.base,
+            job_uri=f"{self._name}:{job_id}",
+            recipe_fingerprint=job.recipe_fingerprint,
+            dataset_fingerprint=job.dataset_fingerprint,
+            created_at=job.finished_at,
+        )
+
+    def download(self, job_id: str, to: Path) -> Path:
+        raise Unsupported(f"{_CANNOT[Capability.DOWNLOAD].reason}.")
+
+    def delete(self, job_id: str) -> None:
+        self._send("DELETE /jobs/{id}", lambda: self._cloud.delete_job(job_id), kind="action")
+
+    def billed(self, job_id: str) -> Decimal | None:
+        usd = self._send("GET /jobs/{id}/bill", lambda: self._cloud.get_bill(job_id))["usd"]
+        return None if usd is None else Decimal(usd)

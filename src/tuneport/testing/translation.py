@@ -1,0 +1,128 @@
+"""What the fake adapter translates, as pure functions: a recipe into the cloud's request, the cloud's rows into snapshots."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
+
+from tuneport.job import JobState, Snapshot
+from tuneport.plan import Plan, PlannedFile, PlannedRequest
+from tuneport.testing.wire import Kind, NoAnswer, Reply, to_error
+
+if TYPE_CHECKING:
+    from tuneport.recipe import Recipe
+
+Names = Literal["provider", "client"]
+"""Who names a job: the provider (our client id is metadata on it) or the client (our client id is its name)."""
+
+WORDS: dict[str, JobState] = {
+    "validating_files": JobState.VALIDATING,
+    "queued": JobState.QUEUED,
+    "running": JobState.RUNNING,
+    "paused": JobState.PAUSED,
+    "saving": JobState.FINALIZING,
+    "stopping": JobState.CANCELLING,
+    "done": JobState.SUCCEEDED,
+    "error": JobState.FAILED,
+    "stopped": JobState.CANCELLED,
+    "expired": JobState.EXPIRED,
+}
+
+
+def fake_plan(
+    *,
+    scope: str,
+    rows: Sequence[bytes],
+    name: str = "fake",
+    names: Names = "provider",
+    base: str = "fake-small",
+    seed: int = 0,
+    epochs: int = 1,
+) -> Plan:
+    """A plan without a recipe: what the simulation submits."""
+    file = PlannedFile.from_chunks(partial(iter, [row + b"\n" for row in rows]), purpose="train", rows=len(rows))
+    return build_plan(
+        name=name, scope=scope, names=names, base=base, files=(file,), hyperparameters={"epochs": epochs}, seed=seed, suffix=None
+    )
+
+
+def build_plan(
+    *,
+    name: str,
+    scope: str,
+    names: Names,
+    base: str,
+    files: tuple[PlannedFile, ...],
+    hyperparameters: dict[str, Any],
+    seed: int,
+    suffix: str | None,
+    recipe: dict[str, Any] | None = None,
+    recipe_fingerprint: str = "",
+    dataset_fingerprint: str = "",
+) -> Plan:
+    """The plan for one job of this cloud: one request, with the files' ids still to be filled in."""
+    body = {"base": base, "method": "sft", "hyperparameters": hyperparameters, "seed": seed, "suffix": suffix}
+    body["files"] = {file.purpose: f"{{file:{file.purpose}}}" for file in files}
+    return Plan(
+        provider=name,
+        scope=scope,
+        base=base,
+        method="sft",
+        requests=(PlannedRequest("POST /jobs" if names == "provider" else "PUT /jobs/{client_id}", body),),
+        files=files,
+        hyperparameters=hyperparameters,
+        recipe=recipe or {},
+        recipe_fingerprint=recipe_fingerprint,
+        dataset_fingerprint=dataset_fingerprint,
+        seed=seed,
+        suffix=suffix,
+    )
+
+
+def plan_files(recipe: Recipe) -> Iterator[PlannedFile]:
+    """The files of a recipe: its canonical rows, a line each."""
+    from tuneport.examples import canonical_bytes
+
+    for purpose, dataset in (("train", recipe.train), ("validation", recipe.validation)):
+        if dataset is not None:
+            rows = [canonical_bytes(example) + b"\n" for example in dataset]
+            yield PlannedFile.from_chunks(partial(iter, rows), purpose=purpose, rows=len(rows))
+
+
+def time_of(epoch_s: float) -> datetime:
+    """Seconds since 1970 as a time in UTC."""
+    return datetime.fromtimestamp(epoch_s, UTC)
+
+
+def demand_id(reply: Reply, *, call: str, kind: Kind) -> str:
+    """The id in a reply; without one the reply counts as not readable."""
+    if not isinstance(reply.get("id"), str):
+        raise to_error(NoAnswer("the answer has no id"), call=call, kind=kind)
+    return str(reply["id"])
+
+
+def snapshot(row: Reply, call: str = "GET /jobs", kind: Kind = "read") -> Snapshot:
+    """A job as the cloud tells it. Whatever may be missing is; a row without an id is an answer that cannot be read."""
+    word = row.get("status") or ""
+    ours = row.get("metadata") or {}
+    created, finished = row.get("created_at"), row.get("finished_at")
+    return Snapshot(
+        provider_id=demand_id(row, call=call, kind=kind),
+        state=WORDS.get(word, JobState.UNKNOWN),
+        provider_state=word,
+        created_at=time_of(created) if created is not None else None,
+        finished_at=time_of(finished) if finished is not None else None,
+        base=row.get("base"),
+        method=row.get("method"),
+        model=row.get("model"),
+        error=row.get("error"),
+        client_id=ours.get("client_id"),
+        plan_fingerprint=ours.get("plan"),
+        recipe_fingerprint=ours.get("recipe"),
+        dataset_fingerprint=ours.get("dataset"),
+        files=dict(row.get("files") or {}),
+        seed=row.get("seed"),
+        suffix=row.get("suffix"),
+    )
