@@ -18,8 +18,7 @@ from tuneport.registry import JobRegistry
 from tuneport.settings import Settings, load_settings
 
 if TYPE_CHECKING:
-    from tuneport.dataset import Dataset
-    from tuneport.evaluate import Contender, Evaluation
+    from tuneport.evaluate import Evaluation
     from tuneport.examples import Example, Message
     from tuneport.finding import Finding
     from tuneport.model import Model, Prediction
@@ -37,7 +36,7 @@ class Client:
     """One client for every provider.
 
     `home` is the state folder (default: TUNEPORT_HOME, else the platform's user data folder). `providers` are plug-ins given by hand, beside
-    the installed ones. Nothing is opened before it is used. A context manager; many processes may work on one home, threads may not share
+    the installed ones. Nothing is opened before it is used. A context manager. Many processes may work on one home; threads may not share
     a client.
     """
 
@@ -374,46 +373,18 @@ class Client:
         `against` names models by URI, or 'base' (the model's own base as it is) and 'base+labels' (the base with the labels of
         `labels_from`, else of the data it was tuned on, listed in its prompt).
         """
+        from tuneport.contenders import contender, opponent
         from tuneport.evaluate import evaluate
         from tuneport.provider import Generation
 
         target = self.model(model)
         others = [against] if isinstance(against, str) or not isinstance(against, Sequence) else list(against)
         return evaluate(
-            self._contender("tuned" if target.kind == "tuned" else target.id, target),
+            contender("tuned" if target.kind == "tuned" else target.id, target, client=self),
             list(rows),
-            against=[self._opponent(other, target, labels_from) for other in others],
+            against=[opponent(other, target, client=self, labels_from=labels_from) for other in others],
             metrics=metrics,
             generation=generation or Generation(),
             seed=seed,
             on_progress=on_progress,
         )
-
-    def _contender(self, name: str, model: Model, *, system: str | None = None) -> Contender:
-        from tuneport.evaluate import Contender
-
-        return Contender(name=name, model=model, server=self.server(model.provider), system=system)
-
-    def _opponent(self, other: str | Model, target: Model, labels_from: Iterable[Example] | None) -> Contender:
-        from tuneport.evaluate import labels_prompt
-
-        if other not in ("base", "base+labels"):
-            model = self.model(other)
-            return self._contender(model.id, model)
-        if target.base is None:
-            raise UsageError(f"{target.uri} names no base model to compare with.", remedy="Give one: --against <provider>:<model>")
-        base = self.server(target.provider).model(target.base)
-        if other == "base":
-            return self._contender("base", base)
-        rows = labels_from if labels_from is not None else self._training_rows(target)
-        return self._contender("base+labels", base, system=labels_prompt(rows))
-
-    def _training_rows(self, model: Model) -> Dataset:
-        from tuneport.dataset import Dataset
-
-        job = self.registry.job(model.job_uri) if model.job_uri else None
-        intent = self.registry.intent(job.client_id) if job and job.client_id else None
-        reference = intent.recipe.get("train") if intent else None
-        if reference is None:
-            raise UsageError(f"the data {model.uri} was tuned on are not known here.", remedy="Name them: --labels-from FILE")
-        return Dataset.from_reference(reference)

@@ -6,6 +6,7 @@ import difflib
 import hashlib
 import json
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -14,6 +15,7 @@ from pydantic.json_schema import WithJsonSchema
 
 from tuneport.dataset import Dataset
 from tuneport.errors import DatasetError, RecipeError, TuneportError
+from tuneport.files import write_text
 
 Auto = Literal["auto"]
 
@@ -21,13 +23,13 @@ Auto = Literal["auto"]
 class _Strict(BaseModel):
     """Frozen, refuses unknown keys with the nearest known one, and raises RecipeError instead of pydantic's own."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, validate_default=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, validate_default=True, allow_inf_nan=False)
 
     def __init__(self, **values: Any) -> None:
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise RecipeError("; ".join(_sentence(detail) for detail in error.errors())) from None
+            raise RecipeError(_sentences(error)) from None
 
     @model_validator(mode="before")
     @classmethod
@@ -39,15 +41,61 @@ class _Strict(BaseModel):
                     near = difflib.get_close_matches(str(key), known, n=1)
                     hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}."
                     raise ValueError(f"unknown key {key!r}{hint}")
+                if isinstance(values[key], bool):  # pydantic would take true for 1, and no key is a yes or no
+                    raise ValueError(f"{key} cannot be {str(values[key]).lower()}.")  # noqa: TRY004
         return values
 
 
-def _sentence(detail: Any) -> str:
-    where = ".".join(str(part) for part in detail["loc"] if part not in ("auto", "int", "float", "sft"))
-    what = detail["msg"].removeprefix("Value error, ")
-    given = detail.get("input")
-    shown = f" (got {given!r})" if isinstance(given, int | float | str) and detail["type"] != "value_error" else ""
-    return f"{where}: {what}{shown}" if where else f"{what}{shown}"
+def _sentences(error: ValidationError) -> str:
+    """`epochs must be at least 1 or 'auto', not 0.` One sentence a key, whatever number of types pydantic tried for it."""
+    by_key: dict[str, list[Any]] = {}
+    for detail in error.errors():
+        by_key.setdefault(str(detail["loc"][0]) if detail["loc"] else "", []).append(detail)
+    return " ".join(_sentence(key, details) for key, details in by_key.items())
+
+
+def _sentence(key: str, details: list[Any]) -> str:
+    first = details[0]
+    if first["type"] == "missing":
+        return f"{key} is missing."
+    if first["type"] == "value_error":
+        said = first["msg"].removeprefix("Value error, ")
+        return f"{key}: {said}" if key else said
+    wanted = " or ".join(dict.fromkeys(_wanted(detail) for detail in details))
+    given = first["input"]
+    shown = f", not {given!r}" if isinstance(given, int | float | str) and len(str(given)) < 80 else ""
+    return f"{key} must be {wanted}{shown}."
+
+
+def _wanted(detail: Any) -> str:
+    """What would have been right, after `must be`."""
+    template = _WANTED.get(detail["type"])
+    if template is None:
+        return str(detail["msg"]).removeprefix("Input should be ")
+    return template.format(**detail.get("ctx", {}))
+
+
+_WANTED = {
+    "greater_than_equal": "at least {ge:g}",
+    "greater_than": "above {gt:g}",
+    "less_than_equal": "at most {le:g}",
+    "less_than": "below {lt:g}",
+    "finite_number": "finite",
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "float_parsing": "a number",
+    "float_type": "a number",
+    "literal_error": "{expected}",
+    "string_type": "text",
+    "dict_type": "a table",
+    "model_type": "a table",
+    "tuple_type": "a list",
+    "is_instance_of": "a dataset or the path of one",
+    "string_pattern_mismatch": "1 to 64 letters, digits, dots, hyphens or underscores, beginning with a letter or digit",
+    "string_too_short": "a name",
+    "too_short": "a table with a name for each provider",
+}
 
 
 class LoRA(_Strict):
@@ -96,7 +144,7 @@ def _to_method(value: Any) -> Any:
     kind = value if isinstance(value, str) else value.get("kind") if isinstance(value, dict) else None
     if kind is not None and kind not in METHODS:
         later = f"{kind!r} is a method of Tuneport's plan but not built yet" if kind in PLANNED_METHODS else f"unknown method {kind!r}"
-        raise ValueError(f"{later}; available: {', '.join(METHODS)}")
+        raise ValueError(f"{later}; available: {', '.join(METHODS)}.")
     return {"kind": value} if isinstance(value, str) else value
 
 
@@ -126,6 +174,9 @@ _schema = WithJsonSchema(
 DatasetField = Annotated[Dataset, BeforeValidator(_to_dataset), _reference, _schema]
 
 
+_Name = Annotated[str, Field(min_length=1)]
+
+
 class Recipe(_Strict):
     """What to train: base model, method, data.
 
@@ -136,7 +187,7 @@ class Recipe(_Strict):
     options     settings of one provider only, by provider name; that provider checks them
     """
 
-    base: str | dict[str, str]
+    base: _Name | Annotated[dict[str, _Name], Field(min_length=1)]
     method: Method = Field(default_factory=SFT)
     train: DatasetField
     validation: DatasetField | None = None
@@ -173,7 +224,7 @@ class Recipe(_Strict):
         """A recipe from JSON-like data. Relative dataset paths are taken from `folder`. Raises RecipeError."""
         if not isinstance(values, dict):
             raise RecipeError(f"a recipe is a table of keys, not a {type(values).__name__}.")
-        values = dict(values)
+        values = {str(key): value for key, value in values.items()}
         for key in ("train", "validation"):
             if values.get(key) is not None and not isinstance(values[key], Dataset):
                 try:
@@ -194,9 +245,14 @@ class Recipe(_Strict):
     def save(self, path: str | Path) -> Path:
         """Writes the recipe in the format of the file's ending. Raises RecipeError when a dataset exists in memory only."""
         path = Path(path)
-        from tuneport.files import write_text
-
-        return write_text(path, _WRITERS[_kind(path)](self.to_dict()))
+        write = _WRITERS[_kind(path)]
+        for key, dataset in (("train", self.train), ("validation", self.validation)):
+            if dataset is not None and dataset.in_memory:
+                raise RecipeError(
+                    f"{key}: the dataset {dataset.name!r} exists in memory only, so that a recipe file cannot name it.",
+                    remedy="Write it to a file with dataset.write(path), and read that.",
+                )
+        return write_text(path, write(self.to_dict()))
 
 
 def _kind(path: Path) -> str:
@@ -240,5 +296,9 @@ def _write_toml(values: dict[str, Any]) -> str:
     return tomli_w.dumps(values)
 
 
-_READERS = {"toml": tomllib.loads, "yaml": _read_yaml, "json": json.loads}
-_WRITERS = {"toml": _write_toml, "yaml": _write_yaml, "json": lambda values: json.dumps(values, indent=2, ensure_ascii=False) + "\n"}
+def _write_json(values: dict[str, Any]) -> str:
+    return json.dumps(values, indent=2, ensure_ascii=False) + "\n"
+
+
+_READERS: dict[str, Callable[[str], Any]] = {"toml": tomllib.loads, "yaml": _read_yaml, "json": json.loads}
+_WRITERS: dict[str, Callable[[dict[str, Any]], str]] = {"toml": _write_toml, "yaml": _write_yaml, "json": _write_json}

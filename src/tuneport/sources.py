@@ -201,7 +201,7 @@ class SideSource:
 
     def rows(self, notices: Notices) -> Rows:
         wanted = int(self._side == "test")
-        for side, row in zip(self._division.sides, self._division.source.rows(notices), strict=False):
+        for row, side in zip(self._division.source.rows(notices), self._division.sides, strict=False):
             if side == wanted:
                 yield row
 

@@ -172,7 +172,8 @@ class LocalTrainer:
 
         folder = self._known(job_id)
         if not marks.adapter_complete(folder):
-            raise NotFound(f"job {job_id} has no tuned model: it is {self._look(folder).state}.", remedy=f"See: tuneport jobs show {self._name}:{job_id}")
+            remedy = f"See: tuneport jobs show {self._name}:{job_id}"
+            raise NotFound(f"job {job_id} has no tuned model: it is {self._look(folder).state}.", remedy=remedy)
         return model_of(folder, provider=self._name)
 
     def download(self, job_id: str, to: Path) -> Path:

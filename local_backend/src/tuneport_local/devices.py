@@ -37,6 +37,10 @@ class DeviceQueue:
         """Gives up the place and the device."""
         for ticket in self.folder.glob(f"*@{job_id}"):
             ticket.unlink(missing_ok=True)
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Frees the device, if we have it."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -44,7 +48,7 @@ class DeviceQueue:
     def ahead_of(self, job_id: str) -> int:
         """How many living jobs come before this one."""
         count = 0
-        for ticket in sorted(os.listdir(self.folder)):
+        for ticket in sorted(entry.name for entry in self.folder.iterdir()):
             other = ticket.partition("@")[2]
             if other == job_id:
                 break
@@ -55,7 +59,7 @@ class DeviceQueue:
         return count
 
     def take(self) -> bool:
-        """Takes the device if nobody has it. It is given back by `leave` or by the end of the process."""
+        """Takes the device if nobody has it. It is given back by `give_back` or the end of the process."""
         descriptor = os.open(self.lock, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -79,15 +79,15 @@ class Lifecycle:
                 raise Refused(f"job {folder.id} is {status.state}; only a paused job can be resumed.", remedy=_hint(status))
             folder.ask("run")
             folder.event("info", "resumed")
-            back = replace(status, state=JobState.CREATED, detail="waiting for its worker", queued_at=folder.now(), launches=0, pid=None, error=None)
-            return self._launch(folder, folder.write_status(replace(back, attempt=status.attempt + 1)), descriptor)
+            return self._launch(folder, folder.write_status(_anew(status, at=folder.now())), descriptor)
 
     def delete(self, folder: JobFolder) -> None:
         """Removes the folder. Raises Refused while a worker lives."""
         status = self.look(folder)
         with self._claimed(folder, wait_s=1.0) as descriptor:
             if descriptor is None or not _ours(status):
-                raise Refused(f"job {folder.id} is {status.state} and cannot be deleted.", remedy=f"Cancel it first: tuneport jobs cancel local:{folder.id}")
+                remedy = f"Cancel it first: tuneport jobs cancel local:{folder.id}"
+                raise Refused(f"job {folder.id} is {status.state} and cannot be deleted.", remedy=remedy)
             gone = folder.path.with_name(f".deleted-{folder.id}")
             folder.path.rename(gone)
             shutil.rmtree(gone, ignore_errors=True)
@@ -150,6 +150,12 @@ def _ours(status: JobStatus) -> bool:
     return status.host == os.uname().nodename
 
 
+def _anew(status: JobStatus, *, at: str) -> JobStatus:
+    """The status of a resumed job: at the end of the queue, a new attempt."""
+    fresh = replace(status, state=JobState.CREATED, detail="waiting for its worker", queued_at=at, launches=0, pid=None, error=None)
+    return replace(fresh, attempt=status.attempt + 1)
+
+
 def _hint(status: JobStatus) -> str:
     return "" if status.state.terminal else "It needs no resuming; follow it with: tuneport jobs wait"
 
@@ -175,4 +181,5 @@ def _lost(folder: JobFolder, status: JobStatus) -> JobStatus:
     end = folder.log_end()
     words = f"The end of its log:\n{end}" if end else "Its log is empty; the system may have killed it for memory."
     folder.event("error", "the worker is gone", {"reason": "worker_lost", "state": str(status.state), "pid": status.pid})
-    return folder.phase(JobState.FAILED, detail="worker_lost", error=f"The worker ended while the job was {status.state}, before its first checkpoint. {words}")
+    error = f"The worker ended while the job was {status.state}, before its first checkpoint. {words}"
+    return folder.phase(JobState.FAILED, detail="worker_lost", error=error)

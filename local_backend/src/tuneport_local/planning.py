@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
+from tuneport.checks import CheckReport, check
 from tuneport.errors import CheckFailed, RecipeError, Unsupported
-from tuneport.examples import ChatExample, Example, ImagePart, MediaPart
+from tuneport.examples import ChatExample, ImagePart, MediaPart
 from tuneport.finding import Finding
 from tuneport.plan import Plan, PlannedFile, PlannedRequest
 from tuneport.recipe import SFT, Recipe, _Strict
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 Auto = Literal["auto"]
 Steps = Annotated[int, Field(ge=1)]
-_SHOWN = 20
+_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +61,13 @@ def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:
         raise RecipeError(f"options.{provider}: {error.message}", remedy=error.remedy) from None
 
 
-def hyperparameters(recipe: Recipe, options: LocalOptions) -> dict[str, Any]:
-    """Every number the training will use; `auto` stays only where the hardware decides."""
-    method = recipe.method
+def hyperparameters(recipe: Recipe, *, provider: str) -> dict[str, Any]:
+    """Every number the training of this recipe will use; `auto` stays only where the hardware decides. Raises RecipeError."""
+    return resolved(recipe.method, options_of(recipe, provider=provider), seed=recipe.seed)
+
+
+def resolved(method: SFT, options: LocalOptions, *, seed: int) -> dict[str, Any]:
+    """The same from its parts."""
     return {
         "epochs": _or(method.epochs, DEFAULTS.epochs),
         "batch_size": _or(method.batch_size, DEFAULTS.batch_size),
@@ -79,16 +84,17 @@ def hyperparameters(recipe: Recipe, options: LocalOptions) -> dict[str, Any]:
             "dropout": method.lora.dropout,
             "targets": method.lora.targets if isinstance(method.lora.targets, str) else list(method.lora.targets),
         },
-        "seed": recipe.seed,
+        "seed": seed,
         **options.model_dump(),
     }
 
 
 def plan(recipe: Recipe, *, provider: str, scope: str, base: str) -> Plan:
     """The plan for a recipe whose base has been found to exist. Raises RecipeError, Unsupported, DatasetError, CheckFailed."""
-    values = hyperparameters(recipe, options_of(recipe, provider=provider))
+    values = hyperparameters(recipe, provider=provider)
     datasets = {"train": recipe.train} | ({"validation": recipe.validation} if recipe.validation is not None else {})
-    files = tuple(_file(dataset, purpose=purpose) for purpose, dataset in datasets.items())
+    reports = {purpose: _checked(dataset, purpose=purpose) for purpose, dataset in datasets.items()}
+    files = tuple(_file(dataset, purpose=purpose, rows=reports[purpose].rows) for purpose, dataset in datasets.items())
     body = {
         "base": base,
         "method": recipe.method.kind,
@@ -109,6 +115,7 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str) -> Plan:
         dataset_fingerprint=recipe.train.fingerprint,
         seed=recipe.seed,
         suffix=recipe.suffix,
+        findings=reports["train"].findings,
         notes=_notes(recipe, values),
     )
 
@@ -128,43 +135,34 @@ def _notes(recipe: Recipe, values: dict[str, Any]) -> tuple[str, ...]:
     taken = [f"{name} {values[name]:g}" for name in ("epochs", "batch_size", "learning_rate") if getattr(method, name) == "auto"]
     notes = [f"taken where the recipe says auto: {', '.join(taken)}"] if taken else []
     if method.learning_rate_multiplier != "auto":
-        notes.append(f"learning rate {values['learning_rate']:g} = {method.learning_rate_multiplier:g} x the local default {DEFAULTS.learning_rate:g}")
+        times = f"{method.learning_rate_multiplier:g} x the local default {DEFAULTS.learning_rate:g}"
+        notes.append(f"learning rate {values['learning_rate']:g} = {times}")
     return tuple(notes)
 
 
-def _file(dataset: Dataset, *, purpose: str) -> PlannedFile:
-    """The dataset as chat JSONL. One pass over the rows finds what cannot be trained on and counts them, another takes the digest."""
-    problems: list[Finding] = []
-    rows = 0
-    for rows, (line, row) in enumerate(_numbered(dataset), start=1):  # noqa: B007
-        if (problem := _problem(row)) is not None and len(problems) < _SHOWN:
-            problems.append(Finding("local-kind", "error", problem, line=line))
+def _checked(dataset: Dataset, *, purpose: str) -> CheckReport:
+    """What the rules say of the data. Raises CheckFailed with the first lines that cannot be trained on."""
+    report = check(dataset, method="sft")
+    problems = [finding for finding in report.findings if finding.severity == "error"] or list(_media(dataset))
     if problems:
-        raise CheckFailed(_listed(problems, purpose=purpose), remedy="See: tuneport data check")
-    if rows == 0:
-        raise RecipeError(f"the {purpose} dataset has no rows.", remedy="Give a file with at least one conversation.")
+        raise CheckFailed(f"{dataset.name} ({purpose}) cannot be used: {_listed(problems)}", remedy="See: tuneport data check")
+    return report
+
+
+def _media(dataset: Dataset) -> Iterator[Finding]:
+    for line, row in dataset.numbered():
+        contents = [message.content for message in row.messages] if isinstance(row, ChatExample) else []
+        if any(isinstance(part, ImagePart | MediaPart) for content in contents if isinstance(content, tuple) for part in content):
+            yield Finding("local-text-only", "error", "has images or other media, which Tuneport does not train on locally yet.", line=line)
+
+
+def _listed(problems: list[Finding]) -> str:
+    shown = [f"line {problem.line}: {problem.message}" if problem.line else problem.message for problem in problems[:_SHOWN]]
+    return " ".join([*shown, *([f"(and {len(problems) - _SHOWN} more)"] if len(problems) > _SHOWN else [])])
+
+
+def _file(dataset: Dataset, *, purpose: str, rows: int) -> PlannedFile:
     return PlannedFile.from_chunks(lambda: dataset.chunks(format="chat"), purpose=purpose, rows=rows)
-
-
-def _numbered(dataset: Dataset) -> Iterator[tuple[int, Example]]:
-    return enumerate(dataset, start=1)
-
-
-def _problem(row: Example) -> str | None:
-    if not isinstance(row, ChatExample):
-        return f"a {_KINDS.get(type(row).__name__, 'row')} cannot be learned with method sft; it needs conversations or prompt/completion pairs"
-    if any(isinstance(part, ImagePart | MediaPart) for message in row.messages if isinstance(message.content, tuple) for part in message.content):
-        return "has images or other media, which Tuneport does not train on locally yet"
-    return None
-
-
-_KINDS = {"PreferenceExample": "preference row", "PromptExample": "prompt without an answer", "LabelledExample": "labelled row"}
-
-
-def _listed(problems: list[Finding], *, purpose: str) -> str:
-    lines = "; ".join(f"row {problem.line}: {problem.message}" for problem in problems[:3])
-    more = f" (and {len(problems) - 3} more)" if len(problems) > 3 else ""
-    return f"the {purpose} dataset cannot be used: {lines}{more}."
 
 
 def body_of(plan: Plan) -> dict[str, Any]:

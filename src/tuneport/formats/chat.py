@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
 import msgspec
-import orjson
 
 from tuneport.examples import ChatExample, Example
 from tuneport.formats.format import BadRow, Format, Notices, Written
-from tuneport.formats.lines import convert, json_lines, json_object
+from tuneport.formats.lines import convert, json_line, json_lines, json_object
 from tuneport.formats.messages import (
     WireMessages,
     WireTool,
@@ -94,7 +93,7 @@ def write(example: Example) -> Written:
     if example.extra:
         losses.update(f"extra.{key}" for key in example.extra.keys() & _KNOWN)
         row = {**example.extra, **row}
-    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE), tuple(sorted(losses))
+    return json_line(row), tuple(sorted(losses))
 
 
 CHAT = Format(

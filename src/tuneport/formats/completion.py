@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, BinaryIO
 
-import orjson
-
 from tuneport.examples import ChatExample, Example
 from tuneport.formats.format import BadRow, Format, Notices, Written
-from tuneport.formats.lines import json_lines, json_object
+from tuneport.formats.lines import json_line, json_lines, json_object
 from tuneport.formats.pairs import Pair, pair_of, turns
 from tuneport.formats.sniff import first_objects
 
@@ -37,7 +35,7 @@ def write(example: Example) -> Written:
     row: dict[str, Any] = {"prompt": question, "completion": answer} | ({} if system is None else {"system": system})
     extra = example.extra if isinstance(example, ChatExample) else {}
     lost = {f"extra.{key}" for key in extra.keys() & {"prompt", "completion", "system"}}
-    return orjson.dumps({**extra, **row}, option=orjson.OPT_APPEND_NEWLINE), tuple(sorted({*losses, *lost}))
+    return json_line({**extra, **row}), tuple(sorted({*losses, *lost}))
 
 
 COMPLETION = Format(

@@ -15,6 +15,7 @@ MAX_LINE_BYTES = 1 << 28
 
 BOM = b"\xef\xbb\xbf"
 _decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
 
 
 def json_lines(stream: BinaryIO, *, notices: Notices) -> Iterator[tuple[int, bytes]]:
@@ -56,7 +57,7 @@ def _not_json(raw: bytes, error: Exception) -> str:
         raw.decode()
     except UnicodeDecodeError as broken:
         return f"not valid UTF-8 (byte {broken.start + 1} of the line). Save the file as UTF-8."
-    return f"not valid JSON: {str(error).removeprefix('JSON is malformed: ')}."
+    return f"not valid JSON: {str(error).removeprefix('JSON is malformed: ').partition(' - at ')[0]}."
 
 
 def convert(value: Any, wanted: Any) -> Any:
@@ -78,16 +79,35 @@ def _sentence(message: str) -> str:
     elif missing := re.search(r"missing required field `(.+?)`", what):
         what = f'the key "{missing[1]}" is missing'
     elif "length >= 1" in what:
-        what = "empty"
+        what = "must not be empty"
     else:
-        what = what.replace("`", "").replace("Expected", "expected").replace("array", "list").replace(" | null", "")
+        what = re.sub(r"\w+", lambda word: _IN_WORDS.get(word[0], word[0]), what.replace("`", "").replace(" | null", ""))
+        what = what.replace(" | ", " or ")
     return f"{path}: {what}." if path else f"{what}."
 
+
+_IN_WORDS = {
+    "Expected": "expected",
+    "str": "a string",
+    "array": "a list",
+    "object": "an object",
+    "int": "a number",
+    "float": "a number",
+    "bool": "true or false",
+}
 
 _ALLOWED = {
     "role": "the role must be system, developer, user, assistant or tool",
     "type": "of a type Tuneport does not read; content parts are text or image_url, tools and their calls are function",
 }
+
+
+def json_line(row: Any) -> bytes:
+    """The row as one line of JSON. Raises BadRow for what JSON in UTF-8 cannot hold: half a surrogate pair, endless nesting."""
+    try:
+        return _encode(row) + b"\n"
+    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise BadRow(f"the row cannot be written as JSON: {error.__class__.__name__}.") from None
 
 
 def kind_of(value: Any) -> str:

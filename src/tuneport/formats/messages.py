@@ -65,7 +65,7 @@ def to_message(wire: WireMessage) -> Message:
     """The canonical message."""
     content = wire.content
     if wire.tool_calls is None and (content is None or content.__class__ is str):
-        return Message(wire.role, content, (), wire.tool_call_id, wire.name, wire.weight)  # type: ignore[arg-type]
+        return Message(wire.role, content, (), wire.tool_call_id, wire.name, wire.weight)
     parts = tuple(map(_to_part, content)) if isinstance(content, list) else content
     calls = tuple(ToolCall(call.function.name, call.function.arguments, call.id) for call in wire.tool_calls or ())
     return Message(wire.role, parts, calls, wire.tool_call_id, wire.name, wire.weight)
@@ -132,7 +132,9 @@ def _keep(value: Any, wire: type, what: str, lose: Lose) -> Any:
 
 
 _WIRES = (WireText, WireImage, WireImageUrl, WireFunction, WireCall, WireMessage, WireToolFunction, WireTool)
-_KEYS = {wire: frozenset(wire.__struct_fields__) | ({"type"} if wire.__struct_config__.tag else set()) for wire in _WIRES}
+_KEYS: dict[type, frozenset[str]] = {
+    wire: frozenset(wire.__struct_fields__) | ({"type"} if wire.__struct_config__.tag else set()) for wire in _WIRES
+}
 
 
 def from_message(message: Message, losses: set[str]) -> dict[str, Any]:
@@ -150,7 +152,7 @@ def from_message(message: Message, losses: set[str]) -> dict[str, Any]:
     if message.name is not None:
         wire["name"] = message.name
     if message.weight is not None:
-        wire["weight"] = int(message.weight) if message.weight == int(message.weight) else message.weight
+        wire["weight"] = int(message.weight) if float(message.weight).is_integer() else message.weight
     return wire
 
 

@@ -67,18 +67,26 @@ def turns(example: Example) -> tuple[str, str, tuple[str, ...], str | None]:
     """Question, answer, kinds of loss and system text of a row that a pair can hold. Raises BadRow for any other."""
     if not isinstance(example, ChatExample):
         raise BadRow(f"a {example.__struct_config__.tag} row cannot be written as prompt and completion.")
-    system, *rest = example.messages if example.messages[:1] and example.messages[0].role == "system" else (None, *example.messages)
-    if [message.role for message in rest] != ["user", "assistant"]:
+    messages = example.messages
+    if [message.role for message in messages] not in (["user", "assistant"], ["system", "user", "assistant"]):
         raise BadRow("a conversation that is not one user turn and one assistant turn cannot be written as prompt and completion.")
-    question, answer = rest
-    assert question is not None
-    assert answer is not None
+    system = messages[0].text if messages[0].role == "system" else None
+    return messages[-2].text, messages[-1].text, _lost(example), system
+
+
+def _lost(example: ChatExample) -> tuple[str, ...]:
     lost = {"style"} if example.style != "completion" else set()
-    for message in (*filter(None, (system,)), question, answer):
-        lost |= {f"message.{key}" for key in ("name", "weight", "tool_calls", "tool_call_id") if getattr(message, key) not in (None, ())}
-        lost |= {"message.parts"} if not isinstance(message.content, str | None) else set()
-    lost |= {"tools"} if example.tools else set()
-    lost |= {"parallel_tool_calls"} if example.parallel_tool_calls is not None else set()
-    return question.text, answer.text, tuple(sorted(lost)), None if system is None else system.text
+    for message in example.messages:
+        lost |= {f"message.{key}" for key in _MESSAGE_KEYS if getattr(message, key) not in (None, ())}
+        if isinstance(message.content, tuple):
+            lost.add("message.parts")
+    if example.tools:
+        lost.add("tools")
+    if example.parallel_tool_calls is not None:
+        lost.add("parallel_tool_calls")
+    return tuple(sorted(lost))
+
+
+_MESSAGE_KEYS = ("name", "weight", "tool_calls", "tool_call_id")
 
 

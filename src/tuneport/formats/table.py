@@ -35,7 +35,7 @@ def read(stream: BinaryIO, *, columns: Mapping[str, str], notices: Notices) -> I
         csv.field_size_limit(MAX_FIELD_CHARS)  # the module has one limit for the process; it is only ever raised
     text = _Text(stream)
     first = next(text, "")
-    rows = csv.reader(chain([first], text), delimiter=_delimiter(first))
+    rows = csv.reader(chain([first], text), delimiter=_delimiter(first), strict=True)
     header = _header(rows, text)
     pair = _pair(columns, header)
     while True:
@@ -45,7 +45,8 @@ def read(stream: BinaryIO, *, columns: Mapping[str, str], notices: Notices) -> I
         except StopIteration:
             return
         except csv.Error as error:
-            notices.bad(line, f"the row cannot be read: {error}.")
+            notices.bad(line, _csv_sentence(error))
+            text.broken.clear()
             continue
         if text.broken:
             notices.bad(line, f"not valid UTF-8 (line {text.broken[0]}). Save the file as UTF-8.")
@@ -84,10 +85,22 @@ def _header(rows: Iterator[list[str]], text: _Text) -> list[str]:
     try:
         header = [name.strip() for name in next(rows, [])]
     except csv.Error as error:
-        raise BadFile(f"the header cannot be read: {error}.", line=1, remedy="A table is saved with LF or CRLF line ends.") from None
+        raise BadFile(f"the header: {_csv_sentence(error)}", line=1, remedy="Save the table with LF or CRLF line ends.") from None
     if text.broken:
         raise BadFile("the header is not valid UTF-8.", line=1, remedy="Save the file as UTF-8.")
     return header
+
+
+def _csv_sentence(error: csv.Error) -> str:
+    """The csv module's words with what to look for."""
+    what = str(error)
+    if "unexpected end of data" in what or "field larger" in what:
+        return "a quoted field that begins here is never closed."
+    if "new-line character" in what:
+        return "a carriage return stands in the middle of the row, outside of quotes."
+    if "expected after" in what:
+        return "text follows a closing quote; quotes inside a quoted field are written twice."
+    return f"the row cannot be read: {what}."
 
 
 def _delimiter(header: str) -> str:

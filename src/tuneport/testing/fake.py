@@ -1,8 +1,7 @@
 """A provider that does not exist, for tests: a trainer and a server over a `FakeCloud`, in both flavours.
 
-cloud = FakeCloud(SimulatedClock())
-provider = fake_provider(cloud, names="provider")     # the provider names the job, our client id is in its metadata
-provider = fake_provider(cloud, names="client")       # our client id is the job's name, a second PUT updates
+`fake_provider(cloud, names="provider")`: the provider names the job, our client id is in its metadata (or dropped, if the cloud does so).
+`fake_provider(cloud, names="client")`: our client id is the job's name, and a second PUT updates the job.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from tuneport.plan import Plan, PlannedFile
 from tuneport.provider import YES, BaseModel, Capability, FileState, Provider, Support, not_yet, vendor_cannot
 from tuneport.testing.cloud import FakeCloud
 from tuneport.testing.server import FakeServer
-from tuneport.testing.translation import Names, build_plan, demand_id, plan_files, snapshot, time_of
+from tuneport.testing.translation import Names, build_plan, demand, plan_files, scope_of, snapshot, time_of
 from tuneport.testing.wire import DirectWire, HttpAnswer, Kind, NoAnswer, Reply, Wire, to_error
 
 if TYPE_CHECKING:
@@ -84,7 +83,7 @@ class FakeTrainer:
             raise to_error(error, call=call, kind=kind) from None
 
     def scope(self) -> str:
-        return f"{self._name}-account"
+        return scope_of(self._name)
 
     def check(self) -> Sequence[Finding]:
         return ()
@@ -128,12 +127,12 @@ class FakeTrainer:
         return Quote(provider=self._name, base=recipe.base_for(self._name), lines=(line,))
 
     def find_file(self, file: PlannedFile) -> str | None:
-        listed = self._send("GET /files", self._cloud.list_files)["data"]
+        listed = demand(self._send("GET /files", self._cloud.list_files), "data", call="GET /files")
         return next((str(row["id"]) for row in listed if row.get("name") == file.name and row.get("bytes") == file.size_bytes), None)
 
     def file_state(self, file_id: str) -> FileState:
         try:
-            self._send("GET /files/{id}", lambda: self._cloud.get_file(file_id))
+            self._send(f"GET /files/{file_id}", lambda: self._cloud.get_file(file_id))
         except NotFound:
             return FileState("gone", "the provider no longer has it")
         return FileState("ready")
@@ -142,7 +141,7 @@ class FakeTrainer:
         reply = self._send(
             "POST /files", lambda: self._cloud.post_file(file.name, purpose=file.purpose, chunks=file.chunks()), kind="upload"
         )
-        return demand_id(reply, call="POST /files", kind="upload")
+        return str(demand(reply, "id", call="POST /files", kind="upload"))
 
     def create(self, plan: Plan, client_id: str, files: Mapping[str, str]) -> Snapshot:
         body = dict(plan.requests[0].body)
@@ -155,7 +154,8 @@ class FakeTrainer:
             "dataset": plan.dataset_fingerprint,
         }
         if self.client_names_jobs:
-            return snapshot(self._send("PUT /jobs", lambda: self._cloud.put_job(client_id, body), kind="create"), "PUT /jobs", "create")
+            call = f"PUT /jobs/{client_id}"
+            return snapshot(self._send(call, lambda: self._cloud.put_job(client_id, body), kind="create"), call, "create")
         return snapshot(self._send("POST /jobs", lambda: self._cloud.post_job(body), kind="create"), "POST /jobs", "create")
 
     def find(self, client_id: str, plan: Plan | None = None, *, since: datetime | None = None) -> Snapshot | None:
@@ -174,7 +174,7 @@ class FakeTrainer:
         return matches[0] if len(matches) == 1 else None
 
     def fetch(self, ids: Sequence[str]) -> Mapping[str, Snapshot]:
-        """Few jobs one by one; many off the listing, back to the oldest of them. What no page holds is asked for by its id: listings lag."""
+        """Few jobs one by one; many off the listing, back to the oldest of them. What no page holds is asked for by id: listings lag."""
         wanted = set(ids)
         found: dict[str, Snapshot] = {}
         if len(wanted) > FEW:
@@ -183,14 +183,14 @@ class FakeTrainer:
                     found[one.provider_id] = one
                     if len(found) == len(wanted):
                         break
-        for job_id in sorted(wanted - found.keys()):
-            if (one_more := self._get(job_id)) is not None:
+        for job_id in ids:
+            if job_id not in found and (one_more := self._get(job_id)) is not None:
                 found[job_id] = one_more
         return found
 
     def _get(self, job_id: str) -> Snapshot | None:
         try:
-            return snapshot(self._send("GET /jobs/{id}", lambda: self._cloud.get_job(job_id)))
+            return snapshot(self._send(f"GET /jobs/{job_id}", lambda: self._cloud.get_job(job_id)))
         except NotFound:
             return None
 
@@ -206,31 +206,33 @@ class FakeTrainer:
     def _rows(self, client_id: str | None = None) -> Iterator[Reply]:
         cursor: str | None = None
         while True:
-            page = self._send("GET /jobs", partial(self._cloud.list_jobs, after=cursor, client_id=client_id))
-            yield from page["data"]
-            if (cursor := page["next"]) is None:
+            call = f"GET /jobs?after={cursor or ''}"
+            page = self._send(call, partial(self._cloud.list_jobs, after=cursor, client_id=client_id))
+            yield from demand(page, "data", call=call)
+            if (cursor := demand(page, "next", call=call)) is None:
                 return
 
     def events(self, job_id: str, after: str | None = None) -> Iterable[Event]:
-        rows = self._send("GET /jobs/{id}/events", lambda: self._cloud.list_events(job_id))["data"]
+        call = f"GET /jobs/{job_id}/events"
+        rows = demand(self._send(call, lambda: self._cloud.list_events(job_id)), "data", call=call)
         start = 0 if after is None else next((i + 1 for i, row in enumerate(rows) if row["id"] == after), 0)
         return [Event(id=row["id"], at=time_of(row["at"]), level="info", message=row["message"]) for row in rows[start:]]
 
     def metrics(self, job_id: str) -> Iterable[Metric]:
-        rows = self._send("GET /jobs/{id}/metrics", lambda: self._cloud.list_metrics(job_id))["data"]
+        call = f"GET /jobs/{job_id}/metrics"
+        rows = demand(self._send(call, lambda: self._cloud.list_metrics(job_id)), "data", call=call)
         return [Metric(step=row["step"], values={"loss": row["loss"]}) for row in rows]
 
     def cancel(self, job_id: str) -> Snapshot:
-        return self._act("cancel", lambda: self._cloud.cancel_job(job_id))
+        return self._act(f"POST /jobs/{job_id}/cancel", lambda: self._cloud.cancel_job(job_id))
 
     def pause(self, job_id: str) -> Snapshot:
-        return self._act("pause", lambda: self._cloud.pause_job(job_id))
+        return self._act(f"POST /jobs/{job_id}/pause", lambda: self._cloud.pause_job(job_id))
 
     def resume(self, job_id: str) -> Snapshot:
-        return self._act("resume", lambda: self._cloud.resume_job(job_id))
+        return self._act(f"POST /jobs/{job_id}/resume", lambda: self._cloud.resume_job(job_id))
 
-    def _act(self, verb: str, effect: Callable[[], Reply]) -> Snapshot:
-        call = f"POST /jobs/{{id}}/{verb}"
+    def _act(self, call: str, effect: Callable[[], Reply]) -> Snapshot:
         return snapshot(self._send(call, effect, kind="action"), call, "action")
 
     def result(self, job_id: str) -> Model:
@@ -252,8 +254,9 @@ class FakeTrainer:
         raise Unsupported(f"{_CANNOT[Capability.DOWNLOAD].reason}.")
 
     def delete(self, job_id: str) -> None:
-        self._send("DELETE /jobs/{id}", lambda: self._cloud.delete_job(job_id), kind="action")
+        self._send(f"DELETE /jobs/{job_id}", lambda: self._cloud.delete_job(job_id), kind="action")
 
     def billed(self, job_id: str) -> Decimal | None:
-        usd = self._send("GET /jobs/{id}/bill", lambda: self._cloud.get_bill(job_id))["usd"]
+        call = f"GET /jobs/{job_id}/bill"
+        usd = demand(self._send(call, lambda: self._cloud.get_bill(job_id)), "usd", call=call)
         return None if usd is None else Decimal(usd)

@@ -31,9 +31,13 @@ WORDS: dict[str, JobState] = {
 }
 
 
+def scope_of(name: str) -> str:
+    """The account that jobs of the fake provider `name` land in."""
+    return f"{name}-account"
+
+
 def fake_plan(
     *,
-    scope: str,
     rows: Sequence[bytes],
     name: str = "fake",
     names: Names = "provider",
@@ -44,7 +48,14 @@ def fake_plan(
     """A plan without a recipe: what the simulation submits."""
     file = PlannedFile.from_chunks(partial(iter, [row + b"\n" for row in rows]), purpose="train", rows=len(rows))
     return build_plan(
-        name=name, scope=scope, names=names, base=base, files=(file,), hyperparameters={"epochs": epochs}, seed=seed, suffix=None
+        name=name,
+        scope=scope_of(name),
+        names=names,
+        base=base,
+        files=(file,),
+        hyperparameters={"epochs": epochs},
+        seed=seed,
+        suffix=None,
     )
 
 
@@ -96,11 +107,11 @@ def time_of(epoch_s: float) -> datetime:
     return datetime.fromtimestamp(epoch_s, UTC)
 
 
-def demand_id(reply: Reply, *, call: str, kind: Kind) -> str:
-    """The id in a reply; without one the reply counts as not readable."""
-    if not isinstance(reply.get("id"), str):
-        raise to_error(NoAnswer("the answer has no id"), call=call, kind=kind)
-    return str(reply["id"])
+def demand(reply: Reply, field: str, *, call: str, kind: Kind = "read") -> Any:
+    """A field of a reply that nothing can be done without: where it is missing, the reply counts as not readable."""
+    if field not in reply:
+        raise to_error(NoAnswer(f"the answer has no {field!r}"), call=call, kind=kind)
+    return reply[field]
 
 
 def snapshot(row: Reply, call: str = "GET /jobs", kind: Kind = "read") -> Snapshot:
@@ -109,7 +120,7 @@ def snapshot(row: Reply, call: str = "GET /jobs", kind: Kind = "read") -> Snapsh
     ours = row.get("metadata") or {}
     created, finished = row.get("created_at"), row.get("finished_at")
     return Snapshot(
-        provider_id=demand_id(row, call=call, kind=kind),
+        provider_id=str(demand(row, "id", call=call, kind=kind)),
         state=WORDS.get(word, JobState.UNKNOWN),
         provider_state=word,
         created_at=time_of(created) if created is not None else None,

@@ -1,0 +1,82 @@
+"""Measures how fast this machine trains a base: `python -m tuneport_local.calibrate <base> --home <home>`. A few steps on made-up rows.
+
+It trains a throw-away job folder with the trainer that real jobs use, so that the number means what a job's own readings mean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from tuneport.errors import TuneportError
+from tuneport.job import JobState
+from tuneport_local import throughput
+from tuneport_local.devices import DeviceQueue, device_of
+from tuneport_local.jobfolder import JobFolder
+from tuneport_local.jobs import Jobs
+
+_BATCH = 8
+_STEPS = 6
+_QUESTION = "My parcel with the blue lamp was to come on Tuesday and the tracking page has not moved since Friday. Where is it? Reference {}."
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Exit code 0 when a measurement was kept, 1 when none could be taken."""
+    parser = argparse.ArgumentParser(prog="python -m tuneport_local.calibrate")
+    parser.add_argument("base")
+    parser.add_argument("--home", type=Path, required=True)
+    parser.add_argument("--device", default="auto")
+    given = parser.parse_args(arguments)
+    try:
+        return 0 if calibrate(given.base, home=given.home, device=given.device) else 1
+    except TuneportError as error:
+        print(error, file=sys.stderr)
+        return 1
+
+
+def calibrate(base: str, *, home: Path, device: str) -> bool:
+    """Whether it could be measured. False at once while a job has the device: both would be slowed, and the number be wrong."""
+    queue = DeviceQueue(home / "local" / "devices", device_of(device))
+    queue.lock.parent.mkdir(parents=True, exist_ok=True)
+    if not queue.take():
+        return False
+    try:
+        with tempfile.TemporaryDirectory(prefix="tuneport-calibration-") as folder:
+            measured = _measure(base, device=device, home=home, folder=Path(folder))
+    finally:
+        queue.give_back()
+    if measured is not None:
+        throughput.remember(home / "local", measured, base=base, hardware=throughput.hardware_of(device))
+    return measured is not None
+
+
+def _measure(base: str, *, device: str, home: Path, folder: Path) -> throughput.Throughput | None:
+    from tuneport_local.training import TrainingSpec, train
+
+    data = folder / "rows.jsonl"
+    data.write_text("".join(json.dumps(_row(number)) + "\n" for number in range(_BATCH * _STEPS)), encoding="utf-8")
+    job, _ = Jobs(folder).make("calibration", _recipe(base, device=device, home=home), {"train": data})
+    job.phase(JobState.STARTING)
+    train(job, spec=TrainingSpec.from_dict(job.recipe()), home=home)
+    return throughput.measured_by(job, source="calibration")
+
+
+def _row(number: int) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": _QUESTION.format(number)}, {"role": "assistant", "content": "delivery_status"}]}
+
+
+def _recipe(base: str, *, device: str, home: Path) -> dict[str, Any]:
+    from tuneport.recipe import SFT
+    from tuneport_local.planning import LocalOptions, resolved
+
+    method = SFT(epochs=1, batch_size=_BATCH)
+    values = resolved(method, LocalOptions(device=device, checkpoint_every=10**6), seed=0)
+    return {"base": base, "method": "sft", "recipe": {}, "hyperparameters": values, "client_id": "calibration", "home": str(home)}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

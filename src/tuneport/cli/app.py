@@ -1,0 +1,138 @@
+"""The command `tuneport`: its commands by name, each imported only when it is called.
+
+Importing this imports typer and nothing heavier: `tuneport --help` must cost little more than `import typer`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from tuneport import __version__
+from tuneport.cli.session import OpenClient, Session, open_client
+
+
+@dataclass(frozen=True, slots=True)
+class Lazy:
+    """A command or group of commands: the module whose `app` it is, and its line in the help."""
+
+    module: str
+    summary: str
+
+
+COMMANDS = {
+    "demo": Lazy("demo", "Fine-tune a small model on this machine, start to end."),
+    "providers": Lazy("providers", "What is installed, what it can do, and why it cannot."),
+    "data": Lazy("data", "Check, convert, split and measure datasets."),
+    "recipe": Lazy("recipes", "The schema of recipes; check and show one."),
+    "quote": Lazy("quotes", "What a recipe would cost at every provider, side by side."),
+    "submit": Lazy("submit", "Submit a recipe to a provider, once."),
+    "jobs": Lazy("jobs", "List, follow, plot, cancel, pause and resume jobs."),
+    "models": Lazy("models", "List, ask and evaluate models."),
+}
+
+
+class LazyGroup(TyperGroup):
+    """Knows its commands by name and imports the one that is called."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        if cmd_name in COMMANDS:
+            return typer.main.get_command(import_module(f"tuneport.cli.{COMMANDS[cmd_name].module}").app)
+        if not ctx.resilient_parsing and not cmd_name.startswith("-"):
+            near = difflib.get_close_matches(cmd_name, COMMANDS, n=1)
+            ctx.fail(f"no such command {cmd_name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(COMMANDS)}."))
+        return None
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, lazy.summary) for name, lazy in COMMANDS.items()])
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        rest: list[str] = super().parse_args(ctx, global_options_first(args))
+        return rest
+
+
+def global_options_first(args: Sequence[str]) -> list[str]:
+    """The arguments with --json and --home moved to the front: people type them after the command. What follows `--` is left alone."""
+    front: list[str] = []
+    rest: list[str] = []
+    words = iter(args)
+    for word in words:
+        if word == "--":
+            rest += [word, *words]
+        elif word == "--json" or word.startswith("--home="):
+            front.append(word)
+        elif word == "--home":
+            front += [word, *_next(words)]
+        else:
+            rest.append(word)
+    return front + rest
+
+
+def _next(words: Iterator[str]) -> list[str]:
+    value = next(words, None)
+    return [] if value is None else [value]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"tuneport {__version__}")
+        raise typer.Exit
+
+
+app = typer.Typer(
+    cls=LazyGroup,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="--json and --home are understood anywhere on the line.",
+)
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    home: Annotated[Path | None, typer.Option(metavar="DIR", help="Where all state lives; default: TUNEPORT_HOME, else the user's data folder.")] = None,
+    version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")] = False,
+) -> None:
+    """One client for every place a language model can be fine-tuned."""
+    session: Session = context.obj
+    session.json, session.home = json, home
+
+
+def main(argv: Sequence[str] | None = None, *, opening: OpenClient = open_client) -> int:
+    """Runs one command and returns its exit code. `opening` makes the client that the commands call."""
+    args = sys.argv[1:] if argv is None else list(argv)
+    session = Session(opening)
+    try:
+        code = typer.main.get_command(app).main(args, prog_name="tuneport", standalone_mode=False, obj=session)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _quietly_cut_off()
+    except Exception as error:
+        from tuneport.cli.failures import report
+
+        return report(error, json=session.json or "--json" in args)
+    finally:
+        session.close()
+    return code if isinstance(code, int) else 0
+
+
+def _quietly_cut_off() -> int:
+    """The reader of our output went away, as `head` does: nothing more to say, not even at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -1,0 +1,164 @@
+"""Printing: tables for people on a terminal, plain aligned lines when piped, JSON for scripts."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SCHEMA_VERSION = 1
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+
+Style = Literal["", "good", "bad", "warn", "dim"]
+_COLOURS: dict[Style, str] = {"": "", "good": "green", "bad": "red", "warn": "yellow", "dim": "dim"}
+
+
+def printable(text: str) -> str:
+    """The text on one line, without control characters: what a provider says must not move the cursor."""
+    return _CONTROL.sub(" ", text).strip()
+
+
+def jsonable(value: Any) -> Any:
+    """For json.dumps: times as ISO 8601 with offset, money as decimal strings, paths and enums as text."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal):
+        return decimal_text(value)
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def decimal_text(value: Decimal) -> str:
+    """Without exponent and without zeros that say nothing; at least two places."""
+    text = f"{value.normalize():f}"
+    whole, _, places = text.partition(".")
+    return f"{whole}.{places.ljust(2, '0')}"
+
+
+class Output:
+    """Prints to standard output. `terminal` decides between tables with colours and plain lines."""
+
+    def __init__(self, *, json: bool, stream: TextIO | None = None) -> None:
+        self.json = json
+        self._stream = stream
+        self.terminal = not json and self.stream.isatty() and os.environ.get("TERM") != "dumb"
+
+    @property
+    def stream(self) -> TextIO:
+        """Where it goes; looked up late, so that a redirected sys.stdout is honoured."""
+        return self._stream or sys.stdout
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal."""
+        from shutil import get_terminal_size
+
+        return get_terminal_size().columns
+
+    def console(self) -> Console:
+        """rich's console on the same stream; only for terminals."""
+        from rich.console import Console
+
+        return Console(file=self.stream, highlight=False, soft_wrap=False)
+
+    def document(self, content: Mapping[str, Any]) -> None:
+        """One JSON document, indented on a terminal's behalf, with the schema's version first."""
+        self._write(json.dumps({"schema_version": SCHEMA_VERSION, **content}, indent=2, ensure_ascii=False, default=jsonable))
+
+    def record(self, kind: str, content: Mapping[str, Any]) -> None:
+        """One line of a JSON stream. `kind` goes into its key `record`."""
+        line = {"schema_version": SCHEMA_VERSION, "record": kind, **content}
+        self._write(json.dumps(line, ensure_ascii=False, separators=(",", ":"), default=jsonable))
+        self.stream.flush()
+
+    def say(self, text: str = "", *, style: Style = "") -> None:
+        """One line for people."""
+        if self.terminal and style:
+            from rich.text import Text
+
+            self.console().print(Text(text, style=_COLOURS[style]))
+        else:
+            self._write(text)
+
+    def _write(self, text: str) -> None:
+        self.stream.write(text + "\n")
+
+    def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), last_is_long: bool = False) -> None:
+        """Rows under headers. `right` are the columns of numbers; `last_is_long` lets only the last column wrap on a terminal."""
+        cells = [[printable(cell) for cell in row] for row in rows]
+        if self.terminal:
+            self._rich_table(headers, cells, right, last_is_long=last_is_long)
+            return
+        for line in aligned([[header.upper() for header in headers], *cells], right=right):
+            self._write(line)
+
+    def _rich_table(self, headers: Sequence[str], rows: list[list[str]], right: Sequence[int], *, last_is_long: bool) -> None:
+        from rich import box
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+        for index, header in enumerate(headers):
+            last = index == len(headers) - 1
+            table.add_column(
+                header,
+                justify="right" if index in right else "left",
+                overflow="fold",
+                no_wrap=last_is_long and not last,
+            )
+        for row in rows:
+            table.add_row(*(Text(cell, style=_COLOURS[style_of(cell)]) for cell in row))
+        self.console().print(table)
+
+    def fields(self, pairs: Sequence[tuple[str, str]]) -> None:
+        """Names with values, one a line; empty values are left out."""
+        shown = [(name, value) for name, value in pairs if value]
+        width = max((len(name) for name, _ in shown), default=0)
+        for name, value in shown:
+            if self.terminal:
+                from rich.text import Text
+
+                self.console().print(Text.assemble((name.ljust(width), "bold"), "  ", (printable(value), _COLOURS[style_of(value)])))
+            else:
+                self._write(f"{name.ljust(width)}  {printable(value)}")
+
+
+_GOOD = frozenset({"succeeded", "ok", "ready"})
+_BAD = frozenset({"failed", "error", "expired", "broken"})
+_WARN = frozenset({"unknown", "paused", "cancelled", "warning", "pausing", "cancelling"})
+
+
+def style_of(word: str) -> Style:
+    """The colour of a word of state."""
+    return "good" if word in _GOOD else "bad" if word in _BAD else "warn" if word in _WARN else ""
+
+
+def aligned(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
+    """The rows as lines with their columns under one another, two spaces apart. An empty cell is a dash, so that columns can be counted."""
+    if not rows:
+        return []
+    full = [[cell or "-" for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(*full, strict=True)]
+    return [
+        "  ".join(cell.rjust(width) if index in right else cell.ljust(width) for index, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
+        for row in full
+    ]
+
+
+def note(text: str) -> None:
+    """A line beside the output proper: on standard error, so that pipes and JSON stay clean."""
+    sys.stderr.write(printable(text) + "\n")
+    sys.stderr.flush()

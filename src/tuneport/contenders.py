@@ -1,0 +1,45 @@
+"""Who takes part in an evaluation: the model itself, its base as it is, its base under a prompt, or any other model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from tuneport.dataset import Dataset
+from tuneport.errors import UsageError
+from tuneport.evaluate import Contender, labels_prompt
+from tuneport.examples import Example
+from tuneport.model import Model
+
+if TYPE_CHECKING:
+    from tuneport.client import Client
+
+BASE, BASE_WITH_LABELS = "base", "base+labels"
+
+
+def contender(name: str, model: Model, *, client: Client, system: str | None = None) -> Contender:
+    """`model`, asked through its own provider's server."""
+    return Contender(name=name, model=model, server=client.server(model.provider), system=system)
+
+
+def opponent(other: str | Model, target: Model, *, client: Client, labels_from: Iterable[Example] | None) -> Contender:
+    """The contender that `other` names beside `target`: 'base', 'base+labels', a URI or a model. Raises UsageError, UnknownModel."""
+    if other not in (BASE, BASE_WITH_LABELS):
+        model = client.model(other)
+        return contender(model.id, model, client=client)
+    if target.base is None:
+        raise UsageError(f"{target.uri} names no base model to compare with.", remedy="Give one: --against <provider>:<model>")
+    base = client.server(target.provider).model(target.base)
+    if other == BASE:
+        return contender(BASE, base, client=client)
+    rows = labels_from if labels_from is not None else _training_rows(target, client)
+    return contender(BASE_WITH_LABELS, base, client=client, system=labels_prompt(list(rows)))
+
+
+def _training_rows(model: Model, client: Client) -> Dataset:
+    job = client.registry.job(model.job_uri) if model.job_uri else None
+    intent = client.registry.intent(job.client_id) if job and job.client_id else None
+    reference = intent.recipe.get("train") if intent else None
+    if reference is None:
+        raise UsageError(f"the data {model.uri} was tuned on are not known here.", remedy="Name them: --labels-from FILE")
+    return Dataset.from_reference(reference)

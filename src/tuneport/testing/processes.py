@@ -1,0 +1,158 @@
+"""Client processes inside one interpreter: killed at any line, taking turns at every request and every wait, always in the same order."""
+
+from __future__ import annotations
+
+import importlib
+import random
+import sys
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from types import FrameType
+from typing import Any
+
+from tuneport.clock import Clock
+from tuneport.testing.clock import SimulatedClock
+
+WATCHED = ("submit", "upload", "registry", "registry_schema", "poll", "retry", "job")
+"""The modules of tuneport in which a client may be killed at any line."""
+
+
+class Killed(BaseException):
+    """kill -9, as far as one interpreter can play it: nothing of the process may reach the registry or the wire afterwards."""
+
+
+class Turns:
+    """Lets one of several threads run at a time and hands over only where `give_way` is called, as the seed says."""
+
+    def __init__(self, chance: random.Random) -> None:
+        self._chance = chance
+        self._changed = threading.Condition()
+        self._alive: list[int] = []
+        self._current = -1
+        self._mine = threading.local()
+
+    def run(self, works: Sequence[Callable[[], None]]) -> None:
+        """Runs all of them to their ends; a single one in the caller's own thread."""
+        if len(works) == 1:
+            works[0]()
+            return
+        self._alive = list(range(len(works)))
+        self._current = self._chance.choice(self._alive)
+        threads = [threading.Thread(target=self._run_one, args=(number, work), daemon=True) for number, work in enumerate(works)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    def _run_one(self, number: int, work: Callable[[], None]) -> None:
+        self._mine.number = number
+        self._await_turn(number)
+        try:
+            work()
+        finally:
+            with self._changed:
+                self._alive.remove(number)
+                self._hand_over()
+
+    def give_way(self) -> None:
+        if len(self._alive) > 1:
+            with self._changed:
+                self._hand_over()
+            self._await_turn(self._mine.number)
+
+    def _hand_over(self) -> None:
+        if self._alive:
+            self._current = self._chance.choice(self._alive)
+            self._changed.notify_all()
+
+    def _await_turn(self, number: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._current == number)
+
+
+@dataclass(frozen=True, slots=True)
+class PatientClock:
+    """The clock of one process: whoever sleeps lets the others go first."""
+
+    clock: SimulatedClock
+    turns: Turns
+
+    def now(self) -> datetime:
+        return self.clock.now()
+
+    def monotonic(self) -> float:
+        return self.clock.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        self.clock.sleep(seconds)
+        self.turns.give_way()
+
+
+class Process:
+    """One start of the client. `kill_at_line` is the n-th line executed in the watched modules, or None to live to the end."""
+
+    def __init__(self, name: str, *, clock: SimulatedClock, turns: Turns, kill_at_line: int | None = None) -> None:
+        self.name = name
+        self.clock: Clock = PatientClock(clock, turns)
+        self.killed_where: str | None = None
+        self.lines = 0
+        self._turns = turns
+        self._kill_at_line = kill_at_line
+        self._files: frozenset[str] = frozenset()
+        self._cut_off: list[Callable[[], None]] = []
+
+    def on_death(self, cut: Callable[[], None]) -> None:
+        """`cut` is called the moment the process dies: what the operating system would close."""
+        self._cut_off.append(cut)
+
+    def die(self, where: str) -> None:
+        if self.killed_where is None:
+            self.killed_where = where
+            for cut in self._cut_off:
+                cut()
+        raise Killed(where)
+
+    def give_way(self) -> None:
+        if self.killed_where is not None:
+            raise Killed(self.killed_where)
+        self._turns.give_way()
+
+    @contextmanager
+    def alive(self) -> Iterator[None]:
+        """Runs the body as this process; restores whatever traced before (a debugger, coverage)."""
+        if self._kill_at_line is None:
+            yield
+            return
+        before, self._files = sys.gettrace(), watched_files()
+        sys.settrace(self._enter)
+        try:
+            yield
+        finally:
+            sys.settrace(before)
+
+    def _enter(self, frame: FrameType, event: str, argument: Any) -> Any:
+        return self._step if frame.f_code.co_filename in self._files else None
+
+    def _step(self, frame: FrameType, event: str, argument: Any) -> Any:
+        if event == "line":
+            self.lines += 1
+            if self.lines == self._kill_at_line:
+                self.die(f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}")
+        return self._step
+
+
+@cache
+def watched_files() -> frozenset[str]:
+    """The source files of the watched modules."""
+    return frozenset(importlib.import_module(f"tuneport.{name}").__file__ or "" for name in WATCHED)
+
+
+def forget(error: BaseException | None) -> None:
+    """Drops the frames an exception holds, and with them the locks that the death of a process would free."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__

@@ -1,0 +1,183 @@
+"""The client: what a user calls, over the fake cloud."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from tuneport import Client, Dataset, Recipe
+from tuneport.errors import DuplicateSubmit, JobFailed, UnknownJob, UnknownModel, UnknownProvider, UsageError, WaitTimeout
+from tuneport.job import JobState
+from tuneport.settings import Settings
+from tuneport.testing.clock import SimulatedClock
+from tuneport.testing.cloud import Course, FakeCloud
+from tuneport.testing.fake import fake_provider
+
+ROWS = 12
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    path = tmp_path / "tickets.jsonl"
+    rows = [
+        {"messages": [{"role": "user", "content": f"question {number}"}, {"role": "assistant", "content": f"label{number % 3}"}]}
+        for number in range(ROWS)
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def cloud() -> FakeCloud:
+    return FakeCloud(SimulatedClock())
+
+
+def client_on(cloud: FakeCloud, home: Path) -> Client:
+    return Client(settings=Settings(home=home), clock=cloud.clock, providers=[fake_provider(cloud)])
+
+
+@pytest.fixture
+def client(cloud: FakeCloud, tmp_path: Path) -> Iterator[Client]:
+    with client_on(cloud, tmp_path / "home") as opened:
+        yield opened
+
+
+@pytest.fixture
+def recipe(data: Path) -> Recipe:
+    return Recipe(base="fake-small", method="sft", train=Dataset.read(data))
+
+
+def test_a_recipe_becomes_a_job_a_model_and_an_answer(client: Client, recipe: Recipe) -> None:
+    job = client.wait(client.submit(recipe, provider="fake"))
+    assert job.state is JobState.SUCCEEDED
+    assert job.cost is not None
+    model = client.model(job)
+    assert model.uri == job.model
+    assert model.dataset_fingerprint == recipe.train.fingerprint
+    (answer, *_) = list(client.predict(model, recipe.train))
+    assert answer.text
+
+
+def test_a_tuned_model_is_measured_against_its_base(client: Client, recipe: Recipe) -> None:
+    job = client.wait(client.submit(recipe, provider="fake"))
+    result = client.evaluate(job, recipe.train, against=["base", "base+labels"])
+    document = result.to_dict()
+    assert document["rows"] == ROWS
+    assert [comparison["against"]["name"] for comparison in document["comparisons"]] == ["base", "base+labels"]
+
+
+def test_planning_and_quoting_create_nothing(client: Client, cloud: FakeCloud, recipe: Recipe, tmp_path: Path) -> None:
+    assert client.plan(recipe, provider="fake").fingerprint == client.plan(recipe, provider="fake").fingerprint
+    (quote,) = client.quote(recipe, providers=["fake"])
+    assert quote.total_usd == Decimal("0.01") * ROWS
+    assert cloud.jobs == {}
+    assert cloud.files == {}
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_quote_that_cannot_be_made_says_why(client: Client, data: Path) -> None:
+    (quote,) = client.quote(Recipe(base={"elsewhere": "x"}, train=Dataset.read(data)), providers=["fake"])
+    assert "names no base model for 'fake'" in quote.availability
+    assert quote.lines == ()
+
+
+def test_a_job_dearer_than_allowed_is_refused_before_anything_is_sent(client: Client, cloud: FakeCloud, recipe: Recipe) -> None:
+    with pytest.raises(UsageError, match="above the 0.05 USD allowed"):
+        client.submit(recipe, provider="fake", max_cost_usd=Decimal("0.05"))
+    assert cloud.log == []
+    client.submit(recipe, provider="fake", max_cost_usd=Decimal("0.12"))
+
+
+def test_the_same_recipe_is_not_submitted_twice(client: Client, recipe: Recipe) -> None:
+    client.submit(recipe, provider="fake")
+    with pytest.raises(DuplicateSubmit, match="--force"):
+        client.submit(recipe, provider="fake")
+
+
+def test_a_job_is_found_by_uri_by_prefix_and_on_an_empty_registry(client: Client, cloud: FakeCloud, recipe: Recipe, tmp_path: Path) -> None:
+    job = client.submit(recipe, provider="fake")
+    assert client.job(job.uri).uri == job.uri
+    assert client.job(job.client_id[:6] if job.client_id else "").uri == job.uri
+    with client_on(cloud, tmp_path / "another-home") as stranger:
+        assert stranger.job(job.uri).client_id == job.client_id
+        assert [known.uri for known in stranger.jobs()] == [job.uri]
+
+
+def test_an_unknown_job_is_one_sentence(client: Client) -> None:
+    with pytest.raises(UnknownJob, match="knows no job 'nothing'"):
+        client.job("fake:nothing")
+    with pytest.raises(UsageError, match="not a URI"):
+        client.job("nothing")
+
+
+def test_a_prefix_that_fits_two_jobs_is_refused(client: Client, recipe: Recipe) -> None:
+    client.submit(recipe, provider="fake")
+    client.submit(recipe, provider="fake", force=True)
+    with pytest.raises(UsageError, match="fits 2 jobs"):
+        client.job("fake:ftjob")
+
+
+def test_an_unknown_provider_is_refused_with_what_there_is(client: Client, recipe: Recipe) -> None:
+    with pytest.raises(UnknownProvider, match="no provider 'nowhere'"):
+        client.submit(recipe, provider="nowhere")
+    with pytest.raises(UnknownProvider, match="pip install tuneport-vertex"):
+        client.submit(recipe, provider="vertex")
+
+
+def test_an_unknown_base_is_refused_before_any_request(client: Client, cloud: FakeCloud, data: Path) -> None:
+    with pytest.raises(UnknownModel):
+        client.submit(Recipe(base="fake-huge", train=Dataset.read(data)), provider="fake")
+    assert cloud.log == []
+    assert client.jobs() == []
+
+
+def test_a_job_without_a_model_says_how_it_stands(client: Client, recipe: Recipe) -> None:
+    job = client.submit(recipe, provider="fake")
+    with pytest.raises(JobFailed, match="has no tuned model"):
+        client.model(job)
+
+
+def test_cancel_pause_and_resume_go_through_to_the_provider(client: Client, cloud: FakeCloud, recipe: Recipe) -> None:
+    job = client.submit(recipe, provider="fake")
+    cloud.clock.sleep(120)
+    assert client.pause(job).state is JobState.PAUSED
+    assert client.resume(job).state is JobState.RUNNING
+    client.cancel(job)
+    assert client.wait(job).state is JobState.CANCELLED
+    with pytest.raises(UsageError, match="already cancelled"):
+        client.cancel(job)
+
+
+def test_a_wait_that_runs_out_raises_and_leaves_the_job_alone(client: Client, recipe: Recipe) -> None:
+    job = client.submit(recipe, provider="fake")
+    with pytest.raises(WaitTimeout):
+        client.wait(job, timeout_s=10)
+    assert client.job(job).state is not JobState.CANCELLED
+
+
+def test_several_jobs_are_waited_for_together(client: Client, recipe: Recipe) -> None:
+    jobs = [client.submit(recipe, provider="fake"), client.submit(recipe, provider="fake", force=True)]
+    changes: list[str] = []
+    ended = client.wait_all(jobs, on_change=lambda job: changes.append(job.uri))
+    assert {job.state for job in ended} == {JobState.SUCCEEDED}
+    assert set(changes) == {job.uri for job in jobs}
+
+
+def test_a_failed_job_keeps_the_vendors_reason(tmp_path: Path, recipe: Recipe) -> None:
+    cloud = FakeCloud(SimulatedClock(), course=lambda number: Course(ends="error"))
+    with client_on(cloud, tmp_path / "home") as client:
+        job = client.wait(client.submit(recipe, provider="fake"))
+    assert job.state is JobState.FAILED
+    assert job.error == "loss became NaN at step 3"
+
+
+def test_a_profile_is_a_provider_of_its_own(cloud: FakeCloud, recipe: Recipe, tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", providers={"second": {"provider": "fake"}})
+    with Client(settings=settings, clock=cloud.clock, providers=[fake_provider(cloud)]) as client:
+        job = client.submit(recipe, provider="second")
+        assert job.uri.startswith("second:")
+        assert client.job(job.uri).provider == "second"

@@ -1,0 +1,51 @@
+"""Settings: flags over environment over the project's file over the user's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tuneport.errors import ConfigError
+from tuneport.settings import load_settings
+
+
+def load(tmp_path: Path, *, home: Path | None = None, **environ: str) -> object:
+    return load_settings(
+        home=home, environ={"TUNEPORT_CONFIG": str(tmp_path / "user.toml"), **environ}, folder=tmp_path / "project" / "deep"
+    )
+
+
+@pytest.fixture(autouse=True)
+def project(tmp_path: Path) -> Path:
+    (tmp_path / "project" / "deep").mkdir(parents=True)
+    return tmp_path / "project"
+
+
+def test_home_is_the_flag_before_the_environment(tmp_path: Path) -> None:
+    assert load(tmp_path, home=tmp_path / "flag", TUNEPORT_HOME="/env").home == tmp_path / "flag"  # type: ignore[attr-defined]
+    assert load(tmp_path, TUNEPORT_HOME=str(tmp_path / "env")).home == tmp_path / "env"  # type: ignore[attr-defined]
+
+
+def test_the_projects_file_wins_over_the_users_key_by_key(tmp_path: Path, project: Path) -> None:
+    (tmp_path / "user.toml").write_text('[providers.local]\nhour_price_usd = "1"\ndevice = "cpu"\n')
+    (project / "tuneport.toml").write_text('[providers.local]\nhour_price_usd = "2"\n')
+    assert load(tmp_path).providers["local"] == {"hour_price_usd": "2", "device": "cpu"}  # type: ignore[attr-defined]
+
+
+def test_a_file_that_is_not_toml_is_one_sentence_with_its_name(tmp_path: Path, project: Path) -> None:
+    (project / "tuneport.toml").write_text("providers = [")
+    with pytest.raises(ConfigError, match=r"tuneport\.toml cannot be read as TOML"):
+        load(tmp_path)
+
+
+def test_an_unknown_table_is_refused(tmp_path: Path, project: Path) -> None:
+    (project / "tuneport.toml").write_text("[provider.local]\n")
+    with pytest.raises(ConfigError, match="unknown table 'provider'"):
+        load(tmp_path)
+
+
+def test_a_provider_that_is_no_table_is_refused(tmp_path: Path, project: Path) -> None:
+    (project / "tuneport.toml").write_text('[providers]\nlocal = "cpu"\n')
+    with pytest.raises(ConfigError, match="must be tables"):
+        load(tmp_path)

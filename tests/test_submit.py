@@ -1,0 +1,279 @@
+"""Submitting: one job for one submit, whatever the wire and the client go through."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from desks import Bench, bench
+
+from tuneport.errors import CredentialsRefused, DuplicateSubmit, QuotaExceeded, RateLimited, Refused, Uncertain, Unreachable
+from tuneport.intent import Intent, Phase
+from tuneport.job import JobState
+from tuneport.submit import adopt, submit, submitting, sync
+from tuneport.testing.wire import HttpAnswer, NoAnswer
+
+LOST = NoAnswer("connection reset")
+
+
+@pytest.fixture(params=["provider", "client"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Bench]:
+    """A bench in both flavours: the provider names the job, the client names it."""
+    with bench(tmp_path, names=request.param) as made:
+        yield made
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Bench]:
+    with bench(tmp_path) as made:
+        yield made
+
+
+def test_a_submit_makes_one_job_and_records_it_with_its_client_id(either: Bench) -> None:
+    job = submit(either.plan(), desk=either.desk)
+    (remote,) = either.cloud.jobs.values()
+    assert job.provider_id == remote.id
+    assert job.client_id == remote.sent_client_id
+    assert either.registry.jobs() == [job]
+    assert [intent.phase for intent in either.registry.intents()] == [Phase.CREATED]
+
+
+def test_the_intent_is_in_the_registry_before_anything_is_sent(either: Bench) -> None:
+    either.wire.before("POST /files", LOST, LOST, LOST, LOST)
+    with pytest.raises(Unreachable):
+        submit(either.plan(), desk=either.desk)
+    assert either.cloud.jobs == {}
+    assert [intent.phase for intent in either.registry.intents()] == [Phase.INTENDED]
+
+
+@pytest.mark.parametrize("trouble", [LOST, HttpAnswer(408), HttpAnswer(409), HttpAnswer(500), HttpAnswer(503)])
+def test_a_lost_reply_to_create_leads_to_the_one_job_that_exists(either: Bench, trouble: HttpAnswer | NoAnswer) -> None:
+    for call in ("POST /jobs", "PUT /jobs"):
+        either.wire.after(call, trouble)
+    job = submit(either.plan(), desk=either.desk)
+    assert [job.provider_id] == list(either.cloud.jobs)
+    assert either.creates == 1
+
+
+def test_a_listing_that_lags_is_waited_for(tmp_path: Path) -> None:
+    with bench(tmp_path, listing_lag_s=12.0) as desk:
+        desk.wire.after("POST /jobs", LOST)
+        assert submit(desk.plan(), desk=desk.desk).provider_id in desk.cloud.jobs
+        assert desk.creates == 1
+
+
+def test_a_create_that_is_not_found_is_uncertain_and_never_repeated_by_itself(desk: Bench) -> None:
+    desk.wire.before("POST /jobs", LOST)
+    with pytest.raises(Uncertain) as first:
+        submit(desk.plan(), desk=desk.desk)
+    assert first.value.exit_code == 4
+    with pytest.raises(Uncertain):
+        submit(desk.plan(), desk=desk.desk)
+    assert desk.wire.count("POST /jobs") == 1
+    assert [result.kind for result in sync(desk=desk.desk)] == ["uncertain"]
+    assert desk.wire.count("POST /jobs") == 1
+
+
+def test_an_uncertain_job_that_appears_later_is_adopted_by_sync(tmp_path: Path) -> None:
+    with bench(tmp_path, listing_lag_s=3600.0) as desk:
+        desk.wire.after("POST /jobs", LOST)
+        with pytest.raises(Uncertain):
+            submit(desk.plan(), desk=desk.desk)
+        desk.clock.sleep(4000)
+        results = sync(desk=desk.desk)
+        assert [result.kind for result in results][0] == "adopted"
+        assert [job.provider_id for job in desk.registry.jobs()] == list(desk.cloud.jobs)
+
+
+def test_submitting_again_adopts_the_job_of_the_lost_reply(tmp_path: Path) -> None:
+    with bench(tmp_path, listing_lag_s=3600.0) as desk:
+        desk.wire.after("POST /jobs", LOST)
+        with pytest.raises(Uncertain):
+            submit(desk.plan(), desk=desk.desk)
+        desk.clock.sleep(4000)
+        assert submit(desk.plan(), desk=desk.desk).provider_id in desk.cloud.jobs
+        assert desk.creates == 1
+
+
+def test_recreate_is_the_users_decision_and_the_first_job_is_still_recorded_when_it_appears(tmp_path: Path) -> None:
+    with bench(tmp_path, listing_lag_s=3600.0) as desk:
+        desk.wire.after("POST /jobs", LOST)
+        with pytest.raises(Uncertain):
+            submit(desk.plan(), desk=desk.desk)
+        second = submit(desk.plan(), desk=desk.desk, recreate=True)
+        desk.clock.sleep(4000)
+        sync(desk=desk.desk)
+        assert len(desk.cloud.jobs) == 2
+        assert {job.provider_id for job in desk.registry.jobs()} == set(desk.cloud.jobs)
+        assert [job.note != "" for job in desk.registry.jobs() if job.uri != second.uri] == [True]
+
+
+def test_a_named_job_whose_create_was_lost_is_created_under_the_same_name(tmp_path: Path) -> None:
+    with bench(tmp_path, names="client") as desk:
+        desk.wire.before("PUT /jobs", LOST)
+        with pytest.raises(Uncertain) as first:
+            submit(desk.plan(), desk=desk.desk)
+        job = submit(desk.plan(), desk=desk.desk)
+        assert job.provider_id == first.value.client_id
+        assert len(desk.cloud.jobs) == 1
+
+
+def test_a_named_job_that_exists_is_never_sent_a_second_put(tmp_path: Path) -> None:
+    with bench(tmp_path, names="client") as desk:
+        desk.wire.after("PUT /jobs", LOST)
+        submit(desk.plan(), desk=desk.desk)
+        (remote,) = desk.cloud.jobs.values()
+        assert remote.updates == 0
+
+
+def test_a_rate_limit_is_waited_for_as_long_as_the_provider_says_with_the_same_id(either: Bench) -> None:
+    for call in ("POST /jobs", "PUT /jobs"):
+        either.wire.before(call, HttpAnswer(429, retry_after_s=40.0), HttpAnswer(429))
+    before = either.clock.monotonic()
+    submit(either.plan(), desk=either.desk)
+    assert either.clock.monotonic() - before >= 40.0
+    assert len(either.cloud.jobs) == 1
+    assert len(either.registry.intents()) == 1
+
+
+def test_a_rate_limit_beyond_the_budget_leaves_an_intent_that_was_never_sent(desk: Bench) -> None:
+    desk.wire.before("POST /jobs", HttpAnswer(429, retry_after_s=7200.0))
+    with pytest.raises(RateLimited):
+        submit(desk.plan(), desk=desk.desk)
+    assert [result.kind for result in sync(desk=desk.desk)] == ["never_sent"]
+    assert desk.cloud.jobs == {}
+
+
+@pytest.mark.parametrize(("answer", "error"), [(HttpAnswer(401, "bad_key"), CredentialsRefused), (HttpAnswer(400, "quota"), QuotaExceeded)])
+def test_a_clear_refusal_fails_the_intent_with_the_providers_reason(desk: Bench, answer: HttpAnswer, error: type[Refused]) -> None:
+    desk.wire.before("POST /jobs", answer)
+    with pytest.raises(error):
+        submit(desk.plan(), desk=desk.desk)
+    (intent,) = desk.registry.intents()
+    assert intent.phase is Phase.FAILED
+    assert intent.reason == answer.code
+    assert submit(desk.plan(), desk=desk.desk).provider_id in desk.cloud.jobs
+
+
+def test_a_second_submit_of_a_running_plan_is_refused_and_force_allows_it(either: Bench) -> None:
+    first = submit(either.plan(), desk=either.desk)
+    with pytest.raises(DuplicateSubmit) as refused:
+        submit(either.plan(), desk=either.desk)
+    assert refused.value.job_uri == first.uri
+    second = submit(either.plan(), desk=either.desk, force=True)
+    assert second.uri != first.uri
+    assert len(either.cloud.jobs) == 2
+
+
+def test_a_plan_whose_job_has_ended_meanwhile_may_be_submitted_again(either: Bench) -> None:
+    first = submit(either.plan(), desk=either.desk)
+    either.cloud.settle(first.provider_id or "")
+    assert submit(either.plan(), desk=either.desk).uri != first.uri
+    assert either.registry.job(first.uri).state is JobState.SUCCEEDED  # type: ignore[union-attr]
+
+
+def test_an_unreachable_provider_does_not_lift_the_refusal_of_a_second_run(desk: Bench) -> None:
+    first = submit(desk.plan(), desk=desk.desk)
+    desk.cloud.settle(first.provider_id or "")
+    desk.wire.before("GET /jobs/ftjob", LOST, LOST)
+    with pytest.raises(DuplicateSubmit):
+        submit(desk.plan(), desk=desk.desk)
+
+
+def test_another_plan_is_another_job(either: Bench) -> None:
+    submit(either.plan(), desk=either.desk)
+    submit(either.plan(seed=1), desk=either.desk)
+    assert len(either.cloud.jobs) == 2
+
+
+def test_a_plan_that_another_process_is_submitting_is_refused(desk: Bench) -> None:
+    plan = desk.plan()
+    with submitting(plan.scope, plan.fingerprint, desk.registry) as mine:
+        assert mine
+        with pytest.raises(DuplicateSubmit, match="another process"):
+            submit(plan, desk=desk.desk)
+    assert desk.registry.intents() == []
+    submit(plan, desk=desk.desk)
+
+
+def test_sync_leaves_a_submit_under_way_alone(desk: Bench) -> None:
+    plan = desk.plan()
+    desk.registry.begin(Intent("c1", "fake", plan.scope, plan.fingerprint, Phase.INTENDED, desk.clock.now(), plan=plan.to_dict()))
+    with submitting(plan.scope, plan.fingerprint, desk.registry):
+        assert [result.kind for result in sync(desk=desk.desk)] == ["busy"]
+    assert desk.registry.open_intent(plan.scope, plan.fingerprint) is not None
+
+
+def test_a_file_is_uploaded_once_and_reused(either: Bench) -> None:
+    submit(either.plan(), desk=either.desk)
+    submit(either.plan(seed=1), desk=either.desk)
+    assert either.cloud.counts["POST /files"] == 1
+
+
+def test_an_upload_whose_reply_was_lost_is_found_by_its_name(either: Bench) -> None:
+    either.wire.after("POST /files", LOST)
+    submit(either.plan(), desk=either.desk)
+    assert len(either.cloud.files) == 1
+
+
+def test_a_file_that_is_gone_is_uploaded_again_before_create(either: Bench) -> None:
+    submit(either.plan(), desk=either.desk)
+    either.cloud.lose_files()
+    submit(either.plan(seed=1), desk=either.desk)
+    assert len(either.cloud.files) == 1
+
+
+def test_a_file_that_create_says_is_gone_is_uploaded_once_more(desk: Bench) -> None:
+    desk.wire.before("POST /jobs", HttpAnswer(404, "file_gone"))
+    submit(desk.plan(), desk=desk.desk)
+    assert desk.cloud.counts["POST /files"] == 2
+    assert len(desk.cloud.jobs) == 1
+
+
+def test_a_file_that_is_gone_twice_fails_the_submit(desk: Bench) -> None:
+    desk.wire.before("POST /jobs", HttpAnswer(404, "file_gone"), HttpAnswer(404, "file_gone"))
+    with pytest.raises(Refused):
+        submit(desk.plan(), desk=desk.desk)
+    assert [intent.phase for intent in desk.registry.intents()] == [Phase.FAILED]
+
+
+def test_where_metadata_is_dropped_the_job_is_found_by_what_it_was_made_of(tmp_path: Path) -> None:
+    with bench(tmp_path, keeps_metadata=False) as desk:
+        desk.wire.after("POST /jobs", LOST)
+        job = submit(desk.plan(), desk=desk.desk)
+        assert [job.provider_id] == list(desk.cloud.jobs)
+
+
+def test_a_filter_that_is_ignored_does_not_lead_to_somebody_elses_job(tmp_path: Path) -> None:
+    with bench(tmp_path, ignores_filters=True) as desk:
+        submit(desk.plan(seed=5), desk=desk.desk)
+        desk.wire.before("POST /jobs", LOST)
+        with pytest.raises(Uncertain):
+            submit(desk.plan(), desk=desk.desk)
+
+
+def test_sync_all_records_what_others_started(desk: Bench) -> None:
+    theirs = {
+        "base": "fake-small",
+        "method": "sft",
+        "seed": 0,
+        "suffix": None,
+        "files": {},
+        "file_names": {},
+        "metadata": {"client_id": "x"},
+    }
+    other = desk.cloud.add_foreign_job(theirs)
+    assert sync(desk=desk.desk) == []
+    assert [result.kind for result in sync(desk=desk.desk, adopt_all=True)] == ["foreign"]
+    assert desk.registry.jobs()[0].provider_id == other.id
+
+
+def test_a_job_can_be_adopted_by_its_id_on_an_empty_registry(tmp_path: Path) -> None:
+    with bench(tmp_path / "one") as desk:
+        job = submit(desk.plan(), desk=desk.desk)
+        with bench(tmp_path / "two") as elsewhere:
+            elsewhere.trainer, elsewhere.cloud = desk.trainer, desk.cloud
+            known = adopt(job.provider_id or "", desk=elsewhere.desk)
+            assert (known.uri, known.client_id) == (job.uri, job.client_id)
+            assert elsewhere.registry.jobs() == [known]
