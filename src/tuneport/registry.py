@@ -161,11 +161,8 @@ class JobRegistry:
         return [job for job in found if provider in (None, job.provider) and not (live_only and job.state.terminal)]
 
     def live_job(self, scope: str, plan_fingerprint: str) -> Job | None:
-        """The newest job of this plan in this scope that has not ended and is not missing."""
-        rows = self._rows(
-            "SELECT * FROM jobs WHERE scope = ? AND plan_fingerprint = ? AND missing_since IS NULL ORDER BY created_at DESC",
-            (scope, plan_fingerprint),
-        )
+        """The newest job of this plan in this scope that has not ended. One that is missing counts: it may only be out of sight."""
+        rows = self._rows("SELECT * FROM jobs WHERE scope = ? AND plan_fingerprint = ? ORDER BY created_at DESC", (scope, plan_fingerprint))
         return next((job for row in rows if not (job := _job(row)).state.terminal), None)
 
     def add(self, provider: str, scope: str, snapshot: Snapshot) -> Job:

@@ -120,10 +120,14 @@ def _refuse_second_run(plan: Plan, *, desk: Desk, force: bool) -> None:
     job = desk.registry.live_job(plan.scope, plan.fingerprint)
     if job is not None:
         raise DuplicateSubmit(
-            f"this very plan is already {job.state} as {job.uri}.",
+            f"this very plan is already {job.state} as {job.uri}{_missing(job)}.",
             job_uri=job.uri,
             remedy=f"Follow it: tuneport jobs wait {job.uri} - or submit a second one with --force.",
         )
+
+
+def _missing(job: Job) -> str:
+    return f" ({job.provider} has not known it since {job.missing_since:%Y-%m-%d %H:%M} UTC)" if job.missing_since else ""
 
 
 def _settle_before_submit(intent: Intent, plan: Plan, *, desk: Desk, recreate: bool) -> Job | Intent | None:

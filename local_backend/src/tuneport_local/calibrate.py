@@ -16,12 +16,11 @@ from tuneport.errors import TuneportError
 from tuneport.job import JobState
 from tuneport_local import throughput
 from tuneport_local.devices import DeviceQueue, device_of
-from tuneport_local.jobfolder import JobFolder
 from tuneport_local.jobs import Jobs
 
 _BATCH = 8
 _STEPS = 6
-_QUESTION = "My parcel with the blue lamp was to come on Tuesday and the tracking page has not moved since Friday. Where is it? Reference {}."
+_QUESTION = "My parcel with the blue lamp was to come on Tuesday and the tracking page has not moved since. Where is it? Reference {}."
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -25,8 +25,10 @@ from tuneport.testing.world import FLAVOURS, Flavour, InvariantViolation, OpenTr
 
 __all__ = ["FLAVOURS", "Flavour", "InvariantViolation", "Run", "simulate"]
 
-QUIET_AFTER_S = 2000.0
-"""Longer than any listing lags and any request is held back."""
+HELD_BACK_S = 1000.0
+"""Longer than any request is held back."""
+LISTED_AFTER_S = 500.0
+"""Longer than any listing lags."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,16 +180,24 @@ def _come_to_rest(world: World) -> None:
     """No more faults; what was held back arrives; sync; wait for every job."""
     world.schedule.calm()
     world.note("world", "all is quiet")
-    world.clock.sleep(QUIET_AFTER_S)
+    world.clock.sleep(HELD_BACK_S)
     world.cloud.catch_up()
+    world.clock.sleep(LISTED_AFTER_S)
     world.run("sync", _syncing)
     world.run("wait", _waiting)
     check_quiet(world)
 
 
 def _waiting(desk: Desk) -> int:
-    jobs = desk.registry.jobs()
-    return sum(1 for _ in follow(jobs, trainers={"fake": desk.trainer}, registry=desk.registry, clock=desk.clock, timeout_s=100_000.0))
+    rounds = follow(
+        desk.registry.jobs(),
+        trainers={"fake": desk.trainer},
+        registry=desk.registry,
+        clock=desk.clock,
+        interval_s=600.0,
+        timeout_s=100_000.0,
+    )
+    return sum(1 for _ in rounds)
 
 
 def _submit_once_more(world: World) -> None:

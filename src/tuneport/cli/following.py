@@ -1,0 +1,168 @@
+"""Following jobs to their end: a live line on a terminal, plain lines in a pipe, JSON lines for scripts. Ctrl-C only stops looking."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Protocol
+
+from tuneport.cli.output import Output, note
+from tuneport.cli.progress import Standing, plain, standing
+from tuneport.cli.views import job_document, joined, short_uri
+from tuneport.errors import Detached, NotFound, Refused, TuneportError, worst_exit_code
+from tuneport.job import Job, JobState
+
+if TYPE_CHECKING:
+    from tuneport.client import Client
+    from tuneport.job import Metric
+    from tuneport.poll import PollRound
+
+PLAIN_EVERY_S = 30.0
+MOST_MEASURED = 4
+"""Metrics cost a request a job: they are asked for while no more jobs than this are followed."""
+
+
+class Watcher(Protocol):
+    """Shows one look at the jobs."""
+
+    def show(self, standings: Sequence[Standing], *, changed: Sequence[Job]) -> None: ...
+
+
+def follow_jobs(
+    client: Client, jobs: Sequence[Job], *, out: Output, timeout_s: float | None = None, interval_s: float | None = None
+) -> list[Job]:
+    """Follows the jobs to their end and returns them as they ended.
+
+    Raises Detached on Ctrl-C, WaitTimeout, Refused when every provider turns us away, NotFound when a job is gone for good.
+    """
+    last: Sequence[Job] = jobs
+    try:
+        with _watcher(client, jobs, out=out) as watcher:
+            for look in client.follow(jobs, timeout_s=timeout_s, interval_s=interval_s):
+                last = look.jobs
+                _refuse_when_turned_away(look)
+                measured = _measured(client, look)
+                watcher.show([standing(job, measured.get(job.uri, ())) for job in look.jobs], changed=look.changed)
+    except KeyboardInterrupt:
+        raise detached(last) from None
+    return _ended(last)
+
+
+def outcome_code(jobs: Sequence[Job]) -> int:
+    """0 when all succeeded, else 1."""
+    return worst_exit_code(0 if job.state is JobState.SUCCEEDED else 1 for job in jobs)
+
+
+def detached(jobs: Sequence[Job]) -> Detached:
+    """What Ctrl-C says: the jobs go on, and how to come back."""
+    live = [job.uri for job in jobs if not job.state.terminal] or [job.uri for job in jobs]
+    what = "the job goes on" if len(live) == 1 else f"the {len(live)} jobs go on"
+    return Detached(f"stopped following; {what}.", remedy=f"Attach again: tuneport jobs wait {' '.join(live)}")
+
+
+def _ended(jobs: Sequence[Job]) -> list[Job]:
+    gone = [job for job in jobs if not job.state.terminal]
+    if gone:
+        since = f" since {gone[0].missing_since:%Y-%m-%d %H:%M} UTC" if gone[0].missing_since else ""
+        names = joined([job.uri for job in gone])
+        raise NotFound(f"{gone[0].provider} no longer knows {names}{since}.", remedy="See: tuneport jobs sync")
+    return list(jobs)
+
+
+def _refuse_when_turned_away(look: PollRound) -> None:
+    """Waiting does not mend credentials: once all that is still followed is refused, the refusal is the answer."""
+    live = {job.provider for job in look.jobs if not job.state.terminal}
+    refusals = [look.failures[provider] for provider in live if isinstance(look.failures.get(provider), Refused)]
+    if refusals and len(refusals) == len(live):
+        raise refusals[0]
+    for provider, error in look.failures.items():
+        note(f"{provider} did not answer: {error.message} Trying again.")
+
+
+def _measured(client: Client, look: PollRound) -> dict[str, Sequence[Metric]]:
+    wanted = [job for job in look.jobs if not job.state.terminal or job in look.changed]
+    if len(wanted) > MOST_MEASURED:
+        return {}
+    return {job.uri: _metrics(client, job) for job in wanted if job.uri not in look.failures}
+
+
+def _metrics(client: Client, job: Job) -> Sequence[Metric]:
+    try:
+        return client.metrics(job)
+    except TuneportError:
+        return ()
+
+
+@contextmanager
+def _watcher(client: Client, jobs: Sequence[Job], *, out: Output) -> Iterator[Watcher]:
+    if out.json:
+        yield JsonWatcher(out)
+    elif out.terminal:
+        from tuneport.cli.live import live_watcher
+
+        with live_watcher(out) as watcher:
+            yield watcher
+    else:
+        yield PlainWatcher(client, out, named=len(jobs) > 1)
+
+
+class JsonWatcher:
+    """One line a job whenever it moved, and one whenever a step was measured."""
+
+    def __init__(self, out: Output) -> None:
+        self._out = out
+        self._seen: set[str] = set()
+        self._steps: dict[str, int] = {}
+
+    def show(self, standings: Sequence[Standing], *, changed: Sequence[Job]) -> None:
+        moved = {job.uri for job in changed}
+        for one in standings:
+            uri = one.job.uri
+            if one.step is not None and one.step != self._steps.get(uri):
+                self._steps[uri] = one.step
+                values = {"loss": one.loss, "eval_loss": one.eval_loss, "tokens_per_second": one.tokens_per_second, "eta_s": one.eta_s}
+                self._out.record("progress", {"uri": uri, "step": one.step, "total_steps": one.total, **values})
+            if uri in moved or uri not in self._seen:
+                self._seen.add(uri)
+                self._out.record("job", job_document(one.job))
+
+
+class PlainWatcher:
+    """`03:41:07 running  step 12/72  loss 0.91 …`: a line at every change, and every half minute while steps go by."""
+
+    def __init__(self, client: Client, out: Output, *, named: bool) -> None:
+        self._clock = client.clock
+        self._out = out
+        self._named = named
+        self._said: dict[str, tuple[str, str, int | None, float]] = {}
+
+    def show(self, standings: Sequence[Standing], *, changed: Sequence[Job]) -> None:
+        for one in standings:
+            if self._worth_a_line(one):
+                name = f"{one.job.uri}  " if self._named else ""
+                self._out.say(f"{self._clock.now().astimezone():%H:%M:%S}  {name}{plain(one)}")
+                self._said[one.job.uri] = (one.job.state.value, one.job.detail, one.step, self._clock.monotonic())
+        self._out.stream.flush()
+
+    def _worth_a_line(self, one: Standing) -> bool:
+        if one.job.uri not in self._said:
+            return True
+        state, detail, step, at = self._said[one.job.uri]
+        if (one.job.state.value, one.job.detail) != (state, detail):
+            return True
+        return one.step != step and self._clock.monotonic() - at >= PLAIN_EVERY_S
+
+
+def say_ended(jobs: Sequence[Job], *, out: Output) -> None:
+    """What became of each job, and what to do next."""
+    if out.json:
+        return
+    for job in jobs:
+        name = short_uri(job.uri)
+        if job.state is JobState.SUCCEEDED:
+            out.say(f"{name} succeeded" + (f": {job.model}" if job.model else ""), style="good")
+            out.say(f"Ask it: tuneport models chat {name}")
+        else:
+            reason = f": {job.error}" if job.error else ""
+            out.say(f"{name} {job.state}{reason}", style="bad")
+            out.say(f"See: tuneport jobs events {name}")

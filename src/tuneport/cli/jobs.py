@@ -1,0 +1,201 @@
+"""`tuneport jobs`: list, show, follow and steer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from tuneport.cli.output import note
+from tuneport.cli.session import Session, session_of
+from tuneport.cli.views import JOB_HEADERS, event_document, job_document, job_fields, job_row, metric_document, number, short_uri
+from tuneport.errors import TuneportError, worst_exit_code
+from tuneport.job import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tuneport.job import Metric
+    from tuneport.submit import SyncResult
+
+app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False, help="List, follow, plot, cancel, pause and resume jobs.")
+
+OneJob = Annotated[str, typer.Argument(metavar="JOB", help="A job's URI, or a unique beginning of it or of its id.")]
+SomeJobs = Annotated[list[str], typer.Argument(metavar="JOB...", help="URIs, or unique beginnings of them.")]
+FromProvider = Annotated[str | None, typer.Option(metavar="NAME", help="Only this provider or profile.")]
+STALE_AFTER_S = 60.0
+
+
+@app.command("list")
+def list_jobs(
+    context: typer.Context,
+    provider: FromProvider = None,
+    refresh: Annotated[bool, typer.Option("--refresh", help="Ask the providers first.")] = False,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many, newest first.")] = None,
+) -> None:
+    """Every job known here, newest first, with the state it was last heard in."""
+    session = session_of(context)
+    jobs = session.client.jobs(provider=provider, refresh=refresh)[:limit]
+    if session.json:
+        session.out.document({"jobs": [job_document(job) for job in jobs]})
+    elif jobs:
+        _print_jobs(session, jobs)
+    else:
+        session.out.say("No jobs yet. Make one: tuneport demo")
+
+
+def _print_jobs(session: Session, jobs: Sequence[Job]) -> None:
+    now = session.client.clock.now()
+    rows = [job_row(job, now=now, terminal=session.out.terminal) for job in jobs]
+    session.out.table(JOB_HEADERS, rows, last_is_long=True)
+    live = [job for job in jobs if not job.state.terminal and job.last_heard_at is not None]
+    if session.out.terminal and any((now - job.last_heard_at).total_seconds() > STALE_AFTER_S for job in live if job.last_heard_at):
+        session.out.say("States are as last heard. Ask now: tuneport jobs list --refresh", style="dim")
+
+
+@app.command()
+def show(context: typer.Context, job: OneJob) -> None:
+    """One job in full; its provider is asked for its state."""
+    session = session_of(context)
+    found = session.client.job(job)
+    if session.json:
+        session.out.document(job_document(found))
+    else:
+        session.out.fields(job_fields(found, now=session.client.clock.now()))
+
+
+@app.command()
+def events(
+    context: typer.Context,
+    job: OneJob,
+    after: Annotated[str | None, typer.Option(metavar="ID", help="Only events after the one with this id.")] = None,
+) -> None:
+    """What happened to a job, in order."""
+    session = session_of(context)
+    known = session.client.job(job, refresh=False)
+    for event in session.client.events(known, after=after):
+        if session.json:
+            session.out.record("event", event_document(known.uri, event))
+        else:
+            level = f"{event.level}: " if event.level != "info" else ""
+            session.out.say(f"{event.at.astimezone():%Y-%m-%d %H:%M:%S}  {level}{event.message}", style="bad" if event.level == "error" else "")
+
+
+@app.command()
+def metrics(context: typer.Context, job: OneJob) -> None:
+    """What was measured at every step: loss, validation loss, tokens per second."""
+    session = session_of(context)
+    known = session.client.job(job, refresh=False)
+    found = session.client.metrics(known)
+    if session.json:
+        session.out.document({"uri": known.uri, "metrics": [metric_document(metric) for metric in found]})
+    elif found:
+        _print_metrics(session, found)
+    else:
+        session.out.say(f"{short_uri(known.uri)} has no metrics yet.")
+
+
+def _print_metrics(session: Session, found: Sequence[Metric]) -> None:
+    names = list(dict.fromkeys(name for metric in found for name in metric.values))
+    rows = [[str(metric.step), *(number(metric.values[name]) if name in metric.values else "" for name in names)] for metric in found]
+    session.out.table(["step", *names], rows, right=range(len(names) + 1))
+
+
+@app.command()
+def plot(
+    context: typer.Context,
+    jobs: SomeJobs,
+    png: Annotated[Path | None, typer.Option("--png", metavar="FILE", help="Write a PNG instead of drawing here.")] = None,
+) -> None:
+    """The loss curves of one or several jobs."""
+    from tuneport.cli.plots import plot_jobs
+
+    plot_jobs(session_of(context), jobs, png=png)
+
+
+@app.command()
+def wait(
+    context: typer.Context,
+    jobs: SomeJobs,
+    timeout: Annotated[float | None, typer.Option("--timeout", metavar="S", min=0, help="Give up after so many seconds (exit code 4).")] = None,
+    interval: Annotated[float | None, typer.Option("--interval", metavar="S", min=0.1, help="Look every so many seconds.")] = None,
+) -> None:
+    """Follow jobs to their end. Ctrl-C stops following and leaves the jobs alone. Exit code 1 if one did not succeed."""
+    from tuneport.cli.following import follow_jobs, outcome_code, say_ended
+
+    session = session_of(context)
+    known = [session.client.job(job, refresh=False) for job in dict.fromkeys(jobs)]
+    ended = follow_jobs(session.client, known, out=session.out, timeout_s=timeout, interval_s=interval)
+    say_ended(ended, out=session.out)
+    raise typer.Exit(outcome_code(ended))
+
+
+@app.command()
+def cancel(context: typer.Context, jobs: SomeJobs) -> None:
+    """Ask the providers to cancel; what is there so far is kept."""
+    session = session_of(context)
+    _for_each(session, jobs, session.client.cancel)
+
+
+@app.command()
+def pause(context: typer.Context, jobs: SomeJobs) -> None:
+    """Ask the providers to pause jobs that can be resumed."""
+    session = session_of(context)
+    _for_each(session, jobs, session.client.pause)
+
+
+@app.command()
+def resume(context: typer.Context, jobs: SomeJobs) -> None:
+    """Go on with paused jobs."""
+    session = session_of(context)
+    _for_each(session, jobs, session.client.resume)
+
+
+def _for_each(session: Session, jobs: Sequence[str], act: Callable[[str], Job]) -> None:
+    """Acts on every job, says what each is now, and goes on when one refuses. A single job's error is raised as it is."""
+    if len(jobs) == 1:
+        return _say_acted(session, [act(jobs[0])])
+    done: list[Job] = []
+    codes: list[int] = []
+    for job in dict.fromkeys(jobs):
+        try:
+            done.append(act(job))
+        except TuneportError as error:
+            codes.append(error.exit_code)
+            note(f"error: {error}")
+    _say_acted(session, done)
+    raise typer.Exit(worst_exit_code(codes))
+
+
+def _say_acted(session: Session, jobs: Sequence[Job]) -> None:
+    if session.json:
+        session.out.document({"jobs": [job_document(job) for job in jobs]})
+    else:
+        for job in jobs:
+            session.out.say(f"{short_uri(job.uri)} is {job.state}")
+
+
+@app.command()
+def sync(
+    context: typer.Context,
+    provider: Annotated[str | None, typer.Argument(metavar="[PROVIDER]", help="Only this provider or profile.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Also record jobs that were submitted elsewhere.")] = False,
+) -> None:
+    """Settle submits whose outcome is not known, and refresh every job that has not ended. Creates nothing."""
+    session = session_of(context)
+    results = session.client.sync(provider=provider, adopt_all=everything)
+    if session.json:
+        session.out.document({"results": [_sync_document(result) for result in results]})
+    else:
+        for result in results:
+            session.out.say(result.sentence, style="warn" if result.kind in ("uncertain", "missing") else "")
+        if not results:
+            session.out.say("Nothing to settle: no live jobs and no open submits.")
+    raise typer.Exit(4 if any(result.kind == "uncertain" for result in results) else 0)
+
+
+def _sync_document(result: SyncResult) -> dict[str, object]:
+    job = job_document(result.job) if result.job else None
+    return {"kind": result.kind, "sentence": result.sentence, "client_id": result.client_id, "job": job}
