@@ -68,7 +68,7 @@ class Bench:
         return Desk(provider="fake", trainer=self.trainer, registry=self.registry, clock=self.clock)
 
     def plan(self, *rows: bytes, seed: int = 0) -> Plan:
-        return fake_plan(scope=self.trainer.scope(), rows=rows or ROWS, names=self.names, seed=seed)
+        return fake_plan(rows=rows or ROWS, names=self.names, seed=seed)
 
     @property
     def creates(self) -> int:

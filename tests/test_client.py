@@ -86,7 +86,7 @@ def test_a_quote_that_cannot_be_made_says_why(client: Client, data: Path) -> Non
 
 
 def test_a_job_dearer_than_allowed_is_refused_before_anything_is_sent(client: Client, cloud: FakeCloud, recipe: Recipe) -> None:
-    with pytest.raises(UsageError, match="above the 0.05 USD allowed"):
+    with pytest.raises(UsageError, match=r"above the 0\.05 USD allowed"):
         client.submit(recipe, provider="fake", max_cost_usd=Decimal("0.05"))
     assert cloud.log == []
     client.submit(recipe, provider="fake", max_cost_usd=Decimal("0.12"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -112,7 +113,7 @@ def test_retry_after_is_obeyed(desk: Bench) -> None:
 def test_the_pause_grows_with_the_wait_within_the_providers_bounds(desk: Bench) -> None:
     jobs = started(desk)
     at = [desk.clock.monotonic() for _ in looks(desk, jobs)]
-    pauses = [later - earlier for earlier, later in zip(at, at[1:], strict=False)]
+    pauses = [later - earlier for earlier, later in pairwise(at)]
     low, high = desk.trainer.poll_interval_s
     assert pauses[0] == low
     assert pauses == sorted(pauses)

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from tuneport.errors import ConfigError
-from tuneport.settings import load_settings
+from tuneport.settings import Settings, load_settings
 
 
-def load(tmp_path: Path, *, home: Path | None = None, **environ: str) -> object:
+def load(tmp_path: Path, *, home: Path | None = None, **environ: str) -> Settings:
     return load_settings(
         home=home, environ={"TUNEPORT_CONFIG": str(tmp_path / "user.toml"), **environ}, folder=tmp_path / "project" / "deep"
     )
@@ -23,14 +23,14 @@ def project(tmp_path: Path) -> Path:
 
 
 def test_home_is_the_flag_before_the_environment(tmp_path: Path) -> None:
-    assert load(tmp_path, home=tmp_path / "flag", TUNEPORT_HOME="/env").home == tmp_path / "flag"  # type: ignore[attr-defined]
-    assert load(tmp_path, TUNEPORT_HOME=str(tmp_path / "env")).home == tmp_path / "env"  # type: ignore[attr-defined]
+    assert load(tmp_path, home=tmp_path / "flag", TUNEPORT_HOME="/env").home == tmp_path / "flag"
+    assert load(tmp_path, TUNEPORT_HOME=str(tmp_path / "env")).home == tmp_path / "env"
 
 
 def test_the_projects_file_wins_over_the_users_key_by_key(tmp_path: Path, project: Path) -> None:
     (tmp_path / "user.toml").write_text('[providers.local]\nhour_price_usd = "1"\ndevice = "cpu"\n')
     (project / "tuneport.toml").write_text('[providers.local]\nhour_price_usd = "2"\n')
-    assert load(tmp_path).providers["local"] == {"hour_price_usd": "2", "device": "cpu"}  # type: ignore[attr-defined]
+    assert load(tmp_path).providers["local"] == {"hour_price_usd": "2", "device": "cpu"}
 
 
 def test_a_file_that_is_not_toml_is_one_sentence_with_its_name(tmp_path: Path, project: Path) -> None:

@@ -82,7 +82,7 @@ def test_an_uncertain_job_that_appears_later_is_adopted_by_sync(tmp_path: Path) 
             submit(desk.plan(), desk=desk.desk)
         desk.clock.sleep(4000)
         results = sync(desk=desk.desk)
-        assert [result.kind for result in results][0] == "adopted"
+        assert next(result.kind for result in results) == "adopted"
         assert [job.provider_id for job in desk.registry.jobs()] == list(desk.cloud.jobs)
 
 
@@ -179,6 +179,15 @@ def test_an_unreachable_provider_does_not_lift_the_refusal_of_a_second_run(desk:
     desk.wire.before("GET /jobs/ftjob", LOST, LOST)
     with pytest.raises(DuplicateSubmit):
         submit(desk.plan(), desk=desk.desk)
+
+
+def test_a_job_that_is_out_of_sight_still_keeps_its_plan_from_running_twice(desk: Bench) -> None:
+    first = submit(desk.plan(), desk=desk.desk)
+    hidden = desk.cloud.jobs.pop(first.provider_id or "")
+    with pytest.raises(DuplicateSubmit, match="has not known it since"):
+        submit(desk.plan(), desk=desk.desk)
+    desk.cloud.jobs[hidden.id] = hidden
+    assert desk.creates == 1
 
 
 def test_another_plan_is_another_job(either: Bench) -> None:

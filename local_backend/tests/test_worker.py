@@ -7,6 +7,7 @@ import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -15,7 +16,8 @@ from tuneport_local import planning, provider
 from tuneport_local.adapter import LocalTrainer
 from tuneport_local.devices import DeviceQueue
 from tuneport_local.jobfolder import JobFolder
-from tuneport_local.launch import process_started, worker_holds
+from tuneport_local.jobs import Jobs
+from tuneport_local.launch import alive, worker_holds
 
 from tuneport.dataset import Dataset
 from tuneport.errors import Refused
@@ -40,9 +42,9 @@ def trainer(tmp_path: Path) -> Iterator[LocalTrainer]:
     assert isinstance(opened, LocalTrainer)
     yield opened
     for folder in (tmp_path / "local" / "jobs").glob("*/state.json"):
-        pid = JobFolder(folder.parent).status().pid
-        if pid is not None and process_started(pid) is not None:
-            os.kill(pid, signal.SIGKILL)
+        status = JobFolder(folder.parent).status()
+        if alive(status) and status.pid is not None:
+            os.kill(status.pid, signal.SIGKILL)
 
 
 @pytest.fixture
@@ -193,10 +195,9 @@ def test_a_job_whose_client_died_before_starting_its_worker_is_started_by_the_ne
 ) -> None:
     plan = a_plan(trainer)
     files = {file.purpose: trainer.upload(file) for file in plan.files}
-    starter = trainer._lifecycle.start
-    trainer._lifecycle.start = lambda folder: folder.status()  # type: ignore[method-assign]  # the client dies here
-    trainer.create(plan, "orphan", files)
-    trainer._lifecycle.start = starter  # type: ignore[method-assign]
+    made_from = {**planning.body_of(plan), "client_id": "orphan", "plan_fingerprint": plan.fingerprint, "home": str(tmp_path)}
+    jobs = Jobs(tmp_path)
+    jobs.make("orphan", made_from, {purpose: jobs.files / name for purpose, name in files.items()})
     looks = [trainer.find("orphan"), trainer.fetch(["orphan"])["orphan"], *trainer.list()]
     until(waiting(trainer, "orphan", behind=1))
     assert {look.client_id for look in looks if look} == {"orphan"}
@@ -215,8 +216,6 @@ def test_creating_the_same_job_twice_starts_one_worker(trainer: LocalTrainer, bu
 def test_a_process_with_the_number_of_a_dead_worker_is_not_taken_for_it(
     trainer: LocalTrainer, busy_device: DeviceQueue, tmp_path: Path
 ) -> None:
-    from dataclasses import replace
-
     job_id = submitted(trainer)
     until(waiting(trainer, job_id, behind=1))
     kill(tmp_path, job_id)

@@ -35,9 +35,9 @@ AgainstWord = Literal["base", "base+labels"]
 class Client:
     """One client for every provider.
 
-    `home` is the state folder (default: TUNEPORT_HOME, else the platform's user data folder). `providers` are plug-ins given by hand, beside
-    the installed ones. Nothing is opened before it is used. A context manager. Many processes may work on one home; threads may not share
-    a client.
+    `home` is the state folder (default: TUNEPORT_HOME, else the platform's user data folder). `providers` are plug-ins given by hand,
+    beside the installed ones. Nothing is opened before it is used. A context manager. Many processes may work on one home; threads may
+    not share a client.
     """
 
     def __init__(

@@ -75,7 +75,7 @@ class Connections:
             provider = self.provider(name)
         except (UnknownProvider, TuneportError) as error:
             return ProviderInfo(name, distribution, version, "", str(error))
-        return ProviderInfo(name, distribution, version, provider.summary, None, serves=provider.open_server is not None)
+        return ProviderInfo(name, distribution, version, provider.summary, None, serves=provider.open_server is not None, bills=provider.bills)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +88,4 @@ class ProviderInfo:
     summary: str
     problem: str | None
     serves: bool = False
+    bills: bool = True

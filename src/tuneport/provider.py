@@ -237,7 +237,10 @@ class Server(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """A plug-in, as its entry point names it. `open_server` is None where nothing can be asked."""
+    """A plug-in, as its entry point names it. `open_server` is None where nothing can be asked.
+
+    `bills` is False where a job costs no money (one's own machine): submitting there asks for no confirmation.
+    """
 
     name: str
     summary: str
@@ -245,3 +248,4 @@ class Provider:
     open_server: Callable[[ProviderSettings], Server] | None = None
     plugin_api: int = PLUGIN_API
     version: str = ""
+    bills: bool = True

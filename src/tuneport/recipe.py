@@ -238,7 +238,7 @@ class Recipe(_Strict):
         """Reads a .toml, .yaml/.yml or .json file. Raises RecipeError naming the file."""
         path = Path(path)
         try:
-            return cls.parse(_read(path), folder=path.parent)
+            return cls.parse(read_values(path), folder=path.parent)
         except RecipeError as error:
             raise RecipeError(f"{path}: {error.message}", remedy=error.remedy) from None
 
@@ -262,7 +262,8 @@ def _kind(path: Path) -> str:
     return kind
 
 
-def _read(path: Path) -> Any:
+def read_values(path: Path) -> Any:
+    """What a recipe file says, not yet checked as a recipe. Raises RecipeError without naming the file."""
     kind = _kind(path)
     try:
         text = path.read_text(encoding="utf-8")

@@ -31,4 +31,5 @@ provider = Provider(
     open_trainer=_open_trainer,
     open_server=_open_server,
     version=__version__,
+    bills=False,
 )

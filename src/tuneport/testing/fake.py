@@ -128,7 +128,8 @@ class FakeTrainer:
 
     def find_file(self, file: PlannedFile) -> str | None:
         listed = demand(self._send("GET /files", self._cloud.list_files), "data", call="GET /files")
-        return next((str(row["id"]) for row in listed if row.get("name") == file.name and row.get("bytes") == file.size_bytes), None)
+        same = (row for row in listed if row.get("name") == file.name and row.get("bytes") == file.size_bytes)
+        return next((str(demand(row, "id", call="GET /files")) for row in same), None)
 
     def file_state(self, file_id: str) -> FileState:
         try:

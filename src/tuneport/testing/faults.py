@@ -92,7 +92,7 @@ class FaultSchedule:
     def __init__(self, seed: int, *, share: float | None = None) -> None:
         self.seed = seed
         self.random = random.Random(f"faults {seed}")
-        self.share = self.random.choice((0.0, 0.05, 0.15, 0.3, 0.5)) if share is None else share
+        self.share = self.random.choice((0.0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5)) if share is None else share
         self.counts: Counter[Fault] = Counter()
         self._calm = False
 

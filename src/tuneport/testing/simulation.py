@@ -49,7 +49,7 @@ def simulate(seed: int, *, flavour: Flavour | None = None, open_trainer: OpenTra
     chosen = flavour or FLAVOURS[(0, 1, 0, 1, 2)[seed % 5]]
     with _fast_folder() as home:
         world = World(seed, chosen, home, open_trainer=open_trainer)
-        for _ in range(world.chance.randint(3, 8)):
+        for _ in range(world.chance.randint(3, 10)):
             _choose_step(world)(world)
             check_always(world)
             world.clock.sleep(world.chance.choice((0.0, 1.0, 30.0, 300.0, 3000.0)))
