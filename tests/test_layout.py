@@ -38,6 +38,7 @@ def _inside(folder: Path, root: Path) -> Iterator[str]:
     for name, why in (
         ("pyproject.toml", "it says what is installed"),
         ("README.md", "it says what the provider can do and what it needs"),
+        ("LICENSE", "a copy of the one in the root, so that the wheel carries it"),
         (f"src/{package}/__init__.py", "import names are flat: tuneport_<name>"),
         (f"src/{package}/py.typed", "an empty file that tells type checkers to look inside"),
         ("tests", "the conformance kit runs there"),
@@ -146,6 +147,7 @@ def small_checkout(root: Path) -> Path:
             acme = "tuneport_acme:provider"
             """,
         "providers/acme/README.md": "",
+        "providers/acme/LICENSE": "",
         "providers/acme/src/tuneport_acme/__init__.py": "",
         "providers/acme/src/tuneport_acme/py.typed": "",
         "providers/acme/tests/test_acme.py": "",
@@ -169,6 +171,7 @@ def _without(name: str, text: str) -> Callable[[Path], None]:
     ("forget", "sentence"),
     [
         (lambda root: (root / "providers/acme/README.md").unlink(), "providers/acme/README.md is missing"),
+        (lambda root: (root / "providers/acme/LICENSE").unlink(), "providers/acme/LICENSE is missing"),
         (lambda root: (root / "providers/acme/src/tuneport_acme/py.typed").unlink(), "tuneport_acme/py.typed is missing"),
         (_without("providers/acme/pyproject.toml", 'acme = "tuneport_acme:provider"'), 'acme = "tuneport_acme:provider"'),
         (_without("providers/acme/pyproject.toml", 'name = "tuneport-acme"'), 'write  name = "tuneport-acme"'),

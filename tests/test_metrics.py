@@ -77,7 +77,9 @@ def test_a_known_label_that_no_row_needs_does_not_lower_the_macro_mean():
 
 
 def test_perplexity_is_taken_over_all_tokens_together_not_as_a_mean_of_rows():
-    said = [Prediction(text, log_probability=value, log_probability_tokens=tokens) for text, value, tokens in (("x", -1.0, 1), ("y", -6.0, 9))]
+    said = [
+        Prediction(text, log_probability=value, log_probability_tokens=tokens) for text, value, tokens in (("x", -1.0, 1), ("y", -6.0, 9))
+    ]
     assert measured(MEASURES["perplexity"], answers(said, "xy", ())) == pytest.approx(math.exp(0.7))
 
 

@@ -75,7 +75,8 @@ class Connections:
             provider = self.provider(name)
         except (UnknownProvider, TuneportError) as error:
             return ProviderInfo(name, distribution, version, "", str(error))
-        return ProviderInfo(name, distribution, version, provider.summary, None, serves=provider.open_server is not None, bills=provider.bills)
+        serves = provider.open_server is not None
+        return ProviderInfo(name, distribution, version, provider.summary, None, serves=serves, bills=provider.bills)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,7 +38,7 @@ def _said(messages: Iterable[Message]) -> str:
 
 def _content(message: Message) -> str:
     if message.content.__class__ is str and not message.tool_calls:
-        return message.content  # type: ignore[return-value]
+        return message.content
     if message.content is None or isinstance(message.content, str):
         parts = [message.content or ""]
     else:

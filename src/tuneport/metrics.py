@@ -182,4 +182,3 @@ def unavailable(measure: Measure, gives: frozenset[Need], answers: Answers) -> s
 def measured(measure: Measure, answers: Answers) -> float:
     """The value over all rows; may be infinite for a perplexity."""
     return float(measure.value(measure.tally(answers).sum(axis=0)))
-

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import msgspec
 
-from tuneport.examples import ChatExample, Example, Message
+from tuneport.examples import ChatExample, Example, Message, TextPart
 from tuneport.exchange import answer, digest, normalised, question
 from tuneport.finding import Severity
 from tuneport.splitting import MAX_LABELS, in_key_order, label_like
@@ -146,7 +146,8 @@ def _assistant_turns(example: Example) -> list[Message]:
 
 
 def _says_something(message: Message) -> bool:
-    return bool(message.text.strip()) or any(part.__class__.__name__ != "TextPart" for part in message.content or () if message.content)
+    media = isinstance(message.content, tuple) and any(not isinstance(part, TextPart) for part in message.content)
+    return media or bool(message.text.strip())
 
 
 def _is_object(text: str) -> bool:

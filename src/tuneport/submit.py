@@ -192,9 +192,23 @@ def _is_ours(snapshot: Snapshot, intent: Intent, plan: Plan, *, desk: Desk) -> b
     return bool(snapshot.files) and same_files and same_seed and same_base
 
 
+@dataclass(frozen=True, slots=True)
+class _Retreat:
+    """Where an intent goes when a try is known to have created nothing. An earlier try of it may still arrive, and then it stays uncertain
+    (only where the client names the job does one go on with such an intent)."""
+
+    not_sent: Phase
+    refused: Phase
+
+    @classmethod
+    def of(cls, intent: Intent) -> _Retreat:
+        return cls(Phase.INTENDED, Phase.FAILED) if intent.phase is Phase.INTENDED else cls(Phase.UNCERTAIN, Phase.UNCERTAIN)
+
+
 def _carry_out(intent: Intent, plan: Plan, *, desk: Desk) -> Job:
     """Upload, create once, record."""
-    files = _uploaded(intent, plan, desk=desk)
+    retreat = _Retreat.of(intent)
+    files = _uploaded(intent, plan, desk=desk, retreat=retreat)
     waited_s, refreshed = 0.0, False
     while True:
         if (existing := _named_before(intent, plan, desk=desk)) is not None:
@@ -203,34 +217,34 @@ def _carry_out(intent: Intent, plan: Plan, *, desk: Desk) -> Job:
         try:
             snapshot = desk.trainer.create(plan, intent.client_id, files)
         except RateLimited as error:
-            intent = desk.registry.advance(intent, Phase.INTENDED, reason="rate limited: nothing was created")
+            intent = desk.registry.advance(intent, retreat.not_sent, reason="rate limited: nothing was created")
             wait_s = error.retry_after_s if error.retry_after_s is not None else 15.0
             if waited_s + wait_s > RATE_LIMIT_BUDGET_S:
                 raise
             desk.clock.sleep(wait_s)
             waited_s += max(wait_s, 1.0)
         except FileGone:
-            intent = desk.registry.advance(intent, Phase.INTENDED, reason="a file was gone: nothing was created")
+            intent = desk.registry.advance(intent, retreat.not_sent, reason="a file was gone: nothing was created")
             if refreshed:
-                _give_up(intent, "a file is gone again right after its upload", desk=desk)
+                desk.registry.advance(intent, retreat.refused, reason="a file is gone again right after its upload")
                 raise
-            refreshed, files = True, _uploaded(intent, plan, desk=desk, anew=True)
+            refreshed, files = True, _uploaded(intent, plan, desk=desk, retreat=retreat, anew=True)
         except Unreachable:
             return _found_or_uncertain(intent, plan, desk=desk)
         except (Refused, UsageError) as error:
-            _give_up(intent, getattr(error, "reason", "") or error.message, desk=desk)
+            desk.registry.advance(intent, retreat.refused, reason=getattr(error, "reason", "") or error.message)
             raise
         else:
             return _recorded(intent, plan, snapshot, desk=desk)
 
 
-def _uploaded(intent: Intent, plan: Plan, *, desk: Desk, anew: bool = False) -> Mapping[str, str]:
+def _uploaded(intent: Intent, plan: Plan, *, desk: Desk, retreat: _Retreat, anew: bool = False) -> Mapping[str, str]:
     try:
         return upload_files(plan, trainer=desk.trainer, registry=desk.registry, clock=desk.clock, anew=anew)
     except Unreachable:
         raise  # the intent stays: nothing was sent, the next submit goes on with it
     except (Refused, UsageError) as error:
-        _give_up(intent, error.message, desk=desk)
+        desk.registry.advance(intent, retreat.refused, reason=error.message)
         raise
 
 
@@ -251,7 +265,9 @@ def _recorded(intent: Intent, plan: Plan, snapshot: Snapshot, *, desk: Desk) -> 
     if desk.trainer.client_names_jobs and snapshot.plan_fingerprint != plan.fingerprint:
         try:
             snapshot = reading(lambda: desk.trainer.fetch([intent.client_id]), clock=desk.clock).get(intent.client_id, snapshot)
-        except Unreachable:
+        except (Unreachable, Refused):  # the job is there: only what it was made from is not known
+            return _found_or_uncertain(intent, plan, desk=desk)
+        if snapshot.plan_fingerprint is None:
             return _found_or_uncertain(intent, plan, desk=desk)
         if snapshot.plan_fingerprint != plan.fingerprint:
             message = f"{desk.provider} has a job named {intent.client_id[:8]}… that was made from another plan; it was left alone."

@@ -18,8 +18,6 @@ from pathlib import Path
 from tuneport.clock import Clock, SystemClock
 from tuneport_local.jobfolder import JobFolder, JobStatus
 
-_TAKEN_BRIEFLY_S = 2.0
-
 
 def claim(folder: JobFolder, *, wait_s: float = 0.0, clock: Clock | None = None) -> int | None:
     """A descriptor that holds the job's lock, or None while a worker (or another client) has it. The caller closes it.

@@ -24,6 +24,7 @@ from tuneport_local.launch import alive, claim, launch
 
 _LAUNCHES = 3
 _CANCEL_PATIENCE_S = 12.0
+_TAKEN_BRIEFLY_S = 2.0
 _WAITING = frozenset({JobState.CREATED, JobState.QUEUED})
 _HELD = frozenset({JobState.PAUSED, JobState.UNKNOWN})
 
@@ -48,7 +49,9 @@ class Lifecycle:
 
     def start(self, folder: JobFolder) -> JobStatus:
         """Starts the worker of a new job. When that fails the job stays as it is, and the next look tries again."""
-        with self._claimed(folder, wait_s=2.0) as descriptor:
+        if folder.status().launches > 0:
+            return self.look(folder)
+        with self._claimed(folder, wait_s=_TAKEN_BRIEFLY_S) as descriptor:
             status = folder.status()
             if descriptor is None or status.state is not JobState.CREATED:
                 return status
@@ -72,11 +75,12 @@ class Lifecycle:
 
     def resume(self, folder: JobFolder) -> JobStatus:
         """Puts a paused job back at the end of the queue. Raises Refused for one that runs or is over."""
-        status = self.look(folder)
-        with self._claimed(folder, wait_s=2.0) as descriptor:
+        _refuse_unless_paused(folder, self.look(folder))
+        with self._claimed(folder, wait_s=_TAKEN_BRIEFLY_S) as descriptor:
             status = folder.status()
-            if descriptor is None or status.state is not JobState.PAUSED:
-                raise Refused(f"job {folder.id} is {status.state}; only a paused job can be resumed.", remedy=_hint(status))
+            _refuse_unless_paused(folder, status)
+            if descriptor is None:
+                raise Refused(f"the worker of job {folder.id} is just ending.", remedy="Resume it again in a moment.")
             folder.ask("run")
             folder.event("info", "resumed")
             return self._launch(folder, folder.write_status(_anew(status, at=folder.now())), descriptor)
@@ -84,7 +88,8 @@ class Lifecycle:
     def delete(self, folder: JobFolder) -> None:
         """Removes the folder. Raises Refused while a worker lives."""
         status = self.look(folder)
-        with self._claimed(folder, wait_s=1.0) as descriptor:
+        at_rest = status.state.terminal or status.state in _HELD
+        with self._claimed(folder, wait_s=_TAKEN_BRIEFLY_S if at_rest else 0.0) as descriptor:
             if descriptor is None or not _ours(status):
                 remedy = f"Cancel it first: tuneport jobs cancel local:{folder.id}"
                 raise Refused(f"job {folder.id} is {status.state} and cannot be deleted.", remedy=remedy)
@@ -156,8 +161,10 @@ def _anew(status: JobStatus, *, at: str) -> JobStatus:
     return replace(fresh, attempt=status.attempt + 1)
 
 
-def _hint(status: JobStatus) -> str:
-    return "" if status.state.terminal else "It needs no resuming; follow it with: tuneport jobs wait"
+def _refuse_unless_paused(folder: JobFolder, status: JobStatus) -> None:
+    if status.state is not JobState.PAUSED:
+        remedy = "" if status.state.terminal else "Follow it with: tuneport jobs wait"
+        raise Refused(f"job {folder.id} is {status.state}; only a paused job can be resumed.", remedy=remedy)
 
 
 def _cancelled(folder: JobFolder) -> JobStatus:

@@ -17,10 +17,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from tuneport.errors import TuneportError
 from tuneport.job import JobState
-from tuneport_local import marks
+from tuneport_local import marks, throughput
 from tuneport_local.devices import DeviceQueue, device_of
 from tuneport_local.jobfolder import JobFolder, JobStatus
 from tuneport_local.launch import claim, process_started
@@ -30,7 +31,7 @@ _CANCEL_GRACE_S = 6.0
 _CANCEL_LIMIT_S = 9.0
 
 Outcome = str
-"""succeeded | paused | cancelled, as `training.train` returns it."""
+"""succeeded | paused | cancelled, as `training.train` returns it; stopped by the system."""
 
 
 class _Stop(BaseException):
@@ -69,7 +70,7 @@ def _run(folder: JobFolder, queue: DeviceQueue) -> None:
         outcome = _wait_for_device(folder, queue) or _train_watched(folder)
         _end(folder, outcome)
     except _Stop:
-        _end(folder, "cancelled" if folder.wish() == "cancel" else "paused")
+        _end(folder, "cancelled" if folder.wish() == "cancel" else "stopped")
     except TuneportError as error:
         _fail(folder, str(error))
     except Exception as error:  # whatever a library raises ends this job, with its reason, and nothing else
@@ -113,7 +114,17 @@ def _train(folder: JobFolder) -> Outcome:
     from tuneport_local.training import TrainingSpec, train
 
     recipe = folder.recipe()
-    return train(folder, spec=TrainingSpec.from_dict(recipe), home=Path(recipe["home"]))
+    outcome: Outcome = train(folder, spec=TrainingSpec.from_dict(recipe), home=Path(recipe["home"]))
+    _remember_speed(folder, recipe)
+    return outcome
+
+
+def _remember_speed(folder: JobFolder, recipe: dict[str, Any]) -> None:
+    """What this job measured makes the next quote."""
+    measured = throughput.measured_by(folder, source=f"job {folder.id[:8]}")
+    if measured is not None:
+        hardware = throughput.hardware_of(recipe["hyperparameters"]["device"])
+        throughput.remember(Path(recipe["home"]) / "local", measured, base=recipe["base"], hardware=hardware)
 
 
 def _watch(folder: JobFolder, over: threading.Event) -> None:
@@ -152,6 +163,12 @@ def _paused(folder: JobFolder) -> None:
     folder.event("info", "paused")
 
 
+def _stopped(folder: JobFolder) -> None:
+    """The system asked the worker to end: it is shutting down, or somebody sent SIGTERM."""
+    folder.phase(JobState.PAUSED, "worker_stopped: the system ended the worker; resume continues from the last checkpoint")
+    folder.event("warning", "stopped by the system", {"reason": "worker_stopped"})
+
+
 def _cancelled(folder: JobFolder) -> None:
     kept = marks.something_kept(folder)
     folder.phase(JobState.CANCELLED, "what was trained so far is kept" if kept else "", partial=kept)
@@ -163,7 +180,12 @@ def _fail(folder: JobFolder, reason: str) -> None:
     folder.phase(JobState.FAILED, error=reason, partial=marks.something_kept(folder))
 
 
-_ENDINGS: dict[Outcome, Callable[[JobFolder], None]] = {"succeeded": _succeeded, "paused": _paused, "cancelled": _cancelled}
+_ENDINGS: dict[Outcome, Callable[[JobFolder], None]] = {
+    "succeeded": _succeeded,
+    "paused": _paused,
+    "stopped": _stopped,
+    "cancelled": _cancelled,
+}
 
 
 if __name__ == "__main__":

@@ -8,16 +8,16 @@ from __future__ import annotations
 import difflib
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperGroup
 
 from tuneport import __version__
+from tuneport.cli.light import LightGroup
 from tuneport.cli.session import OpenClient, Session, open_client
 
 
@@ -41,7 +41,7 @@ COMMANDS = {
 }
 
 
-class LazyGroup(TyperGroup):
+class LazyGroup(LightGroup):
     """Knows its commands by name and imports the one that is called."""
 
     def list_commands(self, ctx: Any) -> list[str]:
@@ -60,30 +60,38 @@ class LazyGroup(TyperGroup):
             formatter.write_dl([(name, lazy.summary) for name, lazy in COMMANDS.items()])
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        rest: list[str] = super().parse_args(ctx, global_options_first(args))
-        return rest
+        asked, rest = global_options(args)
+        if isinstance(ctx.obj, Session):
+            ctx.obj.json, ctx.obj.home = asked.json, asked.home
+        parsed: list[str] = super().parse_args(ctx, rest)
+        return parsed
 
 
-def global_options_first(args: Sequence[str]) -> list[str]:
-    """The arguments with --json and --home moved to the front: people type them after the command. What follows `--` is left alone."""
-    front: list[str] = []
+@dataclass(frozen=True, slots=True)
+class GlobalOptions:
+    """What --json and --home say."""
+
+    json: bool = False
+    home: Path | None = None
+
+
+def global_options(args: Sequence[str]) -> tuple[GlobalOptions, list[str]]:
+    """--json and --home, wherever they stand, and the other arguments: people type them after the command. What follows `--` is not ours."""
+    asked = GlobalOptions()
     rest: list[str] = []
     words = iter(args)
     for word in words:
         if word == "--":
             rest += [word, *words]
-        elif word == "--json" or word.startswith("--home="):
-            front.append(word)
-        elif word == "--home":
-            front += [word, *_next(words)]
+        elif word == "--json":
+            asked = replace(asked, json=True)
+        elif word.startswith("--home="):
+            asked = replace(asked, home=Path(word.removeprefix("--home=")))
+        elif word == "--home" and (value := next(words, None)) is not None:
+            asked = replace(asked, home=Path(value))
         else:
             rest.append(word)
-    return front + rest
-
-
-def _next(words: Iterator[str]) -> list[str]:
-    value = next(words, None)
-    return [] if value is None else [value]
+    return asked, rest
 
 
 def _print_version(wanted: bool) -> None:
@@ -104,14 +112,14 @@ app = typer.Typer(
 
 @app.callback()
 def root(
-    context: typer.Context,
     json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
-    home: Annotated[Path | None, typer.Option(metavar="DIR", help="Where all state lives; default: TUNEPORT_HOME, else the user's data folder.")] = None,
+    home: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Where all state lives; default: TUNEPORT_HOME, else the user's data folder.")
+    ] = None,
     version: Annotated[bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit.")] = False,
 ) -> None:
     """One client for every place a language model can be fine-tuned."""
-    session: Session = context.obj
-    session.json, session.home = json, home
+    # --json and --home stand here for the help only: `global_options` has taken them out before
 
 
 def main(argv: Sequence[str] | None = None, *, opening: OpenClient = open_client) -> int:

@@ -29,15 +29,21 @@ class Watcher(Protocol):
 
 
 def follow_jobs(
-    client: Client, jobs: Sequence[Job], *, out: Output, timeout_s: float | None = None, interval_s: float | None = None
+    client: Client,
+    jobs: Sequence[Job],
+    *,
+    out: Output,
+    timeout_s: float | None = None,
+    interval_s: float | None = None,
+    announced: bool = False,
 ) -> list[Job]:
-    """Follows the jobs to their end and returns them as they ended.
+    """Follows the jobs to their end and returns them as they ended. `announced`: they were printed already, so only changes are.
 
     Raises Detached on Ctrl-C, WaitTimeout, Refused when every provider turns us away, NotFound when a job is gone for good.
     """
     last: Sequence[Job] = jobs
     try:
-        with _watcher(client, jobs, out=out) as watcher:
+        with _watcher(client, jobs, out=out, announced=announced) as watcher:
             for look in client.follow(jobs, timeout_s=timeout_s, interval_s=interval_s):
                 last = look.jobs
                 _refuse_when_turned_away(look)
@@ -94,9 +100,9 @@ def _metrics(client: Client, job: Job) -> Sequence[Metric]:
 
 
 @contextmanager
-def _watcher(client: Client, jobs: Sequence[Job], *, out: Output) -> Iterator[Watcher]:
+def _watcher(client: Client, jobs: Sequence[Job], *, out: Output, announced: bool) -> Iterator[Watcher]:
     if out.json:
-        yield JsonWatcher(out)
+        yield JsonWatcher(out, seen=jobs if announced else ())
     elif out.terminal:
         from tuneport.cli.live import live_watcher
 
@@ -109,9 +115,9 @@ def _watcher(client: Client, jobs: Sequence[Job], *, out: Output) -> Iterator[Wa
 class JsonWatcher:
     """One line a job whenever it moved, and one whenever a step was measured."""
 
-    def __init__(self, out: Output) -> None:
+    def __init__(self, out: Output, *, seen: Sequence[Job] = ()) -> None:
         self._out = out
-        self._seen: set[str] = set()
+        self._seen = {job.uri for job in seen}
         self._steps: dict[str, int] = {}
 
     def show(self, standings: Sequence[Standing], *, changed: Sequence[Job]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuneport.cli.light import LightCommand
 from tuneport.cli.output import note
 from tuneport.cli.session import Session, session_of
 from tuneport.cli.views import JOB_HEADERS, event_document, job_document, job_fields, job_row, metric_document, number, short_uri
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from tuneport.job import Metric
     from tuneport.submit import SyncResult
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False, help="List, follow, plot, cancel, pause and resume jobs.")
+app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, add_completion=False, help="List, follow, plot, cancel, pause and resume jobs."
+)
 
 OneJob = Annotated[str, typer.Argument(metavar="JOB", help="A job's URI, or a unique beginning of it or of its id.")]
 SomeJobs = Annotated[list[str], typer.Argument(metavar="JOB...", help="URIs, or unique beginnings of them.")]
@@ -28,14 +31,14 @@ FromProvider = Annotated[str | None, typer.Option(metavar="NAME", help="Only thi
 STALE_AFTER_S = 60.0
 
 
-@app.command("list")
+@app.command("list", cls=LightCommand)
 def list_jobs(
     context: typer.Context,
     provider: FromProvider = None,
     refresh: Annotated[bool, typer.Option("--refresh", help="Ask the providers first.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many, newest first.")] = None,
 ) -> None:
-    """Every job known here, newest first, with the state it was last heard in."""
+    """Every job known here, newest first."""
     session = session_of(context)
     jobs = session.client.jobs(provider=provider, refresh=refresh)[:limit]
     if session.json:
@@ -57,7 +60,7 @@ def _print_jobs(session: Session, jobs: Sequence[Job]) -> None:
 
 @app.command()
 def show(context: typer.Context, job: OneJob) -> None:
-    """One job in full; its provider is asked for its state."""
+    """One job in full, its provider asked first."""
     session = session_of(context)
     found = session.client.job(job)
     if session.json:
@@ -80,12 +83,14 @@ def events(
             session.out.record("event", event_document(known.uri, event))
         else:
             level = f"{event.level}: " if event.level != "info" else ""
-            session.out.say(f"{event.at.astimezone():%Y-%m-%d %H:%M:%S}  {level}{event.message}", style="bad" if event.level == "error" else "")
+            session.out.say(
+                f"{event.at.astimezone():%Y-%m-%d %H:%M:%S}  {level}{event.message}", style="bad" if event.level == "error" else ""
+            )
 
 
 @app.command()
 def metrics(context: typer.Context, job: OneJob) -> None:
-    """What was measured at every step: loss, validation loss, tokens per second."""
+    """What was measured at every step."""
     session = session_of(context)
     known = session.client.job(job, refresh=False)
     found = session.client.metrics(known)
@@ -119,7 +124,9 @@ def plot(
 def wait(
     context: typer.Context,
     jobs: SomeJobs,
-    timeout: Annotated[float | None, typer.Option("--timeout", metavar="S", min=0, help="Give up after so many seconds (exit code 4).")] = None,
+    timeout: Annotated[
+        float | None, typer.Option("--timeout", metavar="S", min=0, help="Give up after so many seconds (exit code 4).")
+    ] = None,
     interval: Annotated[float | None, typer.Option("--interval", metavar="S", min=0.1, help="Look every so many seconds.")] = None,
 ) -> None:
     """Follow jobs to their end. Ctrl-C stops following and leaves the jobs alone. Exit code 1 if one did not succeed."""
@@ -134,14 +141,14 @@ def wait(
 
 @app.command()
 def cancel(context: typer.Context, jobs: SomeJobs) -> None:
-    """Ask the providers to cancel; what is there so far is kept."""
+    """Cancel jobs; what is there so far is kept."""
     session = session_of(context)
     _for_each(session, jobs, session.client.cancel)
 
 
 @app.command()
 def pause(context: typer.Context, jobs: SomeJobs) -> None:
-    """Ask the providers to pause jobs that can be resumed."""
+    """Pause jobs that can be resumed."""
     session = session_of(context)
     _for_each(session, jobs, session.client.pause)
 
@@ -183,7 +190,7 @@ def sync(
     provider: Annotated[str | None, typer.Argument(metavar="[PROVIDER]", help="Only this provider or profile.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Also record jobs that were submitted elsewhere.")] = False,
 ) -> None:
-    """Settle submits whose outcome is not known, and refresh every job that has not ended. Creates nothing."""
+    """Settle open submits and refresh live jobs. Creates nothing."""
     session = session_of(context)
     results = session.client.sync(provider=provider, adopt_all=everything)
     if session.json:

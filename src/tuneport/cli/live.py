@@ -65,8 +65,8 @@ def _line(one: Standing, *, named: bool, width: int) -> Table:
     if one.total and not one.job.state.terminal:
         cells.append(ProgressBar(total=1.0, completed=one.share, width=12 if width < 100 else 30))
     cells.append(Text(printable(_words(one, width=width)), overflow="ellipsis", no_wrap=True))
-    for cell in cells:
-        row.add_column(no_wrap=True, ratio=None)
+    for _ in cells:
+        row.add_column(no_wrap=True)
     row.add_row(*cells)
     return row
 

@@ -75,7 +75,7 @@ class Output:
         return Console(file=self.stream, highlight=False, soft_wrap=False)
 
     def document(self, content: Mapping[str, Any]) -> None:
-        """One JSON document, indented on a terminal's behalf, with the schema's version first."""
+        """One JSON document, with the schema's version first."""
         self._write(json.dumps({"schema_version": SCHEMA_VERSION, **content}, indent=2, ensure_ascii=False, default=jsonable))
 
     def record(self, kind: str, content: Mapping[str, Any]) -> None:
@@ -96,13 +96,18 @@ class Output:
     def _write(self, text: str) -> None:
         self.stream.write(text + "\n")
 
-    def table(self, headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), last_is_long: bool = False) -> None:
-        """Rows under headers. `right` are the columns of numbers; `last_is_long` lets only the last column wrap on a terminal."""
+    def table(
+        self, headers: Sequence[str], rows: Sequence[Sequence[str]], *, right: Sequence[int] = (), last_is_long: bool = False
+    ) -> None:
+        """Rows under headers; a header in lower case is a name and stays as it is.
+
+        `right` are the columns of numbers; `last_is_long` lets only the last column wrap on a terminal.
+        """
         cells = [[printable(cell) for cell in row] for row in rows]
         if self.terminal:
             self._rich_table(headers, cells, right, last_is_long=last_is_long)
             return
-        for line in aligned([[header.upper() for header in headers], *cells], right=right):
+        for line in aligned([[header.upper() if header.istitle() else header for header in headers], *cells], right=right):
             self._write(line)
 
     def _rich_table(self, headers: Sequence[str], rows: list[list[str]], right: Sequence[int], *, last_is_long: bool) -> None:
@@ -153,7 +158,9 @@ def aligned(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list
     full = [[cell or "-" for cell in row] for row in rows]
     widths = [max(map(len, column)) for column in zip(*full, strict=True)]
     return [
-        "  ".join(cell.rjust(width) if index in right else cell.ljust(width) for index, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
+        "  ".join(
+            cell.rjust(width) if index in right else cell.ljust(width) for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
         for row in full
     ]
 

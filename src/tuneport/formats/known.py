@@ -8,7 +8,7 @@ from tuneport.errors import DatasetError
 from tuneport.formats.chat import CHAT
 from tuneport.formats.completion import COMPLETION
 from tuneport.formats.format import BadFile, Format
-from tuneport.formats.sniff import first_objects, is_json_name
+from tuneport.formats.sniff import first_objects, is_json_list, is_json_name
 from tuneport.formats.table import TABLE
 
 FORMATS: tuple[Format, ...] = (CHAT, COMPLETION, TABLE)
@@ -41,17 +41,17 @@ def recognise(head: bytes, *, suffix: str, columns: bool = False) -> tuple[Forma
     for magic, what, remedy in _NOT_YET:
         if head.startswith(magic):
             raise BadFile(what, remedy=remedy)
+    if is_json_list(head):
+        raise BadFile("is one JSON list, or begins like one; what is read are JSON Lines.", remedy="Write one object a line.")
     if columns and (is_json_name(suffix) or first_objects(head)):
         return COMPLETION, 1.0
     confidence, best = max(((each.sniff(head, suffix), each) for each in FORMATS), key=lambda pair: pair[0])
-    if confidence == 0.0 or (confidence < 0.5 and head.lstrip()[:1] == b"["):
+    if confidence == 0.0:
         raise BadFile(_unrecognised(head), remedy=f"Give a format ({', '.join(each.name for each in FORMATS)}) or columns.")
     return best, confidence
 
 
 def _unrecognised(head: bytes) -> str:
-    if head.lstrip()[:1] == b"[":
-        return "is one JSON list; what is read are JSON Lines, one object a line."
     rows = first_objects(head)
     if rows:
         return f"is not of a format that is recognised; the keys of its first row are {', '.join(map(repr, list(rows[0])[:20]))}."

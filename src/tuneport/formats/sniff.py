@@ -24,6 +24,12 @@ def _object(line: bytes) -> dict[str, Any] | None:
         return None
 
 
+def is_json_list(head: bytes) -> bool:
+    """Whether the file is a list over many lines, or in one, rather than lines of JSON."""
+    first = head.removeprefix(BOM).lstrip().split(b"\n", 1)[0].strip()
+    return first.startswith(b"[") and (first == b"[" or not first_objects(head))
+
+
 def is_json_name(suffix: str) -> bool:
     """Whether a file of that ending holds JSON by its name."""
     return suffix in (".jsonl", ".ndjson", ".json")

@@ -15,6 +15,7 @@ from types import FrameType
 from typing import Any
 
 from tuneport.clock import Clock
+from tuneport.registry import JobRegistry
 from tuneport.testing.clock import SimulatedClock
 
 WATCHED = ("submit", "upload", "registry", "registry_schema", "poll", "retry", "job")
@@ -149,6 +150,28 @@ class Process:
 def watched_files() -> frozenset[str]:
     """The source files of the watched modules."""
     return frozenset(importlib.import_module(f"tuneport.{name}").__file__ or "" for name in WATCHED)
+
+
+class DeadConnection:
+    """What a killed process has left of its database: nothing it still tries may do anything, nor complain."""
+
+    def execute(self, *_: object) -> None:
+        raise Killed("a dead process writes to the registry")
+
+    executemany = execute
+
+    def commit(self) -> None: ...
+
+    def rollback(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+def cut_off(registry: JobRegistry) -> None:
+    """Takes its connection from a registry as the operating system would: what was not committed is gone."""
+    connection = vars(registry)["_db"]
+    vars(registry)["_db"] = DeadConnection()
+    connection.close()
 
 
 def forget(error: BaseException | None) -> None:

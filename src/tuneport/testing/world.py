@@ -15,6 +15,7 @@ from tuneport.errors import TuneportError, Uncertain, WaitTimeout
 from tuneport.intent import Intent, Phase
 from tuneport.job import Job, JobState
 from tuneport.plan import Plan
+from tuneport.poll import PollRound
 from tuneport.provider import Trainer
 from tuneport.registry import JobRegistry
 from tuneport.submit import Desk
@@ -23,7 +24,7 @@ from tuneport.testing.cloud import FakeCloud
 from tuneport.testing.fake import FakeTrainer
 from tuneport.testing.faults import FaultSchedule
 from tuneport.testing.faulty_wire import FaultyWire, Traffic
-from tuneport.testing.processes import Killed, Process, Turns, forget
+from tuneport.testing.processes import Killed, Process, Turns, cut_off, forget
 from tuneport.testing.remote_job import TERMINAL_WORDS, Course, RemoteJob
 from tuneport.testing.translation import WORDS, Names, fake_plan
 from tuneport.testing.wire import Kind, Reply
@@ -147,7 +148,7 @@ class World:
 
     def _with_desk(self, process: Process, work: Callable[[Desk], Any]) -> Any:
         with JobRegistry(self.home, clock=process.clock) as registry:
-            process.on_death(registry.close)
+            process.on_death(partial(cut_off, registry))
             wire = FaultyWire(self.cloud, schedule=self.schedule, sender=process, traffic=self.traffic)
             trainer = self._open_trainer(wire, self.cloud, self.names)
             return work(Desk(provider="fake", trainer=trainer, registry=registry, clock=process.clock))
@@ -224,6 +225,9 @@ class World:
 
 
 def _brief(value: Any) -> str:
+    if isinstance(value, PollRound):
+        failed = "".join(f"; {name} failed: {error}" for name, error in value.failures.items())
+        return ", ".join(f"{job.uri} {job.state}" for job in value.jobs) + failed
     if isinstance(value, list):
-        return "; ".join(str(getattr(one, "sentence", one)) for one in value)
+        return " | ".join(getattr(one, "sentence", None) or _brief(one) for one in value)
     return str(getattr(value, "uri", value))

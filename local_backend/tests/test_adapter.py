@@ -1,0 +1,290 @@
+"""The Trainer of this machine, as far as it goes without training: plans, files, job folders, quotes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tuneport_local import provider, throughput
+from tuneport_local.adapter import LocalTrainer
+from tuneport_local.jobfolder import JobFolder
+from tuneport_local.jobs import Jobs
+
+from tuneport.dataset import Dataset
+from tuneport.errors import CheckFailed, ConfigError, FileGone, NotFound, RecipeError, TuneportError, UnknownModel
+from tuneport.examples import ChatExample, ImagePart, Message, PreferenceExample
+from tuneport.job import JobState
+from tuneport.provider import Capability, ProviderSettings
+from tuneport.recipe import SFT, Recipe
+
+BASE = "smollm2-135m-instruct"
+
+
+@pytest.fixture
+def trainer(tmp_path: Path) -> LocalTrainer:
+    return opened(tmp_path)
+
+
+def opened(home: Path, profile: dict[str, Any] | None = None) -> LocalTrainer:
+    trainer = provider.open_trainer(ProviderSettings("local", home, profile=profile or {}))
+    assert isinstance(trainer, LocalTrainer)
+    return trainer
+
+
+def chat(*pairs: tuple[str, str]) -> Dataset:
+    return Dataset.from_examples([ChatExample((Message("user", question), Message("assistant", answer))) for question, answer in pairs])
+
+
+ROWS = chat(*((f"question {number}", f"answer {number}") for number in range(12)))
+
+
+def recipe(**changes: Any) -> Recipe:
+    return Recipe(**{"base": BASE, "train": ROWS, **changes})
+
+
+def a_finished_job(home: Path, name: str, *, seconds: int = 0) -> JobFolder:
+    """A job folder as a worker leaves it behind."""
+    data = home / "rows.jsonl"
+    data.write_text("")
+    made_from = {"base": BASE, "client_id": name, "method": "sft", "hyperparameters": {"device": "cpu", "seed": 3}}
+    folder, _ = Jobs(home).make(name, made_from, {"train": data})
+    folder.write_status(replace(folder.status(), state=JobState.SUCCEEDED, created_at=f"2026-01-01T00:00:{seconds:02}+00:00"))
+    return folder
+
+
+# --- plans ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_plan_touches_nothing(trainer: LocalTrainer, tmp_path: Path) -> None:
+    trainer.plan(recipe())
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_says_which_numbers_it_took_for_auto(trainer: LocalTrainer) -> None:
+    plan = trainer.plan(recipe(method=SFT(epochs=5)))
+    assert plan.hyperparameters["epochs"] == 5
+    assert plan.hyperparameters["batch_size"] == 8
+    assert any("batch_size 8" in note and "epochs" not in note for note in plan.notes)
+
+
+def test_a_learning_rate_multiplier_multiplies_the_local_default_and_says_so(trainer: LocalTrainer) -> None:
+    usual = trainer.plan(recipe()).hyperparameters["learning_rate"]
+    plan = trainer.plan(recipe(method=SFT(learning_rate_multiplier=2.0)))
+    assert plan.hyperparameters["learning_rate"] == pytest.approx(2 * usual)
+    assert any("2 x the local default" in note for note in plan.notes)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seed": 1}, {"suffix": "v2"}, {"method": SFT(epochs=7)}, {"options": {"local": {"precision": "fp32"}}}, {"train": chat(("a", "b"))}],
+)
+def test_a_plan_that_asks_for_something_else_has_another_fingerprint(trainer: LocalTrainer, change: dict[str, Any]) -> None:
+    assert trainer.plan(recipe()).fingerprint == trainer.plan(recipe()).fingerprint
+    assert trainer.plan(recipe(**change)).fingerprint != trainer.plan(recipe()).fingerprint
+
+
+@pytest.mark.parametrize(
+    ("changes", "kind", "says"),
+    [
+        ({"options": {"local": {"precison": "fp32"}}}, RecipeError, "did you mean 'precision'"),
+        ({"options": {"local": {"device": "tpu"}}}, RecipeError, "options.local: device"),
+        ({"options": {"local": {"checkpoint_every": 0}}}, RecipeError, "checkpoint_every"),
+        ({"base": "smollm2-135m-instuct"}, UnknownModel, "smollm2-135m-instruct"),
+        ({"base": {"openai": "gpt-4.1"}}, RecipeError, "local"),
+        ({"train": Dataset.from_examples([])}, TuneportError, "no rows"),
+        ({"validation": Dataset.from_examples([])}, TuneportError, "validation"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_with_a_sentence(
+    trainer: LocalTrainer, changes: dict[str, Any], kind: type[TuneportError], says: str
+) -> None:
+    with pytest.raises(kind, match=says):
+        trainer.plan(recipe(**changes))
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        PreferenceExample((Message("user", "q"),), (Message("assistant", "a"),), (Message("assistant", "b"),)),
+        ChatExample((Message("user", "q"),)),
+        ChatExample((Message("user", (ImagePart("https://example.com/cat.png"),)), Message("assistant", "a cat"))),
+    ],
+)
+def test_a_row_that_cannot_be_learned_is_named_by_its_line(trainer: LocalTrainer, row: Any) -> None:
+    with pytest.raises(CheckFailed, match="line 13"):
+        trainer.plan(recipe(train=Dataset.from_examples([*ROWS, row])))
+
+
+# --- files ------------------------------------------------------------------------------------------------------------
+
+
+def test_an_uploaded_file_is_found_again_and_ready(trainer: LocalTrainer) -> None:
+    (file,) = trainer.plan(recipe()).files
+    assert trainer.find_file(file) is None
+    file_id = trainer.upload(file)
+    assert trainer.find_file(file) == file_id
+    assert trainer.file_state(file_id).state == "ready"
+
+
+def test_a_file_whose_bytes_have_changed_is_not_used(trainer: LocalTrainer, tmp_path: Path) -> None:
+    (file,) = trainer.plan(recipe()).files
+    file_id = trainer.upload(file)
+    path = tmp_path / "local" / "files" / file_id
+    path.write_bytes(path.read_bytes().replace(b"answer 3", b"answer 4"))
+    assert trainer.file_state(file_id).state == "error"
+
+
+def test_a_job_whose_file_is_gone_is_not_made(trainer: LocalTrainer, tmp_path: Path) -> None:
+    plan = trainer.plan(recipe())
+    with pytest.raises(FileGone, match="train"):
+        trainer.create(plan, "job-1", {"train": plan.files[0].name})
+    assert trainer.find("job-1") is None
+    assert trainer.file_state(plan.files[0].name).state == "gone"
+
+
+def test_a_home_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("a file where the home should be")
+    trainer = opened(tmp_path / "home")
+    with pytest.raises(ConfigError, match="TUNEPORT_HOME"):
+        trainer.upload(trainer.plan(recipe()).files[0])
+    assert [finding.rule for finding in trainer.check() if finding.severity == "error"] == ["home"]
+
+
+# --- jobs -------------------------------------------------------------------------------------------------------------
+
+
+def test_jobs_are_listed_newest_first(trainer: LocalTrainer, tmp_path: Path) -> None:
+    for name, seconds in (("second", 20), ("third", 30), ("first", 10)):
+        a_finished_job(tmp_path, name, seconds=seconds)
+    assert [job.provider_id for job in trainer.list()] == ["third", "second", "first"]
+    since = next(job.created_at for job in trainer.list() if job.provider_id == "second")
+    assert [job.provider_id for job in trainer.list(since=since)] == ["third", "second"]
+
+
+def test_an_unknown_job_is_absent_and_has_no_events(trainer: LocalTrainer, tmp_path: Path) -> None:
+    a_finished_job(tmp_path, "known")
+    assert list(trainer.fetch(["known", "unknown", "../known"])) == ["known"]
+    assert trainer.find("unknown") is None
+    calls: list[Callable[[str], object]] = [trainer.events, trainer.metrics, trainer.cancel, trainer.result, trainer.delete]
+    for call in calls:
+        with pytest.raises(NotFound, match="unknown"):
+            call("unknown")
+
+
+def test_a_folder_that_is_being_made_or_deleted_is_no_job(trainer: LocalTrainer, tmp_path: Path) -> None:
+    folder = a_finished_job(tmp_path, "known")
+    folder.path.rename(folder.path.with_name(".deleted-known"))
+    assert list(trainer.list()) == []
+
+
+def test_a_deleted_job_is_gone(trainer: LocalTrainer, tmp_path: Path) -> None:
+    a_finished_job(tmp_path, "known")
+    trainer.delete("known")
+    assert trainer.fetch(["known"]) == {}
+    assert list((tmp_path / "local" / "jobs").iterdir()) == []
+
+
+# --- what it can do ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("capability", list(Capability))
+def test_every_capability_is_answered_and_every_no_has_a_reason(trainer: LocalTrainer, capability: Capability) -> None:
+    answer = trainer.support(capability)
+    assert bool(answer) or (answer.reason and answer.whose)
+
+
+@pytest.mark.parametrize("method", ["dpo", "grpo", "classify", "no-such-method"])
+def test_methods_other_than_sft_are_ours_to_build(trainer: LocalTrainer, method: str) -> None:
+    answer = trainer.support(Capability.TRAIN, method=method)
+    assert not answer
+    assert answer.whose == "tuneport"
+
+
+# --- quotes -----------------------------------------------------------------------------------------------------------
+
+
+def seen_training(home: Path) -> None:
+    measured = throughput.Throughput(tokens_per_second=100.0, startup_s=36.0, on="2026-11-01", source="job one")
+    throughput.remember(home / "local", measured, base=BASE, hardware=throughput.hardware_of())
+
+
+def test_a_quote_without_a_price_says_that_nobody_bills(tmp_path: Path) -> None:
+    seen_training(tmp_path)
+    quote = opened(tmp_path).estimate(recipe())
+    assert (quote.billed, quote.total_usd) == (False, None)
+    assert "no provider bills it" in quote.lines[0].note
+    assert quote.lines[0].amount > Decimal("0.0099")
+
+
+def test_a_quote_counts_the_hours_at_the_configured_price(tmp_path: Path) -> None:
+    seen_training(tmp_path)
+    quote = opened(tmp_path, {"hour_price_usd": 2}).estimate(recipe())
+    (line,) = quote.lines
+    assert quote.total_usd == line.amount * 2
+    assert (line.unit, line.confidence, line.as_of) == ("hour", "configured", "2026-11-01")
+
+
+def test_a_quote_counts_electricity(tmp_path: Path) -> None:
+    seen_training(tmp_path)
+    hours = opened(tmp_path, {"hour_price_usd": 1}).estimate(recipe()).lines[0].amount
+    quote = opened(tmp_path, {"watts": 500, "power_price_usd_per_kwh": 0.4}).estimate(recipe())
+    assert quote.total_usd == hours * Decimal("0.5") * Decimal("0.4")
+
+
+def test_a_quote_for_a_machine_that_never_trained_the_base_knows_no_time(tmp_path: Path) -> None:
+    quote = opened(tmp_path, {"hour_price_usd": 2, "calibrate": False}).estimate(recipe())
+    assert quote.total_usd is None
+    assert "time is not known" in quote.lines[0].note
+
+
+@pytest.mark.parametrize(
+    ("profile", "says"),
+    [
+        ({"hour_prise_usd": 2}, "did you mean 'hour_price_usd'"),
+        ({"hour_price_usd": -1}, "hour_price_usd"),
+        ({"watts": 300}, "only count together"),
+    ],
+)
+def test_a_wrong_profile_is_named(tmp_path: Path, profile: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        opened(tmp_path, profile).estimate(recipe())
+
+
+# --- weight -----------------------------------------------------------------------------------------------------------
+
+_SUBMIT = """
+import sys, time
+begin = time.monotonic()
+from pathlib import Path
+from tuneport_local import provider
+from tuneport.provider import ProviderSettings
+from tuneport.recipe import Recipe
+trainer = provider.open_trainer(ProviderSettings("local", Path(sys.argv[1])))
+plan = trainer.plan(Recipe(base="smollm2-135m-instruct", train=sys.argv[2], options={"local": {"device": "cpu"}}))
+trainer.create(plan, "quick", {file.purpose: trainer.upload(file) for file in plan.files})
+trainer.cancel("quick")
+heavy = sorted({"torch", "transformers", "peft", "trl", "datasets"} & set(sys.modules))
+print(time.monotonic() - begin, heavy)
+"""
+
+
+def test_submitting_takes_less_than_three_seconds_and_loads_no_torch(tmp_path: Path) -> None:
+    ROWS.write(tmp_path / "rows.jsonl")
+    ran = subprocess.run(
+        [sys.executable, "-c", _SUBMIT, str(tmp_path / "home"), str(tmp_path / "rows.jsonl")], capture_output=True, text=True, check=True
+    )
+    seconds, _, heavy = ran.stdout.strip().partition(" ")
+    assert float(seconds) < 3.0
+    assert heavy == "[]"
+
+
+def test_importing_the_provider_loads_no_pydantic_and_no_torch() -> None:
+    code = "import sys, tuneport_local; print(sorted({'torch', 'pydantic', 'transformers', 'psutil', 'msgspec'} & set(sys.modules)))"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

@@ -1,0 +1,150 @@
+"""`tuneport submit`: a recipe, planned, quoted, confirmed and submitted once."""
+
+from __future__ import annotations
+
+import sys
+from decimal import Decimal, InvalidOperation
+from functools import partial
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from tuneport.cli import recipe_input as given
+from tuneport.cli.output import Output
+from tuneport.cli.session import Session, session_of
+from tuneport.cli.views import counted, job_document, short_uri
+from tuneport.errors import UsageError
+
+if TYPE_CHECKING:
+    from tuneport.job import Job
+    from tuneport.plan import Plan
+    from tuneport.recipe import Recipe
+
+app = typer.Typer(rich_markup_mode=None, add_completion=False)
+
+MaxCost = Annotated[str | None, typer.Option("--max-cost", metavar="USD", help="Refuse when the quote is higher, or not known.")]
+
+
+@app.command()
+def submit(
+    context: typer.Context,
+    source: given.RecipeOrData = None,
+    *,
+    provider: Annotated[str | None, typer.Option("--provider", metavar="NAME", help="Where to train.")] = None,
+    train: given.Train = None,
+    validation: given.Validation = None,
+    base: given.Base = None,
+    method: given.Method = None,
+    epochs: given.Epochs = None,
+    learning_rate: given.LearningRate = None,
+    batch_size: given.BatchSize = None,
+    rank: given.Rank = None,
+    suffix: given.Suffix = None,
+    seed: given.Seed = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would be sent, and send nothing.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the job to its end; Ctrl-C stops following only.")] = False,
+    max_cost: MaxCost = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Spend the money without asking.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Submit although this very plan already runs.")] = False,
+    recreate: Annotated[bool, typer.Option("--recreate", help="Give up a submit whose outcome is not known, and create anew.")] = False,
+) -> None:
+    """Submit a recipe to a provider, once. Flags win over the recipe file."""
+    session = session_of(context)
+    most_usd = _usd(max_cost)
+    flags = given.RecipeFlags(
+        train=train,
+        validation=validation,
+        base=base,
+        method=method,
+        epochs=epochs,
+        learning_rate=learning_rate,
+        batch_size=batch_size,
+        rank=rank,
+        suffix=suffix,
+        seed=seed,
+    )
+    recipe = given.read_recipe(source, flags)
+    where = given.provider_for(recipe, provider, client=session.client)
+    if dry_run:
+        print_plan(session.client.plan(recipe, provider=where), out=session.out)
+        return
+    if not yes:
+        confirm_cost(session, recipe, where)
+    job = session.client.submit(recipe, provider=where, force=force, recreate=recreate, max_cost_usd=most_usd)
+    say_submitted(job, out=session.out, stream=wait)
+    if wait:
+        _follow(session, job)
+
+
+def _usd(text: str | None) -> Decimal | None:
+    if text is None:
+        return None
+    try:
+        amount = Decimal(text.removeprefix("$"))
+    except InvalidOperation:
+        amount = Decimal(-1)
+    if not amount.is_finite() or amount < 0:
+        raise UsageError(f"--max-cost {text!r} is not an amount of US dollars; write for example --max-cost 2.50")
+    return amount
+
+
+def confirm_cost(session: Session, recipe: Recipe, provider: str) -> None:
+    """Asks before money is spent, showing the quote. Raises UsageError where nobody can be asked, typer.Abort when the answer is no."""
+    if not any(info.bills for info in session.client.providers() if info.name == provider and info.problem is None):
+        return
+    session.client.plan(recipe, provider=provider)
+    quote = session.client.quote(recipe, providers=[provider])[0]
+    if not quote.billed:
+        return
+    from tuneport.cli.quotes import print_quotes, total_text
+
+    if session.json or not (session.out.terminal and sys.stdin.isatty()):
+        price = total_text(quote)
+        raise UsageError(
+            f"submitting to {provider} spends money (quote: {price} USD) and there is no terminal to confirm on; nothing was sent.",
+            remedy="Add --yes to confirm, and --max-cost USD to bound it.",
+        )
+    print_quotes([quote], out=session.out)
+    typer.confirm(f"Submit to {provider}?", abort=True)
+
+
+def print_plan(plan: Plan, *, out: Output) -> None:
+    """What would be sent, request by request."""
+    if out.json:
+        out.document(plan.to_dict())
+        return
+    import json
+
+    out.say(f"Would send this to {plan.provider} ({plan.scope}); nothing was sent.")
+    out.fields(
+        [
+            ("base", plan.base),
+            ("method", plan.method),
+            ("plan", plan.fingerprint[:16]),
+            *((f"{file.purpose} file", f"{file.name}, {counted(file.rows, 'row')}, {file.size_bytes:,} bytes") for file in plan.files),
+        ]
+    )
+    for note in plan.notes:
+        out.say(note)
+    for request in plan.requests:
+        out.say(f"\n{request.call}")
+        out.say(json.dumps(request.body, indent=2, ensure_ascii=False, default=str))
+
+
+def say_submitted(job: Job, *, out: Output, stream: bool) -> None:
+    """The new job, and the command that follows it."""
+    if out.json:
+        show = partial(out.record, "job") if stream else out.document
+        show(job_document(job))
+        return
+    out.say(f"Submitted {job.uri} ({job.state}).")
+    if not stream:
+        out.say(f"Follow it: tuneport jobs wait {short_uri(job.uri)}")
+
+
+def _follow(session: Session, job: Job) -> Any:
+    from tuneport.cli.following import follow_jobs, outcome_code, say_ended
+
+    ended = follow_jobs(session.client, [job], out=session.out, announced=True)
+    say_ended(ended, out=session.out)
+    raise typer.Exit(outcome_code(ended))
