@@ -205,10 +205,11 @@ def compare(model: str, home: str, *, count: int, epochs: int, rounds: int) -> d
 
 
 def base_folder(home: Path) -> Path:
-    """The embedded base as safetensors, converted into the cache under `home` when it is not there yet."""
-    from tuneport_local.models import resolve
+    """The base as safetensors, the very folder that ours will train. Converted first when only the packaged GGUF is there."""
+    from tuneport_local import embedded, weights
 
-    return Path(resolve(BASE, home=home))
+    found = weights.resolve(BASE, home=home)
+    return embedded.convert(home) if found.source in ("package", "hub") else Path(found.location)
 
 
 def main() -> int:

@@ -18,7 +18,7 @@ RECIPES = sorted((EXAMPLES / "recipes").iterdir())
 OFFLINE = {
     "prepare_data": ["288 rows, ok", "train.jsonl: 216 rows", "test.jsonl: 72 rows"],
     "plan_and_quote": ["train: tuneport-", "288 rows", "fake: 2.88 USD", "from: made up"],
-    "follow_jobs": ["fake:ftjob-0001 succeeded", "fake:ftjob-0003 failed", "looks at 3 jobs"],
+    "follow_jobs": ["looks at 3 jobs", "fake:ftjob-0003 failed", "fake:ftjob-0001 succeeded"],
     "lost_answer": ["it is not known whether", "sync: adopted", "jobs at the provider: 1"],
 }
 """Script -> what its output must contain, in this order."""

@@ -3,48 +3,32 @@
 from __future__ import annotations
 
 import os
-import signal
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-import psutil
 import pytest
-from tuneport_local import planning, provider
+from tuneport_local import planning
 from tuneport_local.adapter import LocalTrainer
 from tuneport_local.devices import DeviceQueue
-from tuneport_local.jobfolder import JobFolder
 from tuneport_local.jobs import Jobs
-from tuneport_local.launch import alive, worker_holds
 
 from tuneport.dataset import Dataset
 from tuneport.errors import Refused
 from tuneport.examples import ChatExample, Message
-from tuneport.job import JobState, Snapshot
+from tuneport.job import JobState
 from tuneport.plan import Plan
-from tuneport.provider import ProviderSettings
 from tuneport.recipe import Recipe
 
-
-def until(condition: Callable[[], object], *, within_s: float = 10.0) -> None:
-    """Looks again and again until the condition holds; fails when the time is up."""
-    end = time.monotonic() + within_s
-    while not condition():
-        assert time.monotonic() < end, "the condition did not come true in time"
-        time.sleep(0.02)
+from .workers import folder_of, kill, kill_workers, open_trainer, seen, until, worker_of
 
 
 @pytest.fixture
 def trainer(tmp_path: Path) -> Iterator[LocalTrainer]:
-    opened = provider.open_trainer(ProviderSettings("local", tmp_path))
-    assert isinstance(opened, LocalTrainer)
-    yield opened
-    for folder in (tmp_path / "local" / "jobs").glob("*/state.json"):
-        status = JobFolder(folder.parent).status()
-        if alive(status) and status.pid is not None:
-            os.kill(status.pid, signal.SIGKILL)
+    yield open_trainer(tmp_path)
+    kill_workers(tmp_path)
 
 
 @pytest.fixture
@@ -69,25 +53,9 @@ def submitted(trainer: LocalTrainer, *, seed: int = 0, job_id: str | None = None
     return trainer.create(plan, job_id or uuid.uuid4().hex, files).provider_id
 
 
-def seen(trainer: LocalTrainer, job_id: str) -> Snapshot:
-    return trainer.fetch([job_id])[job_id]
-
-
 def waiting(trainer: LocalTrainer, job_id: str, *, behind: int) -> Callable[[], bool]:
     wanted = f"behind {behind} {'job' if behind == 1 else 'jobs'}"
     return lambda: seen(trainer, job_id).detail == wanted
-
-
-def worker_of(tmp_path: Path, job_id: str) -> psutil.Process:
-    pid = JobFolder(tmp_path / "local" / "jobs" / job_id).status().pid
-    assert pid is not None
-    return psutil.Process(pid)
-
-
-def kill(tmp_path: Path, job_id: str) -> None:
-    """kill -9, and waits until the system has let go of its locks."""
-    worker_of(tmp_path, job_id).kill()
-    until(lambda: not worker_holds(tmp_path / "local" / "jobs" / job_id / "worker.lock"))
 
 
 def test_jobs_wait_for_a_busy_device_in_the_order_they_were_created(trainer: LocalTrainer, busy_device: DeviceQueue) -> None:
@@ -201,14 +169,14 @@ def test_a_job_whose_client_died_before_starting_its_worker_is_started_by_the_ne
     looks = [trainer.find("orphan"), trainer.fetch(["orphan"])["orphan"], *trainer.list()]
     until(waiting(trainer, "orphan", behind=1))
     assert {look.client_id for look in looks if look} == {"orphan"}
-    assert JobFolder(tmp_path / "local" / "jobs" / "orphan").status().launches == 1
+    assert folder_of(tmp_path, "orphan").status().launches == 1
 
 
 def test_creating_the_same_job_twice_starts_one_worker(trainer: LocalTrainer, busy_device: DeviceQueue, tmp_path: Path) -> None:
     submitted(trainer, job_id="twice")
     submitted(trainer, job_id="twice")
     until(waiting(trainer, "twice", behind=1))
-    assert JobFolder(tmp_path / "local" / "jobs" / "twice").status().launches == 1
+    assert folder_of(tmp_path, "twice").status().launches == 1
     with pytest.raises(Refused, match="made from another plan"):
         submitted(trainer, seed=99, job_id="twice")
 
@@ -219,6 +187,19 @@ def test_a_process_with_the_number_of_a_dead_worker_is_not_taken_for_it(
     job_id = submitted(trainer)
     until(waiting(trainer, job_id, behind=1))
     kill(tmp_path, job_id)
-    folder = JobFolder(tmp_path / "local" / "jobs" / job_id)
+    folder = folder_of(tmp_path, job_id)
     folder.write_status(replace(folder.status(), pid=os.getpid()))
     assert seen(trainer, job_id).state is JobState.PAUSED
+
+
+def test_a_job_resumed_while_it_is_still_pausing_goes_on(trainer: LocalTrainer, busy_device: DeviceQueue, tmp_path: Path) -> None:
+    job_id = submitted(trainer)
+    until(waiting(trainer, job_id, behind=1))
+    worker = worker_of(tmp_path, job_id)
+    worker.suspend()
+    assert trainer.pause(job_id).state is JobState.PAUSING
+    assert trainer.resume(job_id).state is JobState.QUEUED
+    worker.resume()
+    until(waiting(trainer, job_id, behind=1))
+    assert trainer.pause(job_id).state is JobState.PAUSING
+    until(lambda: seen(trainer, job_id).state is JobState.PAUSED)

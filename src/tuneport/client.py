@@ -12,7 +12,19 @@ from typing import TYPE_CHECKING, Any, Literal
 from tuneport import uri as uris
 from tuneport.clock import Clock, SystemClock
 from tuneport.connections import Connections, ProviderInfo
-from tuneport.errors import JobFailed, NotFound, RecipeError, Refused, TuneportError, Unreachable, Unsupported, UsageError
+from tuneport.errors import (
+    ConfigError,
+    JobFailed,
+    NotFound,
+    PluginError,
+    RecipeError,
+    Refused,
+    TuneportError,
+    UnknownModel,
+    Unreachable,
+    Unsupported,
+    UsageError,
+)
 from tuneport.job import Event, Job, JobState, Metric
 from tuneport.registry import JobRegistry
 from tuneport.settings import Settings, load_settings
@@ -106,7 +118,7 @@ class Client:
 
         try:
             return self.trainer(provider).estimate(recipe)
-        except (RecipeError, Unsupported, Refused, Unreachable) as error:
+        except (RecipeError, UnknownModel, ConfigError, PluginError, Unsupported, Refused, Unreachable) as error:
             base = recipe.base if isinstance(recipe.base, str) else recipe.base.get(provider, "-")
             return Quote(provider=provider, base=base, lines=(), availability=error.message)
 

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuneport.errors import ConfigError, FileGone, NotFound, Refused
+from tuneport.errors import ConfigError, FileGone, NotFound, Refused, Unsupported
 from tuneport.files import write_chunks
 from tuneport.job import Event, JobState, Metric, Snapshot
 from tuneport.provider import BaseModel, Capability, FileState, ProviderSettings, Support
@@ -62,6 +62,9 @@ class LocalTrainer:
         from tuneport_local import planning
         from tuneport_local.weights import resolve
 
+        answer = support(Capability.TRAIN, method=recipe.method.kind)
+        if not answer:
+            raise Unsupported(f"{answer.reason}.")
         base = recipe.base_for(self._name)
         resolve(base, home=self._settings.home)
         return planning.plan(recipe, provider=self._name, scope=self.scope(), base=base)
@@ -232,8 +235,10 @@ class LocalTrainer:
 
 def _shown(status: JobStatus, folder: JobFolder) -> JobState:
     """The job's state; while a wish is not followed yet, that it is being followed."""
-    if status.state.terminal or status.state in (JobState.PAUSED, JobState.UNKNOWN):
+    if status.state.terminal or status.state is JobState.UNKNOWN:
         return status.state
+    if status.state is JobState.PAUSED:
+        return JobState.CREATED if folder.asked_to_go_on() else JobState.PAUSED
     return _UNDERWAY.get(folder.wish(), status.state)
 
 

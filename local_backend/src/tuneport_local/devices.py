@@ -29,9 +29,18 @@ class DeviceQueue:
         self._descriptor: int | None = None
 
     def enter(self, job_id: str, status: JobStatus) -> None:
-        """Takes a place, by the time at which the job was queued. Entering twice with one time is entering once."""
+        """Takes the place of the time at which the job was queued, and gives up an earlier one."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / f"{_sortable(status.queued_at)}@{job_id}").touch()
+        place = self.folder / f"{_sortable(status.queued_at)}@{job_id}"
+        for ticket in self.folder.glob(f"*@{job_id}"):
+            if ticket != place:
+                ticket.unlink(missing_ok=True)
+        place.touch()
+
+    @property
+    def taken(self) -> bool:
+        """Whether we have the device."""
+        return self._descriptor is not None
 
     def leave(self, job_id: str) -> None:
         """Gives up the place and the device."""

@@ -2,7 +2,7 @@
 
     recipe.json      what to train; written once, before the folder gets its name
     state.json       where the job stands; replaced whole, and only by whoever holds the job's lock (`launch.claim`)
-    wish             what the client would like: pause or cancel; absent means run
+    wish             what the client would like: pause, cancel or resume (after a pause under way); absent means run
     events.jsonl     what happened, one line each, only ever appended to
     metrics.jsonl    one line per reading, with the attempt it was taken in
     data/            the dataset files
@@ -145,6 +145,21 @@ class JobFolder:
             self._remove("wish")
         elif self.wish() != "cancel":
             self._replace("wish", wish.encode())
+
+    def ask_to_go_on(self) -> None:
+        """Leaves the wish that a pause which is under way be followed by a resume."""
+        if self.wish() != "cancel":
+            self._replace("wish", b"resume")
+
+    def asked_to_go_on(self) -> bool:
+        """Whether the job is to be resumed as soon as its pause has been reached."""
+        return (self._read("wish") or b"").strip() == b"resume"
+
+    def next_attempt(self) -> JobStatus:
+        """The same worker trains on. Only for whoever holds the job's lock."""
+        self._attempt = None
+        status = self.status()
+        return self.write_status(replace(status, attempt=status.attempt + 1))
 
     def wish_age_s(self) -> float:
         """Seconds since the wish was left; 0.0 while there is none."""

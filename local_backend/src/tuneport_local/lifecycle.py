@@ -39,6 +39,8 @@ class Lifecycle:
     def look(self, folder: JobFolder) -> JobStatus:
         """Where the job stands now, after starting a worker that was never started and settling one that died."""
         status = folder.status()
+        if status.state is JobState.PAUSED and folder.asked_to_go_on():
+            return self._relaunch(folder)
         if status.state.terminal or status.state in _HELD or not _ours(status):
             return status
         if alive(status):
@@ -74,16 +76,16 @@ class Lifecycle:
         return self._wish(folder, "pause", settled=_paused)
 
     def resume(self, folder: JobFolder) -> JobStatus:
-        """Puts a paused job back at the end of the queue. Raises Refused for one that runs or is over."""
-        _refuse_unless_paused(folder, self.look(folder))
-        with self._claimed(folder, wait_s=_TAKEN_BRIEFLY_S) as descriptor:
-            status = folder.status()
+        """Puts a paused job back at the end of the queue; one that is still pausing goes on when it has paused.
+
+        Raises Refused for one that runs or is over.
+        """
+        status = self.look(folder)
+        if folder.wish() != "pause":
             _refuse_unless_paused(folder, status)
-            if descriptor is None:
-                raise Refused(f"the worker of job {folder.id} is just ending.", remedy="Resume it again in a moment.")
-            folder.ask("run")
-            folder.event("info", "resumed")
-            return self._launch(folder, folder.write_status(_anew(status, at=folder.now())), descriptor)
+        folder.ask_to_go_on()
+        folder.event("info", "resume requested")
+        return self._relaunch(folder) if status.state is JobState.PAUSED else status
 
     def delete(self, folder: JobFolder) -> None:
         """Removes the folder. Raises Refused while a worker lives."""
@@ -116,6 +118,15 @@ class Lifecycle:
         except (OSError, subprocess.CalledProcessError) as error:
             folder.event("warning", f"the worker could not be started: {error}")
             return folder.write_status(replace(folder.status(), detail=f"the worker could not be started: {error}"))
+
+    def _relaunch(self, folder: JobFolder) -> JobStatus:
+        """Starts the worker of a paused job anew, unless the old one is still ending: then the next look does it."""
+        with self._claimed(folder, wait_s=_TAKEN_BRIEFLY_S) as descriptor:
+            status = folder.status()
+            if descriptor is None or status.state is not JobState.PAUSED:
+                return status
+            folder.ask("run")
+            return self._launch(folder, folder.write_status(_anew(status, at=folder.now())), descriptor)
 
     def _settle(self, folder: JobFolder, descriptor: int) -> JobStatus:
         """No worker lives and we hold the lock: what the folder says is final."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tuneport.errors import ConfigError, TuneportError, UnknownModel, Unreachable
+from tuneport.errors import ConfigError, UnknownModel, Unreachable
 from tuneport_local.quiet import quiet
 
+_LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError)
 _FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.py"]
 
 
@@ -18,13 +19,26 @@ def torch_dtype(precision: str) -> Any:
     return {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[precision]
 
 
-def load_folder(folder: Path, *, dtype: str, device: str, trust_remote_code: bool) -> tuple[Any, Any]:
-    """The model (in evaluation mode) and the tokenizer in `folder`. Raises UnknownModel when transformers cannot read them."""
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> Any:
+    """The tokenizer in `folder`, with a padding token. Raises UnknownModel when transformers cannot read it."""
+    from transformers import AutoTokenizer
 
     try:
         with quiet():
             tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True)
+    except _LOAD_ERRORS as error:
+        raise _cannot_load(folder, error) from None
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    return tokenizer
+
+
+def load_model(folder: Path, *, dtype: str, device: str, trust_remote_code: bool = False) -> Any:
+    """The model in `folder`, in evaluation mode. Raises UnknownModel when transformers cannot read it, ConfigError for the device."""
+    from transformers import AutoModelForCausalLM
+
+    try:
+        with quiet():
             model: Any = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=torch_dtype(dtype),
@@ -33,11 +47,13 @@ def load_folder(folder: Path, *, dtype: str, device: str, trust_remote_code: boo
                 trust_remote_code=trust_remote_code,
                 local_files_only=True,
             )
-    except (OSError, ValueError, KeyError, ImportError, RuntimeError) as error:
-        raise UnknownModel(f"transformers cannot load {folder}: {_first_line(error)}", remedy="See the model's own page for what it needs.") from None
-    if tokenizer.pad_token_id is None:
-        tokenizer.pad_token = tokenizer.eos_token
-    return _placed(model, device).eval(), tokenizer
+    except _LOAD_ERRORS as error:
+        raise _cannot_load(folder, error) from None
+    return _placed(model, device).eval()
+
+
+def _cannot_load(folder: Path, error: Exception) -> UnknownModel:
+    return UnknownModel(f"transformers cannot load {folder}: {_first_line(error)}", remedy="See the model's own page for what it needs.")
 
 
 def load_adapter(model: Any, adapter: Path, *, device: str) -> Any:
@@ -49,7 +65,7 @@ def load_adapter(model: Any, adapter: Path, *, device: str) -> Any:
     try:
         with quiet():
             return PeftModel.from_pretrained(model, str(adapter), is_trainable=False, torch_device=device).eval()
-    except (OSError, ValueError, KeyError, RuntimeError) as error:
+    except _LOAD_ERRORS as error:
         raise UnknownModel(f"the adapter in {adapter} does not fit its base: {_first_line(error)}") from None
 
 
@@ -66,8 +82,6 @@ def download(repository: str) -> Path:
         raise UnknownModel(f"{repository} is gated, and your account has not been let in.", remedy="Ask on its page, then: hf auth login") from None
     except RepositoryNotFoundError:
         raise UnknownModel(f"the hub shows no repository {repository!r}.") from None
-    except TuneportError:
-        raise
     except Exception as error:  # the hub's client raises its own, httpx's and the system's errors
         raise Unreachable(f"{repository} could not be fetched from the hub: {_first_line(error)}", remedy="Try again.") from None
     finally:

@@ -14,7 +14,8 @@ from tuneport.errors import CheckFailed, RecipeError, Unsupported
 from tuneport.examples import ChatExample, ImagePart, MediaPart
 from tuneport.finding import Finding
 from tuneport.plan import Plan, PlannedFile, PlannedRequest
-from tuneport.recipe import SFT, Recipe, _Strict
+from tuneport.recipe import SFT, Recipe
+from tuneport_local.tables import Table, read_table
 
 if TYPE_CHECKING:
     from tuneport.dataset import Dataset
@@ -36,7 +37,7 @@ class Defaults:
 DEFAULTS = Defaults()
 
 
-class LocalOptions(_Strict):
+class LocalOptions(Table):
     """`options.local` of a recipe. `auto` leaves the value to the hardware; the events of the job say what it became.
 
     `precision` is that of the frozen base, `adapter_precision` that of the trained weights. The three `…_every` count optimizer steps.
@@ -55,10 +56,7 @@ class LocalOptions(_Strict):
 
 def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:
     """The recipe's settings for this provider. Raises RecipeError naming the key, with the nearest known one."""
-    try:
-        return LocalOptions(**recipe.options.get(provider, {}))
-    except RecipeError as error:
-        raise RecipeError(f"options.{provider}: {error.message}", remedy=error.remedy) from None
+    return read_table(LocalOptions, recipe.options.get(provider, {}), place=f"options.{provider}", error=RecipeError)
 
 
 def hyperparameters(recipe: Recipe, *, provider: str) -> dict[str, Any]:

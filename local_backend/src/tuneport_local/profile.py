@@ -6,15 +6,20 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
-from tuneport.errors import ConfigError, RecipeError
-from tuneport.recipe import _Strict
-
-Price = Annotated[Decimal, Field(ge=0)]
+from tuneport.errors import ConfigError
+from tuneport_local.tables import Table, read_table
 
 
-class LocalProfile(_Strict):
+def _decimal(value: Any) -> Any:
+    return Decimal(str(value)) if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+
+Price = Annotated[Decimal, BeforeValidator(_decimal), Field(ge=0)]
+
+
+class LocalProfile(Table):
     """`hour_price_usd`: what an hour of this machine is worth. Or `watts` and `power_price_usd_per_kwh`: what its electricity costs.
 
     `calibrate` false keeps a quote from measuring this machine for some seconds when nothing is known of it yet.
@@ -29,10 +34,7 @@ class LocalProfile(_Strict):
 
 def profile_of(table: Mapping[str, Any], *, name: str) -> LocalProfile:
     """The profile in a configuration table. Raises ConfigError naming the key."""
-    try:
-        profile = LocalProfile(**table)
-    except RecipeError as error:
-        raise ConfigError(f"[providers.{name}]: {error.message}", remedy=error.remedy) from None
+    profile = read_table(LocalProfile, table, place=f"[providers.{name}]", error=ConfigError)
     if (profile.watts is None) != (profile.power_price_usd_per_kwh is None):
         raise ConfigError(f"[providers.{name}]: watts and power_price_usd_per_kwh only count together; give both or none.")
     return profile

@@ -49,12 +49,12 @@ class LocalServer:
     ) -> Iterator[Prediction]:
         if unknown := needs - self.gives:
             raise Unsupported(f"a local model gives text and log-probabilities, not {', '.join(sorted(unknown))}.")
-        yield from self._resident().predict(self._model(target), rows, generation=generation, needs=needs)
+        return self._resident().predict(self._model(target), rows, generation=generation, needs=needs)
 
     def chat(self, target: Model | Deployment, messages: Sequence[Message], *, generation: Generation) -> Iterator[str]:
         if not messages:
             raise UsageError("there is no message to answer.")
-        yield from self._resident().chat(self._model(target), messages, generation=generation)
+        return self._resident().chat(self._model(target), messages, generation=generation)
 
     def deploy(self, model: Model, *, options: Mapping[str, Any]) -> Deployment:
         raise Unsupported(support(Capability.DEPLOY).reason)

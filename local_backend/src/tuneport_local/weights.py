@@ -10,7 +10,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -93,28 +93,33 @@ def load(
 
     Raises UnknownModel, Unreachable or ConfigError.
     """
-    from tuneport_local.loading import load_adapter, load_folder
+    from tuneport_local.loading import load_adapter, load_model, load_tokenizer
 
-    found = resolve(model_id, home=home)
-    place = _fetched(found, home=home, say=say or (lambda message: None))
-    model, tokenizer = load_folder(place, dtype=dtype, device=device, trust_remote_code=trust_remote_code)
+    found = fetch(resolve(model_id, home=home), home=home, say=say)
+    tokenizer = load_tokenizer(Path(found.location), trust_remote_code=trust_remote_code)
+    model = load_model(Path(found.location), dtype=dtype, device=device, trust_remote_code=trust_remote_code)
     if adapter is not None:
         model = load_adapter(model, adapter, device=device)
-    return LoadedModel(model, tokenizer, model_id, found.source, _note(place) or found.note)
+    return LoadedModel(model, tokenizer, model_id, found.source, found.note)
+
+
+def fetch(found: BaseWeights, *, home: Path, say: Callable[[str], None] | None = None) -> BaseWeights:
+    """The same weights in a folder of this disk, after the download or the conversion that takes. Raises like `load`."""
+    if found.source in ("package", "hub"):
+        folder = _fetched(found, home=home, say=say or (lambda message: None))
+        return replace(found, location=str(folder), note=_note(folder) or found.note)
+    return found
 
 
 def _fetched(found: BaseWeights, *, home: Path, say: Callable[[str], None]) -> Path:
-    """The folder with the weights, after whatever it takes to have one."""
     if found.source == "package" and not hub.reachable(home):
         say(f"converting {found.id} from the package {embedded.PACKAGE}; this happens once and takes about 20 s")
         return embedded.convert(home)
-    if found.source in ("package", "hub"):
-        from tuneport_local.loading import download
+    from tuneport_local.loading import download
 
-        repository = embedded.REPOSITORY if found.source == "package" else found.location
-        say(f"fetching {repository} from the hub")
-        return download(repository)
-    return Path(found.location)
+    repository = embedded.REPOSITORY if found.source == "package" else found.location
+    say(f"fetching {repository} from the hub")
+    return download(repository)
 
 
 def _resolve_embedded(home: Path) -> BaseWeights:

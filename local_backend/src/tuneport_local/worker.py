@@ -67,7 +67,11 @@ def _introduce(folder: JobFolder) -> JobStatus:
 def _run(folder: JobFolder, queue: DeviceQueue) -> None:
     try:
         queue.enter(folder.id, folder.status())
-        outcome = _wait_for_device(folder, queue) or _train_watched(folder)
+        outcome = _turn(folder, queue)
+        while outcome == "paused" and folder.asked_to_go_on():
+            folder.ask("run")
+            folder.next_attempt()
+            outcome = _turn(folder, queue)
         _end(folder, outcome)
     except _Stop:
         _end(folder, "cancelled" if folder.wish() == "cancel" else "stopped")
@@ -80,6 +84,10 @@ def _run(folder: JobFolder, queue: DeviceQueue) -> None:
         queue.leave(folder.id)
 
 
+def _turn(folder: JobFolder, queue: DeviceQueue) -> Outcome:
+    return _wait_for_device(folder, queue) or _train_watched(folder)
+
+
 def _wait_for_device(folder: JobFolder, queue: DeviceQueue) -> Outcome | None:
     """Waits for our turn. An outcome means that the client no longer wants to wait."""
     said = ""
@@ -88,7 +96,7 @@ def _wait_for_device(folder: JobFolder, queue: DeviceQueue) -> Outcome | None:
         if wish != "run":
             return "cancelled" if wish == "cancel" else "paused"
         ahead = queue.ahead_of(folder.id)
-        if ahead == 0 and queue.take():
+        if ahead == 0 and (queue.taken or queue.take()):
             return None
         ahead = max(ahead, 1)
         detail = f"behind {ahead} {'job' if ahead == 1 else 'jobs'}"

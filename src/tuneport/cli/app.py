@@ -76,7 +76,7 @@ class GlobalOptions:
 
 
 def global_options(args: Sequence[str]) -> tuple[GlobalOptions, list[str]]:
-    """--json and --home, wherever they stand, and the other arguments: people type them after the command. What follows `--` is not ours."""
+    """--json and --home, wherever they stand, and the other arguments. People type them after the command; what follows `--` stays."""
     asked = GlobalOptions()
     rest: list[str] = []
     words = iter(args)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from tuneport.cli.output import printable_text
 from tuneport.cli.session import Session
 from tuneport.errors import UsageError
 
@@ -89,7 +90,7 @@ def _read_line() -> str | None:
 
 
 def _put(session: Session, text: str) -> None:
-    session.out.stream.write(text)
+    session.out.stream.write(printable_text(text))
     session.out.stream.flush()
 
 

@@ -86,10 +86,11 @@ def _refuse_when_turned_away(look: PollRound) -> None:
 
 
 def _measured(client: Client, look: PollRound) -> dict[str, Sequence[Metric]]:
-    wanted = [job for job in look.jobs if not job.state.terminal or job in look.changed]
+    moved = {job.uri for job in look.changed}
+    wanted = [job for job in look.jobs if not job.state.terminal or job.uri in moved]
     if len(wanted) > MOST_MEASURED:
         return {}
-    return {job.uri: _metrics(client, job) for job in wanted if job.uri not in look.failures}
+    return {job.uri: _metrics(client, job) for job in wanted if job.provider not in look.failures}
 
 
 def _metrics(client: Client, job: Job) -> Sequence[Metric]:

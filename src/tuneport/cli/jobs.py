@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tuneport.cli.light import LightCommand
+from tuneport.cli.light import LightCommand, LightGroup
 from tuneport.cli.output import note
 from tuneport.cli.session import Session, session_of
 from tuneport.cli.views import JOB_HEADERS, event_document, job_document, job_fields, job_row, metric_document, number, short_uri
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
     from tuneport.submit import SyncResult
 
 app = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, add_completion=False, help="List, follow, plot, cancel, pause and resume jobs."
+    cls=LightGroup,
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    help="List, follow, plot, cancel, pause and resume jobs.",
 )
 
 OneJob = Annotated[str, typer.Argument(metavar="JOB", help="A job's URI, or a unique beginning of it or of its id.")]

@@ -7,6 +7,7 @@ rest of `tuneport jobs list`. Here an absent value is left alone; values that ar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 from typer.core import TyperCommand, TyperGroup
@@ -16,7 +17,7 @@ class LightCommand(TyperCommand):
     """A command whose absent options cost nothing."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        leave_absent_alone(self.params)
+        leave_absent_alone(self.get_params(ctx))
         rest: list[str] = super().parse_args(ctx, args)
         return rest
 
@@ -25,7 +26,7 @@ class LightGroup(TyperGroup):
     """A group of commands whose own absent options cost nothing."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        leave_absent_alone(self.params)
+        leave_absent_alone(self.get_params(ctx))
         rest: list[str] = super().parse_args(ctx, args)
         return rest
 
@@ -33,12 +34,11 @@ class LightGroup(TyperGroup):
 def leave_absent_alone(params: Iterable[Any]) -> None:
     """Lets each optional, single-valued parameter skip the conversion of None."""
     for param in params:
-        if not (param.required or param.multiple or param.nargs != 1 or param.callback is not None):
-            param.process_value = _unless_absent(param.process_value)
+        if not (param.required or param.multiple or param.nargs != 1):
+            param.process_value = partial(_unless_absent, param, param.process_value)
 
 
-def _unless_absent(convert: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
-    def process_value(ctx: Any, value: Any) -> Any:
-        return None if value is None else convert(ctx, value)
-
-    return process_value
+def _unless_absent(param: Any, convert: Callable[[Any, Any], Any], ctx: Any, value: Any) -> Any:
+    if value is not None:
+        return convert(ctx, value)
+    return None if param.callback is None else param.callback(ctx, param, None)

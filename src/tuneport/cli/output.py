@@ -8,16 +8,18 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from decimal import Decimal
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
 if TYPE_CHECKING:
+    from decimal import Decimal
+
     from rich.console import Console
 
 SCHEMA_VERSION = 1
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
+_CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
 
 Style = Literal["", "good", "bad", "warn", "dim"]
 _COLOURS: dict[Style, str] = {"": "", "good": "green", "bad": "red", "warn": "yellow", "dim": "dim"}
@@ -28,11 +30,16 @@ def printable(text: str) -> str:
     return _CONTROL.sub(" ", text).strip()
 
 
+def printable_text(text: str) -> str:
+    """The text without control characters but with its line ends and tabs."""
+    return _CONTROL_IN_TEXT.sub(" ", text)
+
+
 def jsonable(value: Any) -> Any:
     """For json.dumps: times as ISO 8601 with offset, money as decimal strings, paths and enums as text."""
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, Decimal):
+    if type(value).__name__ == "Decimal":
         return decimal_text(value)
     if isinstance(value, Enum):
         return value.value
@@ -85,7 +92,8 @@ class Output:
         self.stream.flush()
 
     def say(self, text: str = "", *, style: Style = "") -> None:
-        """One line for people."""
+        """A line, or several, for people."""
+        text = printable_text(text)
         if self.terminal and style:
             from rich.text import Text
 

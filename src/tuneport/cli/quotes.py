@@ -34,7 +34,10 @@ def quote(
     batch_size: given.BatchSize = None,
     rank: given.Rank = None,
 ) -> None:
-    """What a recipe would cost at every provider. Sends nothing; each price says where it is from and how old it is."""
+    """What a recipe would cost at every provider. Sends nothing; each price says where it is from and how old it is.
+
+    Exit code 1 when no provider can say.
+    """
     flags = given.RecipeFlags(
         train=train,
         validation=validation,
@@ -54,6 +57,7 @@ def quote(
         print_quotes(quotes, out=session.out)
     else:
         session.out.say("No provider is installed. See: tuneport providers")
+    raise typer.Exit(0 if any(one.lines for one in quotes) else 1)
 
 
 def quote_document(quote: Quote) -> dict[str, Any]:

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tuneport.testing.clock import SimulatedClock as SimulatedClock
-    from tuneport.testing.cloud import Course as Course
     from tuneport.testing.cloud import FakeCloud as FakeCloud
-    from tuneport.testing.conformance import ServerConformance as ServerConformance
     from tuneport.testing.conformance import TrainerConformance as TrainerConformance
     from tuneport.testing.fake import FakeTrainer as FakeTrainer
     from tuneport.testing.fake import fake_provider as fake_provider
     from tuneport.testing.faults import FaultSchedule as FaultSchedule
     from tuneport.testing.faults import replay as replay
+    from tuneport.testing.remote_job import Course as Course
     from tuneport.testing.server import FakeServer as FakeServer
+    from tuneport.testing.server_conformance import ServerConformance as ServerConformance
     from tuneport.testing.simulation import InvariantViolation as InvariantViolation
     from tuneport.testing.simulation import simulate as simulate
     from tuneport.testing.translation import fake_plan as fake_plan
@@ -32,14 +32,16 @@ if TYPE_CHECKING:
 if find_spec("pytest") is not None:
     import pytest
 
-    pytest.register_assert_rewrite("tuneport.testing.conformance", "tuneport.testing.server_conformance")
+    modules = ("conformance", "kit", "kit_plans", "kit_jobs", "kit_capabilities", "server_conformance")
+    pytest.register_assert_rewrite(*(f"tuneport.testing.{name}" for name in modules))
 
 _HOMES = {
     "clock": ("SimulatedClock",),
-    "cloud": ("Course", "FakeCloud"),
+    "cloud": ("FakeCloud",),
     "conformance": ("TrainerConformance",),
     "fake": ("FakeTrainer", "fake_provider"),
     "faults": ("FaultSchedule", "replay"),
+    "remote_job": ("Course",),
     "server": ("FakeServer",),
     "server_conformance": ("ServerConformance",),
     "simulation": ("InvariantViolation", "simulate"),

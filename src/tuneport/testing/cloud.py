@@ -13,6 +13,8 @@ from tuneport.testing.clock import SimulatedClock
 from tuneport.testing.remote_job import TERMINAL_WORDS, Course, RemoteJob
 from tuneport.testing.wire import HttpAnswer, Reply
 
+__all__ = ["Course", "FakeCloud", "RemoteFile", "RemoteJob", "Request"]
+
 
 @dataclass(frozen=True, slots=True)
 class RemoteFile:

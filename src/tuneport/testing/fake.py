@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuneport.errors import NotFound, UnknownModel, Unsupported
+from tuneport.errors import NotFound, RecipeError, UnknownModel, Unsupported
 from tuneport.job import Event, Metric, Snapshot
 from tuneport.model import Model
 from tuneport.plan import Plan, PlannedFile
@@ -102,6 +102,8 @@ class FakeTrainer:
             raise UnknownModel(f"{self._name} tunes no model {base!r}.", remedy=f"Known: {', '.join(known.id for known in BASES)}.")
         if not (support := self.support(Capability.TRAIN, method=recipe.method.kind)):
             raise Unsupported(f"{support.reason}.")
+        if unknown := recipe.options.get(self._name):
+            raise RecipeError(f"options.{self._name}: unknown key {next(iter(unknown))!r}; the fake has no options.")
         return build_plan(
             name=self._name,
             scope=self.scope(),

@@ -37,7 +37,7 @@ class Fault(StrEnum):
     FILE_GONE = "the uploaded files are gone"
 
 
-_READ: Final = {
+_READ: Final[dict[Fault, int]] = {
     Fault.KILLED_BEFORE: 1,
     Fault.KILLED_AFTER: 1,
     Fault.REQUEST_LOST: 3,
@@ -54,7 +54,7 @@ _READ: Final = {
     Fault.MISSING_FIELD: 4,
     Fault.REFUSED: 1,
 }
-_CREATE: Final = {
+_CREATE: Final[dict[Fault, int]] = {
     Fault.KILLED_BEFORE: 2,
     Fault.KILLED_AFTER: 3,
     Fault.REQUEST_LOST: 3,
@@ -73,9 +73,8 @@ _CREATE: Final = {
     Fault.REFUSED: 2,
     Fault.FILE_GONE: 2,
 }
-_UPLOAD: Final = {
-    fault: weight for fault, weight in _CREATE.items() if fault not in (Fault.LATE, Fault.TWICE, Fault.NEW_WORD, Fault.FILE_GONE)
-}
+_NOT_FOR_UPLOADS: Final = (Fault.LATE, Fault.TWICE, Fault.NEW_WORD, Fault.FILE_GONE)
+_UPLOAD: Final[dict[Fault, int]] = {fault: weight for fault, weight in _CREATE.items() if fault not in _NOT_FOR_UPLOADS}
 WEIGHTS: Final[dict[Kind, dict[Fault, int]]] = {"read": _READ, "create": _CREATE, "upload": _UPLOAD, "action": _READ}
 """How often each fault is drawn for a request of each kind, against the others."""
 

@@ -65,6 +65,7 @@ class FaultyWire:
             self._sender.die(f"after {call}")
         self._traffic.earlier[call] = reply
         self._traffic.heard(reply)
+        self._sender.give_way()
         return reply
 
     def _created(self, effect: Callable[[], Reply]) -> Reply:

@@ -48,10 +48,9 @@ def simulate(seed: int, *, flavour: Flavour | None = None, open_trainer: OpenTra
     """Plays the run of `seed`; without `flavour` the seed decides that too. Raises InvariantViolation."""
     chosen = flavour or FLAVOURS[(0, 1, 0, 1, 2)[seed % 5]]
     with _fast_folder() as home:
-        world = World(seed, chosen, home, open_trainer=open_trainer)
+        world = World(seed, chosen, home, open_trainer=open_trainer, after_each=check_always)
         for _ in range(world.chance.randint(3, 10)):
             _choose_step(world)(world)
-            check_always(world)
             world.clock.sleep(world.chance.choice((0.0, 1.0, 30.0, 300.0, 3000.0)))
         _come_to_rest(world)
         _submit_once_more(world)
@@ -77,6 +76,7 @@ def _choose_step(world: World) -> Step:
         _recreate: 1,
         _sync: 3,
         _poll: 4,
+        _poll_side_by_side: 2,
         _follow: 2,
         _someone_cancels: 1,
         _someone_else_submits: 2,
@@ -109,7 +109,9 @@ def _submit_side_by_side(world: World) -> None:
 def _recreate(world: World) -> None:
     """The user creates anew what is uncertain, as they may."""
     number = world.chance.randrange(3)
+    world.may_give_up = True
     world.run(f"submit plan {number} --recreate", _submitting(world, number, recreate=True), kill=_kill(world))
+    world.may_give_up = False
 
 
 def _syncing(desk: Desk) -> Any:
@@ -129,6 +131,18 @@ def _poll(world: World) -> None:
     (outcome,) = world.run("poll", _polling, kill=_kill(world))
     if isinstance(outcome.value, PollRound) and outcome.value.failures:
         _nothing_moved(world, before)
+
+
+def _poll_side_by_side(world: World) -> None:
+    """Two processes ask, one of them later, and what the first heard may be written down last."""
+    second = world.chance.choice((_polling, _syncing))
+    pause_s = world.chance.uniform(0.0, 5000.0)
+
+    def later(desk: Desk) -> Any:
+        desk.clock.sleep(pause_s)
+        return second(desk)
+
+    world.run("poll beside another", _polling, later, kill=_kill(world))
 
 
 def _nothing_moved(world: World, before: dict[str, Job]) -> None:

@@ -78,9 +78,17 @@ def open_honest(wire: FaultyWire, cloud: FakeCloud, names: Names) -> Trainer:
 
 
 class World:
-    """All of one run. `home` is an empty folder for the registry, `open_trainer` makes the adapter under test."""
+    """All of one run.
 
-    def __init__(self, seed: int, flavour: Flavour, home: Path, *, open_trainer: OpenTrainer = open_honest) -> None:
+    `home` is an empty folder for the registry, `open_trainer` makes the adapter under test,
+    `after_each` looks at what each process has left behind.
+
+    `may_give_up` is True while a user who said --recreate is at work.
+    """
+
+    def __init__(
+        self, seed: int, flavour: Flavour, home: Path, *, open_trainer: OpenTrainer = open_honest, after_each: Callable[[World], None]
+    ) -> None:
         self.seed = seed
         self.flavour: Flavour = flavour
         self.home = home
@@ -91,9 +99,11 @@ class World:
         self.names: Names = "client" if flavour == "client" else "provider"
         self.cloud = self._make_cloud()
         self.truth = Truth()
+        self.may_give_up = False
         self.trace: list[str] = []
         self.traffic = Traffic(note=self.note, heard=self._hear, sending=self._sending, created=self._created)
         self._open_trainer = open_trainer
+        self._after_each = after_each
         self._aliases: dict[str, str] = {}
         self._processes = 0
 
@@ -144,7 +154,15 @@ class World:
             caught = error
         outcome = self._outcome(process, value, caught)
         forget(caught)
+        self._look_over_the_shoulder()
         return outcome
+
+    def _look_over_the_shoulder(self) -> None:
+        """Checks what one process has left behind before another, which may be half-way through, goes on."""
+        try:
+            self._after_each(self)
+        except InvariantViolation as violation:
+            self.truth.violations.append(violation)
 
     def _with_desk(self, process: Process, work: Callable[[Desk], Any]) -> Any:
         with JobRegistry(self.home, clock=process.clock) as registry:
@@ -220,7 +238,10 @@ class World:
                 intents = {intent.client_id: intent for intent in registry.intents()}
         except TuneportError as error:
             raise self.violation(f"the registry cannot be read any more: {error}") from error
-        self.truth.given_up |= {client_id for client_id, intent in intents.items() if intent.phase is Phase.ABANDONED}
+        given_up = {client_id for client_id, intent in intents.items() if intent.phase is Phase.ABANDONED}
+        if given_up - self.truth.given_up and not self.may_give_up:
+            raise self.violation(f"submit {given_up - self.truth.given_up} was given up and created anew without the user's word")
+        self.truth.given_up |= given_up
         return jobs, intents
 
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from tuneport.errors import FileGone, NotFound, UnknownModel, Unsupported
+from tuneport.errors import FileGone, NotFound, RecipeError, UnknownModel, Unsupported
 from tuneport.job import Event, Metric, Snapshot
 from tuneport.model import Model
 from tuneport.provider import YES, BaseModel, Capability, FileState, ProviderSettings, Support, not_yet, vendor_cannot
@@ -79,8 +79,12 @@ class KilnTrainer:
         base = recipe.base_for(self._name)
         if base not in BASES:
             raise UnknownModel(f"the Kiln tunes no model {base!r}.", remedy=f"It tunes: {', '.join(BASES)}.")
+        if not (support := self.support(Capability.TRAIN, method=recipe.method.kind)):
+            raise Unsupported(f"{support.reason}.")
         if recipe.suffix is not None:
             self._refuse(Capability.SUFFIX)
+        if options := recipe.options.get(self._name):
+            raise RecipeError(f"options.{self._name}: unknown key {next(iter(options))!r}; the Kiln has no settings of its own.")
         return wire.to_plan(recipe, name=self._name, scope=self.scope(), base=base)
 
     def estimate(self, recipe: Recipe) -> Quote:

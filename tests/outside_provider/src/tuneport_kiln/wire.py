@@ -30,6 +30,7 @@ def to_plan(recipe: Recipe, *, name: str, scope: str, base: str) -> Plan:
         for purpose, dataset in datasets.items()
     )
     settings = {"passes": 3 if recipe.method.epochs == "auto" else recipe.method.epochs, "seed": recipe.seed}
+    unused = sorted(recipe.method.model_fields_set - {"kind", "epochs"})
     body = {"base": base, "settings": settings, "files": {file.purpose: f"{{file:{file.purpose}}}" for file in files}}
     return Plan(
         provider=name,
@@ -43,6 +44,7 @@ def to_plan(recipe: Recipe, *, name: str, scope: str, base: str) -> Plan:
         recipe_fingerprint=recipe.fingerprint,
         dataset_fingerprint=recipe.train.fingerprint,
         seed=recipe.seed,
+        notes=(f"the Kiln decides by itself and does not use: {', '.join(unused)}",) if unused else (),
     )
 
 

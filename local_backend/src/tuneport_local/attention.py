@@ -1,0 +1,105 @@
+"""Attention over rows that lie end to end: each attends to itself only, and nothing is spent on padding or on masks of the whole batch.
+
+Registered with transformers under the name SEGMENTS. Exact by construction: a row's keys never meet another row's queries. Short rows are
+laid side by side into one batched product, because the fused kernel of torch takes five times as long for them on a CPU (measured on rows
+of 50 tokens: 10.8 ms against 2.2 ms per layer, forward and backward); longer ones go to the fused kernel one by one.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+SEGMENTS = "tuneport_segments"
+_SHORT = 256
+
+
+@dataclass(frozen=True)
+class Segments:
+    """The rows of one packed batch. `lengths`: tokens of each, in order."""
+
+    lengths: tuple[int, ...]
+
+    @cached_property
+    def longest(self) -> int:
+        """Tokens of the longest row."""
+        return max(self.lengths)
+
+    @cached_property
+    def places(self) -> Any:
+        """(tokens,) where each token lies when every row is laid out in `longest` places."""
+        import torch
+
+        return torch.cat([torch.arange(length) + number * self.longest for number, length in enumerate(self.lengths)])
+
+
+def register() -> None:
+    """Makes SEGMENTS known to transformers. Doing it twice is doing it once."""
+    from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+    ALL_ATTENTION_FUNCTIONS.register(SEGMENTS, segment_attention)
+    ALL_MASK_ATTENTION_FUNCTIONS.register(SEGMENTS, _no_mask)
+
+
+def _no_mask(*_arguments: Any, **_options: Any) -> None:
+    """transformers asks for a mask by position and name; there is none."""
+
+
+def segment_attention(
+    module: Any, query: Any, key: Any, value: Any, attention_mask: Any, *, scaling: float | None = None, dropout: float = 0.0, **facts: Any
+) -> tuple[Any, None]:
+    """Causal attention within each row. query: (1, heads, tokens, size); key, value: (1, key heads, tokens, size) -> (1, tokens, heads, size).
+
+    The signature is the one transformers calls; `facts` must hold the batch's `segments`. Raises ValueError for kinds of attention that are
+    not plain: a window, a cap on the scores, sinks.
+    """
+    segments: Segments = facts["segments"]
+    window = facts.get("sliding_window")
+    if any(facts.get(kind) is not None for kind in ("softcap", "s_aux")) or (window is not None and window < segments.longest):
+        raise ValueError("this model's attention is not plain causal attention")
+    scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+    attend = _side_by_side if segments.longest <= _SHORT and dropout == 0.0 else _one_by_one
+    return attend(query, key, value, segments, scale, dropout), None
+
+
+def _one_by_one(query: Any, key: Any, value: Any, segments: Segments, scale: float, dropout: float) -> Any:
+    import torch
+    from torch.nn.functional import scaled_dot_product_attention
+
+    lengths = list(segments.lengths)
+    grouped = query.shape[1] != key.shape[1]
+    answers = [
+        scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, dropout_p=dropout, enable_gqa=grouped)
+        for q, k, v in zip(query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True)
+    ]
+    return torch.cat(answers, 2).transpose(1, 2).contiguous()
+
+
+def _side_by_side(query: Any, key: Any, value: Any, segments: Segments, scale: float, _dropout: float) -> Any:
+    """All rows in one product, each in `longest` places; what lies behind a row's end is never looked at, causality sees to it.
+
+    rows r, places L, key heads k, queries per key head g, head size d.
+    """
+    import torch
+
+    r, n = len(segments.lengths), segments.longest
+    k, d = key.shape[1], key.shape[3]
+    g = query.shape[1] // k
+    q = _laid_out(query, segments).view(r, n, k, g, d).permute(0, 2, 3, 1, 4).reshape(r * k, g * n, d)
+    keys = _laid_out(key, segments).view(r, n, k, d).permute(0, 2, 3, 1).reshape(r * k, d, n)
+    values = _laid_out(value, segments).view(r, n, k, d).transpose(1, 2).reshape(r * k, n, d)
+    future = torch.ones(n, n, dtype=torch.bool, device=query.device).triu(1)
+    scores = torch.bmm(q, keys).view(r * k, g, n, n).float() * scale
+    weights = scores.masked_fill(future, -math.inf).softmax(-1).to(value.dtype)
+    mixed = torch.bmm(weights.view(r * k, g * n, n), values).view(r, k, g, n, d).permute(0, 3, 1, 2, 4).reshape(r * n, k * g, d)
+    return mixed.index_select(0, segments.places.to(mixed.device))[None]
+
+
+def _laid_out(states: Any, segments: Segments) -> Any:
+    """(1, heads, tokens, size) -> (rows * longest, heads, size), zeros behind each row's end."""
+    heads, size = states.shape[1], states.shape[3]
+    room = states.new_zeros(len(segments.lengths) * segments.longest, heads, size)
+    return room.index_copy(0, segments.places.to(states.device), states[0].transpose(0, 1))

@@ -1,0 +1,87 @@
+"""Rendered rows into batches of tensors: end to end, or padded to the longest."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from torch.utils.data import Sampler
+
+from tuneport_local.rendering import RenderedRow
+
+IGNORED = -100
+
+
+def as_dataset(rows: Sequence[RenderedRow]) -> Any:
+    """The rows as trl takes them: `input_ids`, and `labels` that are IGNORED wherever nothing is learned."""
+    from datasets import Dataset
+
+    return Dataset.from_dict({"input_ids": [list(row.input_ids) for row in rows], "labels": [labels(row) for row in rows]})
+
+
+def labels(row: RenderedRow) -> list[int]:
+    """The row's tokens where they are learned. The first is never: nothing stands before it."""
+    learned = [token if taken else IGNORED for token, taken in zip(row.input_ids, row.loss_mask, strict=True)]
+    return [IGNORED, *learned[1:]]
+
+
+def digest(rows: Sequence[RenderedRow]) -> str:
+    """sha256 over tokens and masks, in order."""
+    found = hashlib.sha256()
+    for row in rows:
+        found.update(repr((row.input_ids, row.loss_mask)).encode())
+    return found.hexdigest()
+
+
+def packed(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One row of all tokens, shape (1, tokens); positions start anew with each row. `lengths`: (rows,)."""
+    import torch
+
+    lengths = [len(row["input_ids"]) for row in rows]
+    return {
+        "input_ids": torch.tensor([token for row in rows for token in row["input_ids"]])[None],
+        "labels": torch.tensor([label for row in rows for label in (IGNORED, *row["labels"][1:])])[None],
+        "position_ids": torch.cat([torch.arange(length) for length in lengths])[None],
+        "lengths": torch.tensor(lengths),
+    }
+
+
+def padded(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Shape (rows, longest), padded on the right with token 0, which the attention mask hides. `lengths`: (rows,)."""
+    import torch
+
+    lengths = torch.tensor([len(row["input_ids"]) for row in rows])
+    longest = int(lengths.max())
+    return {
+        "input_ids": torch.tensor([_filled(row["input_ids"], 0, longest) for row in rows]),
+        "labels": torch.tensor([_filled([IGNORED, *row["labels"][1:]], IGNORED, longest) for row in rows]),
+        "attention_mask": (torch.arange(longest)[None] < lengths[:, None]).long(),
+        "lengths": lengths,
+    }
+
+
+def _filled(values: Sequence[int], filler: int, length: int) -> list[int]:
+    return [*values, *[filler] * (length - len(values))]
+
+
+class EpochOrder(Sampler[int]):
+    """The order of the rows: a permutation that depends on seed and epoch only, so that a resumed job goes on where it was."""
+
+    def __init__(self, rows: int, *, seed: int) -> None:
+        self._rows = rows
+        self._seed = seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the training loop at the start of each epoch."""
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return self._rows
+
+    def __iter__(self) -> Iterator[int]:
+        import torch
+
+        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self._epoch)
+        yield from torch.randperm(self._rows, generator=generator).tolist()

@@ -1,0 +1,194 @@
+"""Rows into tokens, with the mask of what is learned: the assistant's words and its end of turn, nothing else.
+
+The chat template is run over the conversation once, and a second time with a marker in place of every answer; the second shows where the
+answers lie in the first. That is linear in the number of turns and asks nothing of the template. Where a template treats an answer so that
+the marker does not show it (it strips a part, or writes tool calls), the turn is found by rendering the conversation up to it and up to its
+end. Either way the pieces must add up to the very text of the first rendering, or the row is refused.
+
+An answer is tokenised by itself and not together with what stands before it, because that is how the model meets it when it answers:
+the prompt's tokens are fixed before it writes its first.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tuneport.errors import DatasetError, UsageError
+from tuneport.examples import ChatExample, Message
+from tuneport_local.turns import Span, answer_spans, as_dicts, as_tool_dicts
+
+Tokenizer = Any
+_USUAL_ENDS = ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|return|>", "<|call|>")
+
+@dataclass(frozen=True, slots=True)
+class RenderedRow:
+    """One row as the model sees it. `loss_mask` is True where a token is learned; `line` is the row's line in its file."""
+
+    input_ids: tuple[int, ...]
+    loss_mask: tuple[bool, ...]
+    line: int
+
+    @property
+    def trained_tokens(self) -> int:
+        """How many tokens are learned. The first token of a row has nothing before it and can never be."""
+        return sum(self.loss_mask[1:])
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """What of a tokenizer decides the rendering. After any of `ends` (ids; `end_tokens` are their texts) the assistant has finished."""
+
+    chat: bool
+    end_tokens: tuple[str, ...]
+    ends: frozenset[int]
+    knows_developer: bool
+    knows_tools: bool
+
+    @classmethod
+    def of(cls, tokenizer: Tokenizer) -> Template:
+        """The facts of one tokenizer."""
+        source = tokenizer.chat_template
+        text = source if isinstance(source, str) else "".join(source.values()) if isinstance(source, dict) else ""
+        known = tokenizer.get_added_vocab()
+        tokens = {token for token in _USUAL_ENDS if token in text and token in known}
+        tokens |= {token for token in (tokenizer.eos_token, _probed_end(tokenizer) if text else None) if token}
+        ids = frozenset(int(tokenizer.convert_tokens_to_ids(token)) for token in tokens)
+        return cls(bool(text), tuple(sorted(tokens, key=len, reverse=True)), ids, "developer" in text, "tools" in text or "tool_calls" in text)
+
+
+def _probed_end(tokenizer: Tokenizer) -> str | None:
+    """The special token that the chat template puts after the last answer, or None."""
+    words = "TUNEPORTxENDx"
+    try:
+        messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": words}]
+        after = _apply(messages, tokenizer, tools=[], prompt=False).rpartition(words)[2].lstrip()
+    except UsageError:
+        return None
+    special = sorted({*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}, key=len, reverse=True)
+    return next((token for token in special if after.startswith(token)), None)
+
+
+def render(example: ChatExample, tokenizer: Tokenizer, *, template: Template, line: int, last_turn_only: bool = False) -> RenderedRow:
+    """The row's tokens and mask. `last_turn_only` masks in only the last answer: for measuring it, not for training.
+
+    Raises DatasetError naming the line when the template has no place for the row, or hides where its answers are.
+    """
+    if not template.chat:
+        return _plain(example, tokenizer, line=line)
+    try:
+        text, spans = _rendered(example, tokenizer, template)
+    except UsageError as error:
+        raise DatasetError(f"line {line}: {error}", line=line) from None
+    learned = [span for span in spans if span.learned]
+    return _tokenised(text, learned[-1:] if last_turn_only else learned, tokenizer, line=line)
+
+
+def render_prompt(messages: Sequence[Message], tokenizer: Tokenizer, *, tools: Sequence[Any] = (), template: Template | None = None) -> list[int]:
+    """The tokens after which the model answers: the conversation and the beginning of the assistant's turn.
+
+    Raises UsageError for a conversation when the tokenizer has no chat template.
+    """
+    template = template or Template.of(tokenizer)
+    if not template.chat:
+        ids: list[int] = tokenizer(_plain_prompt(messages)).input_ids
+        return ids
+    text = _apply(as_dicts(messages, knows_developer=template.knows_developer), tokenizer, tools=as_tool_dicts(tools), prompt=True)
+    return list(tokenizer(text, add_special_tokens=False).input_ids)
+
+
+def _rendered(example: ChatExample, tokenizer: Tokenizer, template: Template) -> tuple[str, list[Span]]:
+    """The text of the whole row, and where its answers and their ends are in it."""
+    messages = as_dicts(example.messages, knows_developer=template.knows_developer)
+    tools = as_tool_dicts(example.tools)
+    if (tools or any(message.get("tool_calls") for message in messages)) and not template.knows_tools:
+        raise UsageError("the row has tools, and the model's chat template has no place for them.", remedy="Choose a base that knows tools.")
+    learned = [message.role == "assistant" and message.weight != 0 for message in example.messages]
+
+    def apply(part: Sequence[dict[str, Any]], prompt: bool) -> str:
+        return _apply(part, tokenizer, tools=tools, prompt=prompt)
+
+    return answer_spans(messages, learned, apply=apply, end_tokens=template.end_tokens)
+
+
+def _apply(messages: Sequence[dict[str, Any]], tokenizer: Tokenizer, *, tools: list[dict[str, Any]], prompt: bool) -> str:
+    """Runs the chat template. Its own refusals (roles that do not alternate …) become UsageError, without the row's words."""
+    from jinja2.exceptions import TemplateError
+
+    try:
+        return str(tokenizer.apply_chat_template(list(messages), tools=tools or None, tokenize=False, add_generation_prompt=prompt))
+    except (TemplateError, TypeError, ValueError, KeyError, IndexError) as error:
+        reason = str(error) if isinstance(error, TemplateError) else type(error).__name__
+        raise UsageError(f"the model's chat template refuses the conversation ({reason[:120]}).") from None
+
+
+def _tokenised(text: str, learned: Sequence[Span], tokenizer: Tokenizer, *, line: int) -> RenderedRow:
+    """Tokenises the pieces between the edges of the learned spans one by one."""
+    edges = [0, *itertools.chain.from_iterable((span.start, span.stop) for span in learned), len(text)]
+    pieces = [text[start:stop] for start, stop in itertools.pairwise(edges)]
+    encoded = _pieces(pieces, tokenizer)
+    ids = tuple(itertools.chain.from_iterable(encoded))
+    mask = tuple(itertools.chain.from_iterable([place % 2 == 1] * len(piece) for place, piece in enumerate(encoded)))
+    row = RenderedRow(ids, mask, line)
+    expected = "".join(pieces[1::2])
+    if _decoded(ids, tokenizer) == text and _decoded(_learned_ids(row), tokenizer) == expected:
+        return row
+    return _by_offsets(text, learned, tokenizer, line=line)
+
+
+def _pieces(pieces: Sequence[str], tokenizer: Tokenizer) -> list[list[int]]:
+    whole = [piece for piece in pieces if piece]
+    found = iter(tokenizer(whole, add_special_tokens=False).input_ids if whole else [])
+    return [next(found) if piece else [] for piece in pieces]
+
+
+def _by_offsets(text: str, learned: Sequence[Span], tokenizer: Tokenizer, *, line: int) -> RenderedRow:
+    """For tokenizers that mark the beginning of a text (SentencePiece): the whole text at once, the mask from the tokens' offsets."""
+    refused = DatasetError(
+        f"line {line}: the model's tokenizer does not show where the assistant's words begin, so nothing can be trained on this row.",
+        line=line,
+        remedy="Choose another base model.",
+    )
+    if not tokenizer.is_fast:
+        raise refused
+    encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    mask = [any(start < span.stop and stop > span.start for span in learned) for start, stop in encoded.offset_mapping]
+    covered = {place for (start, stop), taken in zip(encoded.offset_mapping, mask, strict=True) if taken for place in range(start, stop)}
+    wanted = {place for span in learned for place in range(span.start, span.stop)}
+    if not wanted <= covered or any(not text[place].isspace() for place in covered - wanted):
+        raise refused
+    return RenderedRow(tuple(encoded.input_ids), tuple(mask), line)
+
+
+def _learned_ids(row: RenderedRow) -> list[int]:
+    return [token for token, taken in zip(row.input_ids, row.loss_mask, strict=True) if taken]
+
+
+def _decoded(ids: Sequence[int], tokenizer: Tokenizer) -> str:
+    return str(tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+
+def _plain(example: ChatExample, tokenizer: Tokenizer, *, line: int) -> RenderedRow:
+    """Prompt, completion, end of text: for a base without a chat template."""
+    if tokenizer.eos_token_id is None:
+        raise DatasetError(f"line {line}: the tokenizer has no end-of-text token, so the model could not learn to stop.", line=line)
+    try:
+        prompt = tokenizer(_plain_prompt(example.messages[:-1])).input_ids
+    except UsageError as error:
+        raise DatasetError(f"line {line}: {error}", line=line) from None
+    answer = example.messages[-1]
+    if answer.role != "assistant" or answer.weight == 0:
+        return RenderedRow(tuple(prompt), (False,) * len(prompt), line)
+    completion = [*tokenizer(answer.text, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
+    return RenderedRow((*prompt, *completion), (False,) * len(prompt) + (True,) * len(completion), line)
+
+
+def _plain_prompt(messages: Sequence[Message]) -> str:
+    if len(messages) != 1 or messages[0].role != "user":
+        raise UsageError(
+            "the base model has no chat template, so it can only learn from and answer single prompts.",
+            remedy="Use prompt/completion rows, or choose an instruct model.",
+        )
+    return messages[0].text

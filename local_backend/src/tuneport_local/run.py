@@ -1,0 +1,156 @@
+"""One training run as the job sees it: what is told after a step, when to validate, to save, to stop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from transformers import TrainerCallback
+
+from tuneport.job import JobState
+from tuneport_local import checkpoints
+from tuneport_local.checkpoints import Checkpoint, Progress
+from tuneport_local.sft import Stopped
+
+if TYPE_CHECKING:
+    from tuneport_local.sft import PortTrainer
+    from tuneport_local.training import JobLog
+
+_SAVE_AFTER_S = 60.0
+_PACE = 0.2
+"""Weight of the newest step in the running mean of a step's seconds, from which the remaining time is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Counted in optimizer steps. None for `…_every`: at the end of each epoch (checkpoints also when a minute has passed)."""
+
+    total: int
+    per_epoch: int
+    eval_every: int | None
+    checkpoint_every: int | None
+    log_every: int
+    validates: bool
+
+    def validates_at(self, step: int) -> bool:
+        """Whether step `step` is followed by a validation. The last one always is."""
+        return self.validates and (step == self.total or step % (self.eval_every or self.per_epoch) == 0)
+
+    def saves_at(self, step: int, *, since_s: float) -> bool:
+        """Whether step `step` is followed by a checkpoint, `since_s` seconds after the one before."""
+        if step == self.total or step % (self.checkpoint_every or self.per_epoch) == 0:
+            return True
+        return self.checkpoint_every is None and since_s >= _SAVE_AFTER_S
+
+    def validations_after(self, step: int) -> int:
+        """How many validations are still to come."""
+        return sum(self.validates_at(later) for later in range(step + 1, self.total + 1))
+
+
+class Run(TrainerCallback):  # type: ignore[misc]
+    """Watches a PortTrainer for a job. Counts, times and writes; the trainer asks it and tells it."""
+
+    def __init__(self, job: JobLog, schedule: Schedule, *, start: Progress) -> None:
+        self._job = job
+        self._schedule = schedule
+        self._start = start
+        self._tokens = start.tokens
+        self._seconds = start.seconds
+        self._step_tokens = 0
+        self._logged_tokens = 0
+        self._logged_seconds = 0.0
+        self._step_begun = 0.0
+        self._pace_s = 0.0
+        self._validation_s = 0.0
+        self._saved_at = time.monotonic()
+        self._saved_step = start.step
+        self.eval_losses: list[tuple[int, float]] = []
+        self.last: Mapping[str, float] = {}
+
+    @property
+    def progress_tokens(self) -> int:
+        """Tokens trained on so far, in all attempts."""
+        return self._tokens
+
+    @property
+    def seconds(self) -> float:
+        """Seconds spent in training steps so far, in all attempts."""
+        return self._seconds
+
+    # --- what the trainer asks and tells -------------------------------------------------------------------------------------------
+
+    def look(self) -> None:
+        """Raises Stopped for a cancel at once. A pause waits for the end of the step, where the state is whole."""
+        if self._job.wish() == "cancel":
+            raise Stopped("cancel")
+
+    def look_in_validation(self) -> None:
+        """Between steps the state is whole: both wishes stop."""
+        wish = self._job.wish()
+        if wish != "run":
+            raise Stopped(wish)
+
+    def counted(self, tokens: int) -> None:
+        self._step_tokens += tokens
+
+    def logged(self, step: int, values: dict[str, float]) -> None:
+        rate = self._logged_tokens / self._logged_seconds if self._logged_seconds else 0.0
+        told = {name: float(value) for name, value in values.items() if math.isfinite(float(value))}
+        self.last = {**told, "tokens_per_second": round(rate, 2), "tokens": float(self._tokens), "eta_s": round(self._eta_s(step), 1)}
+        self._job.metric(step, dict(self.last))
+        self._logged_tokens, self._logged_seconds = 0, 0.0
+
+    def evaluated(self, step: int, loss: float, seconds: float) -> None:
+        self._validation_s = seconds
+        self.eval_losses.append((step, loss))
+        self._job.metric(step, {"eval_loss": loss})
+
+    def save(self, trainer: PortTrainer, *, evaluation_due: bool = False) -> None:
+        step = int(trainer.state.global_step)
+        progress = replace(
+            self._start,
+            step=step,
+            epoch=float(trainer.state.epoch or 0.0),
+            tokens=self._tokens,
+            seconds=round(self._seconds, 3),
+            evaluation_due=evaluation_due,
+        )
+        written: Checkpoint = checkpoints.write_checkpoint(self._job.checkpoints, progress=progress, save=trainer.save_parts)
+        self._saved_at, self._saved_step = time.monotonic(), step
+        self._job.event("info", f"checkpoint {written.path.name}", {"step": step})
+
+    def save_if_new(self, trainer: PortTrainer) -> None:
+        """A checkpoint of what has been trained since the last one, if anything."""
+        if trainer.state.global_step > self._saved_step:
+            self.save(trainer)
+
+    # --- transformers' callbacks -----------------------------------------------------------------------------------------------------
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **_given: Any) -> None:
+        self._job.phase(JobState.RUNNING, f"step {state.global_step} of {self._schedule.total}")
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_given: Any) -> None:
+        self._step_begun = time.monotonic()
+        self._step_tokens = 0
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_given: Any) -> Any:
+        took = time.monotonic() - self._step_begun
+        self._pace_s = took if self._pace_s == 0.0 else _PACE * took + (1 - _PACE) * self._pace_s
+        self._tokens += self._step_tokens
+        self._seconds += took
+        self._logged_tokens += self._step_tokens
+        self._logged_seconds += took
+        step = int(state.global_step)
+        control.should_log = step % self._schedule.log_every == 0 or step == self._schedule.total
+        control.should_evaluate = self._schedule.validates_at(step)
+        control.should_save = self._schedule.saves_at(step, since_s=time.monotonic() - self._saved_at)
+        return control
+
+    def on_log(self, args: Any, state: Any, control: Any, **_given: Any) -> None:
+        """Nothing: readings come through `logged`."""
+
+    def _eta_s(self, step: int) -> float:
+        return (self._schedule.total - step) * self._pace_s + self._schedule.validations_after(step) * self._validation_s

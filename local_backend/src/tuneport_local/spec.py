@@ -1,0 +1,80 @@
+"""What a job folder's recipe.json asks of the trainer, as a frozen value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tuneport.errors import RecipeError
+
+Auto = Literal["auto"]
+
+
+@dataclass(frozen=True, slots=True)
+class LoRASpec:
+    """Low-rank adapters. `targets` is 'all-linear' or suffixes of module names; updates are scaled by alpha / rank."""
+
+    rank: int
+    alpha: float
+    dropout: float
+    targets: str | tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingSpec:
+    """Everything a training run depends on. The `…_every` count optimizer steps; `auto` leaves a value to hardware or to time."""
+
+    base: str
+    train_file: Path
+    validation_file: Path | None
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    warmup_ratio: float
+    schedule: str
+    weight_decay: float
+    max_grad_norm: float
+    max_length: int | Auto
+    too_long: Literal["refuse", "drop", "truncate"]
+    lora: LoRASpec
+    seed: int
+    eval_every: int | Auto = "auto"
+    checkpoint_every: int | Auto = "auto"
+    log_every: int = 1
+    device: str = "auto"
+    precision: str = "auto"
+    adapter_precision: str = "auto"
+    gradient_checkpointing: bool | Auto = "auto"
+    trust_remote_code: bool = False
+    client_id: str = ""
+    recipe_fingerprint: str = ""
+    dataset_fingerprint: str = ""
+
+    @classmethod
+    def from_dict(cls, recipe: Mapping[str, Any]) -> TrainingSpec:
+        """From recipe.json. Raises RecipeError naming what is missing."""
+        try:
+            values = dict(recipe["hyperparameters"])
+            lora = dict(values.pop("lora"))
+            targets = lora["targets"]
+            files = recipe["files"]
+            validation = files.get("validation")
+            return cls(
+                base=recipe["base"],
+                train_file=Path(files["train"]),
+                validation_file=Path(validation) if validation else None,
+                lora=LoRASpec(
+                    rank=int(lora["rank"]),
+                    alpha=float(lora["alpha"]),
+                    dropout=float(lora["dropout"]),
+                    targets=targets if isinstance(targets, str) else tuple(targets),
+                ),
+                client_id=recipe.get("client_id") or "",
+                recipe_fingerprint=recipe.get("recipe_fingerprint") or "",
+                dataset_fingerprint=recipe.get("dataset_fingerprint") or "",
+                **values,
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise RecipeError(f"recipe.json does not describe a training run: {error}.", remedy="Submit the job again.") from None

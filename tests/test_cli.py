@@ -1,0 +1,423 @@
+"""The command line as people and scripts use it, over a provider that does not exist."""
+
+from __future__ import annotations
+
+import io
+import json
+import tomllib
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from commands import CHAT_ROWS, Shell
+
+from tuneport import __version__
+from tuneport.testing.cloud import Course
+
+JOB_KEYS = {
+    "uri",
+    "provider",
+    "provider_id",
+    "client_id",
+    "state",
+    "provider_state",
+    "created_at",
+    "last_heard_at",
+    "base",
+    "method",
+    "model",
+    "cost",
+    "error",
+}
+
+
+@pytest.fixture
+def shell(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(tmp_path, capsys)
+
+
+def test_version_prints_the_version(shell: Shell) -> None:
+    assert shell("--version").out == f"tuneport {__version__}\n"
+
+
+def test_help_names_every_command(shell: Shell) -> None:
+    help_text = shell("--help").out
+    for command in ("demo", "providers", "data", "recipe", "quote", "submit", "jobs", "models"):
+        assert f"\n  {command} " in help_text
+
+
+@pytest.mark.parametrize(
+    "words", [("jobs",), ("jobs", "wait"), ("models", "eval"), ("data", "check"), ("recipe", "show"), ("submit",), ("quote",), ("demo",)]
+)
+def test_every_command_has_help(shell: Shell, words: tuple[str, ...]) -> None:
+    run = shell(*words, "--help")
+    assert run.code == 0
+    assert "Usage: tuneport" in run.out
+
+
+def test_a_mistyped_command_suggests_the_right_one_and_exits_2(shell: Shell) -> None:
+    run = shell("sumbit")
+    assert run.code == 2
+    assert "did you mean 'submit'?" in run.err
+
+
+def test_a_mistyped_option_exits_2_and_points_to_the_help(shell: Shell) -> None:
+    run = shell("jobs", "list", "--nonsense")
+    assert run.code == 2
+    assert "See: tuneport jobs list --help" in run.err
+
+
+# submit
+
+
+def test_submit_prints_the_job_and_the_command_that_follows_it(shell: Shell) -> None:
+    run = shell("submit", shell.data(), "--base", "fake-small", "--provider", "fake", "--yes")
+    assert run.code == 0
+    assert "Submitted fake:ftjob-0001" in run.out
+    assert "tuneport jobs wait fake:ftjob-0001" in run.out
+
+
+def test_submit_json_is_a_job_with_the_keys_that_scripts_rely_on(shell: Shell) -> None:
+    run = shell("submit", shell.data(), "--base", "fake-small", "--provider", "fake", "--yes", "--json")
+    job = run.document
+    assert job["schema_version"] == 1
+    assert job.keys() >= JOB_KEYS
+    assert datetime.fromisoformat(job["created_at"]).tzinfo is not None
+
+
+def test_json_is_understood_before_and_after_the_command(shell: Shell) -> None:
+    assert shell("--json", "jobs", "list").document == shell("jobs", "list", "--json").document
+
+
+def test_home_is_understood_after_the_command(shell: Shell, tmp_path: Path) -> None:
+    shell.submitted()
+    assert shell("jobs", "list", "--json", "--home", tmp_path / "another").document["jobs"] == []
+    assert len(shell("jobs", "list", "--json", f"--home={shell.home}").document["jobs"]) == 1
+
+
+def test_dry_run_prints_the_requests_and_sends_nothing(shell: Shell) -> None:
+    run = shell("submit", shell.data(), "--base", "fake-small", "--provider", "fake", "--dry-run", "--json", "--seed", "7")
+    assert run.document["requests"][0]["call"] == "POST /jobs"
+    assert run.document["seed"] == 7
+    assert shell.cloud.log == []
+
+
+def test_flags_win_over_the_recipe_file(shell: Shell) -> None:
+    shell.data()
+    recipe = shell.data(
+        "recipe.toml", 'base = "fake-large"\ntrain = "tickets.jsonl"\nseed = 3\n[method]\nkind = "sft"\nepochs = 1\nbatch_size = 4\n'
+    )
+    run = shell("submit", recipe, "--base", "fake-small", "--epochs", "5", "--rank", "8", "--provider", "fake", "--dry-run", "--json")
+    planned = run.document
+    assert (planned["base"], planned["seed"]) == ("fake-small", 3)
+    assert planned["hyperparameters"]["epochs"] == 5
+    assert planned["hyperparameters"]["batch_size"] == 4
+    assert planned["hyperparameters"]["lora"]["rank"] == 8
+
+
+def test_a_recipe_without_data_takes_them_from_the_flag(shell: Shell) -> None:
+    recipe = shell.data("recipe.yaml", "base: fake-small\n")
+    run = shell("submit", recipe, "--train", shell.data(), "--provider", "fake", "--dry-run", "--json")
+    assert run.document["files"][0]["rows"] == 18
+
+
+def test_the_provider_need_not_be_said_when_the_recipe_names_only_one(shell: Shell) -> None:
+    shell.data()
+    recipe = shell.data("recipe.json", json.dumps({"base": {"fake": "fake-small"}, "train": "tickets.jsonl"}))
+    assert shell("submit", recipe, "--dry-run", "--json").document["provider"] == "fake"
+
+
+def test_spending_money_without_a_terminal_needs_yes(shell: Shell) -> None:
+    run = shell("submit", shell.data(), "--base", "fake-small", "--provider", "fake")
+    assert run.code == 2
+    assert "--yes" in run.err
+    assert "0.18 USD" in run.err
+    assert shell("jobs", "list", "--json").document["jobs"] == []
+
+
+def test_yes_is_not_force(shell: Shell) -> None:
+    first = shell.submitted()
+    run = shell("submit", shell.data(), "--base", "fake-small", "--provider", "fake", "--yes")
+    assert run.code == 2
+    assert first in run.err
+    assert "--force" in run.err
+    assert len(shell.cloud.jobs) == 1
+
+
+def test_force_submits_a_second_job_of_a_running_plan(shell: Shell) -> None:
+    shell.submitted()
+    shell.submitted("--force")
+    assert len(shell.cloud.jobs) == 2
+
+
+def test_a_quote_above_max_cost_is_refused_before_anything_is_sent(shell: Shell) -> None:
+    run = shell("submit", shell.data(), "--base", "fake-small", "--provider", "fake", "--yes", "--max-cost", "0.10")
+    assert run.code == 2
+    assert "0.18 USD" in run.err
+    assert shell.cloud.jobs == {}
+
+
+def test_a_provider_that_sends_no_bill_needs_no_confirmation(shell: Shell) -> None:
+    shell.provider = replace(shell.provider, bills=False)
+    assert shell("submit", shell.data(), "--base", "fake-small", "--provider", "fake").code == 0
+
+
+# jobs
+
+
+def test_jobs_list_is_aligned_plain_text_in_a_pipe(shell: Shell) -> None:
+    shell.submitted()
+    shell.submitted("--seed", "1")
+    lines = shell("jobs", "list").out.splitlines()
+    assert lines[0].split() == ["JOB", "STATE", "BASE", "CREATED", "HEARD", "NOTE"]
+    assert [line.split()[0] for line in lines[1:]] == ["fake:ftjob-0002", "fake:ftjob-0001"]
+    assert len({line.index("fake-small") for line in lines[1:]}) == 1
+    assert not any(character in "".join(lines) for character in "\t\x1b│─━")
+
+
+def test_jobs_list_says_what_it_last_heard_and_asks_only_with_refresh(shell: Shell) -> None:
+    uri = shell.submitted()
+    shell.clock.sleep(3600)
+    assert [job["state"] for job in shell("jobs", "list", "--json").document["jobs"]] == ["validating"]
+    assert [job["state"] for job in shell("jobs", "list", "--json", "--refresh").document["jobs"]] == ["succeeded"]
+    assert shell("jobs", "show", uri, "--json").document["model"] == "fake:fake-small:tuned:ftjob-0001"
+
+
+def test_an_empty_list_says_how_to_begin(shell: Shell) -> None:
+    assert "tuneport demo" in shell("jobs", "list").out
+
+
+def test_jobs_show_asks_the_provider_and_knows_the_cost_as_a_decimal_string(shell: Shell) -> None:
+    uri = shell.finished()
+    job = shell("jobs", "show", uri, "--json").document
+    assert job["state"] == "succeeded"
+    assert job["cost"] == "2.50"
+
+
+def test_a_unique_beginning_names_a_job(shell: Shell) -> None:
+    uri = shell.submitted()
+    assert shell("jobs", "show", "fake:ft", "--json").document["uri"] == uri
+
+
+def test_a_job_of_an_empty_registry_is_found_at_its_provider(shell: Shell, tmp_path: Path) -> None:
+    uri = shell.submitted()
+    assert shell("jobs", "show", uri, "--json", "--home", tmp_path / "elsewhere").document["uri"] == uri
+
+
+def test_events_stream_as_json_lines(shell: Shell) -> None:
+    records = shell("jobs", "events", shell.finished(), "--json").records
+    assert [record["record"] for record in records] == ["event"] * len(records)
+    assert records[-1]["message"] == "now done"
+    later = shell("jobs", "events", records[0]["uri"], "--json", "--after", records[-2]["id"]).records
+    assert [record["message"] for record in later] == ["now done"]
+
+
+def test_metrics_are_one_document_in_order_of_step(shell: Shell) -> None:
+    found = shell("jobs", "metrics", shell.finished(), "--json").document
+    assert [metric["step"] for metric in found["metrics"]] == list(range(1, 11))
+    assert found["metrics"][0]["values"] == {"loss": 2.0}
+
+
+def test_metrics_for_people_have_a_column_each(shell: Shell) -> None:
+    lines = shell("jobs", "metrics", shell.finished()).out.splitlines()
+    assert lines[0].split() == ["step", "loss"]
+    assert lines[1].split() == ["1", "2"]
+
+
+def test_plot_draws_the_loss_in_characters(shell: Shell) -> None:
+    drawn = shell("jobs", "plot", shell.finished())
+    assert drawn.code == 0
+    assert "lowest 0.200 at step 10" in drawn.out
+
+
+def test_plot_writes_a_png(shell: Shell, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    run = shell("jobs", "plot", shell.finished(), "--png", tmp_path / "loss.png")
+    assert run.code == 0
+    assert (tmp_path / "loss.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_cancel_pause_and_resume_say_what_the_job_is_now(shell: Shell) -> None:
+    uri = shell.submitted()
+    shell.clock.sleep(120)
+    assert "paused" in shell("jobs", "pause", uri).out
+    assert "running" in shell("jobs", "resume", uri).out
+    shell("jobs", "cancel", uri)
+    assert shell("jobs", "wait", uri).code == 1
+
+
+def test_cancelling_several_jobs_goes_on_after_a_refusal(shell: Shell) -> None:
+    done = shell.finished()
+    live = shell.submitted("--seed", "1")
+    run = shell("jobs", "cancel", done, live, "--json")
+    assert run.code == 2
+    assert "already succeeded" in run.err
+    assert [job["uri"] for job in run.document["jobs"]] == [live]
+
+
+def test_sync_reports_each_live_job(shell: Shell) -> None:
+    uri = shell.submitted()
+    shell.clock.sleep(3600)
+    results = shell("jobs", "sync", "--json").document["results"]
+    assert [(result["kind"], result["job"]["uri"], result["job"]["state"]) for result in results] == [("updated", uri, "succeeded")]
+
+
+def test_sync_all_records_jobs_of_others(shell: Shell) -> None:
+    uri = shell.submitted()
+    body = shell.cloud.jobs[uri.removeprefix("fake:")].body
+    shell.cloud.add_foreign_job({**body, "metadata": {}})
+    kinds = [result["kind"] for result in shell("jobs", "sync", "fake", "--all", "--json").document["results"]]
+    assert kinds == ["updated", "foreign"]
+
+
+# models
+
+
+def test_models_list_and_show_name_the_job_that_made_them(shell: Shell) -> None:
+    uri = shell.finished()
+    (model,) = shell("models", "list", "--json", "--provider", "fake").document["models"]
+    assert model["job_uri"] == uri
+    assert shell("models", "show", uri, "--json").document["uri"] == model["uri"]
+    assert shell("models", "show", model["uri"], "--json").document["job_uri"] == uri
+
+
+def test_chat_answers_a_question_given_as_an_argument(shell: Shell) -> None:
+    run = shell("models", "chat", shell.finished(), "where is it")
+    assert (run.code, run.out) == (0, "where is it\n")
+
+
+def test_chat_answers_a_question_from_standard_input(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = shell.finished()
+    monkeypatch.setattr("sys.stdin", io.StringIO("one two three\n"))
+    assert shell("models", "chat", uri, "--json").document["answer"] == "one two three"
+
+
+def test_the_words_of_a_question_after_two_dashes_are_no_options(shell: Shell) -> None:
+    assert shell("models", "chat", shell.finished(), "--", "--json").out == "--json\n"
+
+
+def test_eval_compares_with_the_base_and_gives_the_documented_shape(shell: Shell) -> None:
+    uri = shell.finished()
+    run = shell("models", "eval", uri, shell.data(), "--against", "base", "--against", "base+labels", "--limit", "6", "--json")
+    found = run.document
+    assert run.code == 0
+    assert found["rows"] == 6
+    assert found["metrics"]["exact_match"] == 0.0
+    assert found["against"]["name"] == "base"
+    assert len(found["difference"]["interval"]) == 2
+    assert [one["against"]["name"] for one in found["comparisons"]] == ["base", "base+labels"]
+
+
+def test_eval_for_people_shows_intervals_and_a_verdict(shell: Shell) -> None:
+    run = shell("models", "eval", shell.finished(), shell.data(), "--against", "base", "--answers", "2")
+    assert "95% interval" in run.out
+    assert "tuned is within the noise of base" in run.out
+
+
+# data, recipes, quotes, providers
+
+
+def test_data_check_is_ok_or_exits_1_with_every_finding(shell: Shell) -> None:
+    assert shell("data", "check", shell.data()).code == 0
+    damaged = CHAT_ROWS + "{broken\n" + json.dumps({"messages": [{"role": "user", "content": "hello"}]}) + "\n"
+    run = shell("data", "check", shell.data("damaged.jsonl", damaged), "--json")
+    assert run.code == 1
+    assert run.document["ok"] is False
+    errors = [finding for finding in run.document["findings"] if finding["severity"] == "error"]
+    assert [finding["line"] for finding in errors] == [19, 20]
+    assert set(errors[0]) == {"line", "rule", "severity", "message", "remedy"}
+
+
+def test_data_check_finds_test_rows_that_were_trained_on(shell: Shell) -> None:
+    test = shell.data("test.jsonl", CHAT_ROWS.splitlines()[0] + "\n")
+    run = shell("data", "check", test, "--train", shell.data())
+    assert "asks the same as line 1 of tickets.jsonl" in run.out
+
+
+def test_convert_reads_named_columns_and_refuses_to_overwrite(shell: Shell, tmp_path: Path) -> None:
+    table = shell.data("faq.csv", "q,a\nwhere?,here\nwhen?,now\n")
+    words = ("data", "convert", table, tmp_path / "faq.jsonl", "--column", "prompt=q", "--column", "completion=a")
+    assert shell(*words).code == 0
+    written = (tmp_path / "faq.jsonl").read_text()
+    assert len(written.splitlines()) == 2
+    refused = shell(*words)
+    assert refused.code == 2
+    assert "already there" in refused.err
+    assert shell(*words, "--overwrite").code == 0
+    assert (tmp_path / "faq.jsonl").read_text() == written
+
+
+def test_split_writes_two_files_that_hold_every_row_once(shell: Shell, tmp_path: Path) -> None:
+    run = shell("data", "split", shell.data(), "--test", "6", "--json")
+    assert (run.document["train"]["rows"], run.document["test"]["rows"]) == (12, 6)
+    rows = [line for name in ("tickets-train.jsonl", "tickets-test.jsonl") for line in (tmp_path / name).read_text().splitlines()]
+    assert sorted(json.loads(row)["messages"][0]["content"] for row in rows) == sorted(f"message number {n}" for n in range(18))
+
+
+def test_stats_count_rows_turns_characters_and_labels(shell: Shell) -> None:
+    found = shell("data", "stats", shell.data(), "--json").document
+    assert found["rows"] == 18
+    assert found["turns"]["median"] == 2
+    assert found["characters_answered"]["total"] == 6 * len("refund" + "delivery" + "login")
+    assert found["labels"] == {"delivery": 6, "login": 6, "refund": 6}
+
+
+def test_recipe_show_fills_in_the_defaults_as_toml(shell: Shell) -> None:
+    shell.data()
+    recipe = shell.data("recipe.toml", 'base = "fake-small"\ntrain = "tickets.jsonl"\n')
+    assert tomllib.loads(shell("recipe", "show", recipe).out)["method"]["lora"]["rank"] == 16
+
+
+def test_recipe_check_reads_the_data_as_well(shell: Shell) -> None:
+    shell.data()
+    recipe = shell.data("recipe.toml", 'base = "fake-small"\ntrain = "tickets.jsonl"\n')
+    assert shell("recipe", "check", recipe, "--json").document["rows"] == {"train": 18}
+    shell.data(text="{}\n")
+    assert shell("recipe", "check", recipe).code == 2
+
+
+def test_recipe_schema_is_a_json_schema(shell: Shell) -> None:
+    assert "train" in shell("recipe", "schema").document["required"]
+
+
+def test_quote_has_every_line_with_price_date_and_source(shell: Shell) -> None:
+    run = shell("quote", shell.data(), "--base", "fake-small", "--provider", "fake", "--json")
+    (quote,) = run.document["quotes"]
+    assert (quote["provider"], quote["total_usd"], quote["availability"]) == ("fake", "0.18", "available")
+    (line,) = quote["lines"]
+    expected = {"item": "training", "amount": "18", "unit": "row", "price_usd": "0.01", "cost_usd": "0.18", "as_of": "2026-03-01"}
+    assert expected.items() <= line.items()
+    assert {"source", "confidence"} <= line.keys()
+
+
+def test_quote_for_people_is_a_table(shell: Shell) -> None:
+    run = shell("quote", shell.data(), "--base", "fake-small", "--provider", "fake")
+    assert ["fake", "fake-small", "0.18", "available"] in [line.split() for line in run.out.splitlines()]
+
+
+def test_a_provider_that_cannot_train_the_model_says_so_in_its_row(shell: Shell) -> None:
+    run = shell("quote", shell.data(), "--base", "unheard-of", "--provider", "fake", "--json")
+    (quote,) = run.document["quotes"]
+    assert run.code == 1
+    assert quote["total_usd"] is None or quote["lines"] == []
+    assert "unheard-of" in quote["availability"]
+
+
+def test_providers_are_listed_and_checked_with_what_they_can_do(shell: Shell) -> None:
+    assert "fake" in [info["name"] for info in shell("providers", "--json").document["providers"]]
+    (checked,) = shell("providers", "check", "fake", "--json").document["providers"]
+    assert checked["ok"] is True
+    assert checked["capabilities"]["download"] == {
+        "supported": False,
+        "reason": "this cloud keeps the weights to itself",
+        "whose": "vendor",
+    }
+    assert [base["id"] for base in checked["bases"]] == ["fake-small", "fake-large"]
+
+
+def test_a_job_that_fails_remotely_exits_1_with_the_vendors_reason(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    shell = Shell(tmp_path, capsys, course=lambda number: Course(ends="error"))
+    run = shell("jobs", "wait", shell.submitted())
+    assert run.code == 1
+    assert "loss became NaN at step 3" in run.out
