@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -82,13 +83,15 @@ def stopwatch() -> Any:
 
 
 def run_task(task: Task) -> dict[str, Any]:
-    """Trains once; seconds in the loop, real tokens, losses."""
+    """Trains once; seconds in the loop, real tokens, the process's largest resident size, losses."""
     watch, train = stopwatch(), rows(task.rows)
     tokens = _real_tokens(task.model, train) * task.epochs
     details = (_train_tuneport if task.who == "tuneport" else _train_trl)(task, train)
     if not watch.seconds:
         raise RuntimeError(f"{task.name}: the training loop was not seen by the stopwatch callback")
-    return {"seconds": watch.seconds, "tokens": tokens, "tokens_per_second": tokens / watch.seconds, "losses": watch.losses, **details}
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
+    speed = tokens / watch.seconds
+    return {"seconds": watch.seconds, "tokens": tokens, "tokens_per_second": speed, "peak_mb": peak_mb, "losses": watch.losses, **details}
 
 
 def _real_tokens(model: str, train: list[dict[str, Any]]) -> int:
@@ -112,11 +115,12 @@ def _train_tuneport(task: Task, train: list[dict[str, Any]]) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder) / "rows.jsonl"
         data.write_text("".join(json.dumps(row) + "\n" for row in train), encoding="utf-8")
-        recipe = {"base": BASE, "method": "sft", "recipe": {}, "hyperparameters": values, "client_id": "speed", "home": task.home}
+        recipe = {"base": task.model, "method": "sft", "recipe": {}, "hyperparameters": values, "client_id": "speed", "home": task.home}
         job, _ = Jobs(Path(folder)).make("speed", recipe, {"train": data})
         job.phase(JobState.STARTING)
         training.train(job, spec=training.TrainingSpec.from_dict(job.recipe()), home=Path(task.home))
-        return {"hardware": job.run().get("hardware")}
+        losses = [metric.values["loss"] for metric in job.metrics() if "loss" in metric.values]
+        return {"losses": losses, "hardware": job.run().get("hardware")}
 
 
 def _train_trl(task: Task, train: list[dict[str, Any]]) -> dict[str, Any]:
@@ -175,7 +179,7 @@ def start(task: Task) -> dict[str, Any]:
         raise RuntimeError(f"{task.name} failed:\n{done.stderr[-3000:]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     speed, seconds, loss = found["tokens_per_second"], found["seconds"], found["losses"][-1]
-    print(f"{task.name:45} {speed:8.1f} tokens/s  {seconds:6.1f} s  last loss {loss:.3f}", flush=True)
+    print(f"{task.name:45} {speed:8.1f} tokens/s  {seconds:6.1f} s  {found['peak_mb']:6.0f} MB  last loss {loss:.3f}", flush=True)
     return found
 
 

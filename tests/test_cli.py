@@ -13,7 +13,11 @@ import pytest
 from commands import CHAT_ROWS, Shell
 
 from tuneport import __version__
+from tuneport.errors import Unreachable
+from tuneport.quote import Quote
+from tuneport.recipe import Recipe
 from tuneport.testing.cloud import Course
+from tuneport.testing.fake import FakeTrainer
 
 JOB_KEYS = {
     "uri",
@@ -396,12 +400,26 @@ def test_quote_for_people_is_a_table(shell: Shell) -> None:
     assert ["fake", "fake-small", "0.18", "available"] in [line.split() for line in run.out.splitlines()]
 
 
-def test_a_provider_that_cannot_train_the_model_says_so_in_its_row(shell: Shell) -> None:
-    run = shell("quote", shell.data(), "--base", "unheard-of", "--provider", "fake", "--json")
+def test_a_provider_that_cannot_quote_says_why_in_its_row_and_has_no_total(shell: Shell) -> None:
+    shell.data()
+    recipe = shell.data("recipe.toml", 'base = {elsewhere = "some-model"}\ntrain = "tickets.jsonl"\n')
+    run = shell("quote", recipe, "--provider", "fake", "--json")
     (quote,) = run.document["quotes"]
     assert run.code == 1
-    assert quote["total_usd"] is None or quote["lines"] == []
-    assert "unheard-of" in quote["availability"]
+    assert quote["total_usd"] is None
+    assert "no base model for 'fake'" in quote["availability"]
+
+
+def test_a_cost_that_is_not_known_cannot_be_kept_under_a_limit(shell: Shell) -> None:
+    class Silent(FakeTrainer):
+        def estimate(self, recipe: Recipe) -> Quote:
+            raise Unreachable("the price list does not answer.")
+
+    shell.provider = replace(shell.provider, open_trainer=lambda settings: Silent(shell.cloud, names="provider", name=settings.name))
+    run = shell("submit", shell.data(), "--base", "fake-small", "--provider", "fake", "--yes", "--max-cost", "5")
+    assert run.code == 2
+    assert "is not known" in run.err
+    assert shell.cloud.jobs == {}
 
 
 def test_providers_are_listed_and_checked_with_what_they_can_do(shell: Shell) -> None:

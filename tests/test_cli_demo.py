@@ -1,4 +1,4 @@
-"""The demo's way through the main job, over a provider that does not exist: what it says, what it leaves, and how it meets an earlier run."""
+"""The demo, over a provider that does not exist: what it says, what it leaves, and how it meets an earlier run."""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def test_a_job_trains_while_another_waits_and_both_succeed_with_one_reading_a_st
 def test_a_job_killed_in_training_is_paused_and_resumes_to_the_end(
     trainer: LocalTrainer, submit: Callable[..., str], tmp_path: Path
 ) -> None:
-    job_id = submit(epochs=100)
+    job_id = submit(epochs=40, checkpoint_every=5)
     until(at_step(trainer, job_id, 10), within_s=STARTUP_S)
     kill(tmp_path, job_id)
     lost = seen(trainer, job_id)
@@ -87,13 +87,13 @@ def test_a_job_killed_in_training_is_paused_and_resumes_to_the_end(
     assert "worker_lost" in lost.detail
     assert trainer.resume(job_id).attempt == 2
     until(in_state(trainer, job_id, JobState.SUCCEEDED), within_s=STARTUP_S)
-    assert [metric.step for metric in trainer.metrics(job_id)] == list(range(1, 301))
+    assert [metric.step for metric in trainer.metrics(job_id)] == list(range(1, 121))
 
 
 def test_a_job_killed_before_its_first_checkpoint_fails_with_the_reason(
     trainer: LocalTrainer, submit: Callable[..., str], tmp_path: Path
 ) -> None:
-    job_id = submit(epochs=100, checkpoint_every=1000)
+    job_id = submit(epochs=40, checkpoint_every=1000)
     until(in_state(trainer, job_id, JobState.STARTING), within_s=STARTUP_S)
     kill(tmp_path, job_id)
     lost = seen(trainer, job_id)
@@ -113,7 +113,7 @@ def test_a_job_killed_between_its_adapter_and_its_last_word_has_succeeded(
 
 
 def test_a_training_job_pauses_with_a_checkpoint_and_goes_on_from_it(trainer: LocalTrainer, submit: Callable[..., str]) -> None:
-    job_id = submit(epochs=100, checkpoint_every=1000)
+    job_id = submit(epochs=40, checkpoint_every=1000)
     until(at_step(trainer, job_id, 5), within_s=STARTUP_S)
     assert trainer.pause(job_id).state is JobState.PAUSING
     until(in_state(trainer, job_id, JobState.PAUSED))
@@ -122,14 +122,14 @@ def test_a_training_job_pauses_with_a_checkpoint_and_goes_on_from_it(trainer: Lo
     until(in_state(trainer, job_id, JobState.SUCCEEDED), within_s=STARTUP_S)
     after = [metric.values["loss"] for metric in trainer.metrics(job_id)]
     assert after[: len(before)] == before
-    assert len(after) == 300
+    assert len(after) == 120
 
 
 @pytest.mark.parametrize("phase", [JobState.STARTING, JobState.RUNNING])
 def test_a_cancel_ends_a_job_within_ten_seconds(
     trainer: LocalTrainer, submit: Callable[..., str], tmp_path: Path, phase: JobState
 ) -> None:
-    job_id = submit(epochs=100)
+    job_id = submit(epochs=40, checkpoint_every=5)
     until(in_state(trainer, job_id, phase), within_s=STARTUP_S)
     worker = worker_of(tmp_path, job_id)
     asked = time.monotonic()
@@ -140,7 +140,7 @@ def test_a_cancel_ends_a_job_within_ten_seconds(
 
 
 def test_a_worker_ended_by_the_system_leaves_a_paused_job(trainer: LocalTrainer, submit: Callable[..., str], tmp_path: Path) -> None:
-    job_id = submit(epochs=100)
+    job_id = submit(epochs=40, checkpoint_every=5)
     until(at_step(trainer, job_id, 5), within_s=STARTUP_S)
     worker_of(tmp_path, job_id).terminate()
     until(in_state(trainer, job_id, JobState.PAUSED))

@@ -27,8 +27,8 @@ def until(condition: Callable[[], object], *, within_s: float = 10.0) -> None:
 
 
 def open_trainer(home: Path) -> LocalTrainer:
-    """The trainer of a home whose quotes do not measure this machine."""
-    trainer = provider.open_trainer(ProviderSettings("local", home, profile={"calibrate": False}))
+    """The trainer of a home whose quotes do not measure this machine, and whose workers leave the other cores alone."""
+    trainer = provider.open_trainer(ProviderSettings("local", home, environ={"OMP_NUM_THREADS": "1"}, profile={"calibrate": False}))
     assert isinstance(trainer, LocalTrainer)
     return trainer
 

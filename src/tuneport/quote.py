@@ -41,6 +41,6 @@ class Quote:
 
     @property
     def total_usd(self) -> Decimal | None:
-        """The sum of the lines in USD, or None when one of them is unknown."""
+        """The sum of the lines in USD, or None when one of them is unknown or there is none."""
         costs = [line.cost_usd for line in self.lines]
-        return None if any(cost is None for cost in costs) else sum((c for c in costs if c is not None), Decimal(0))
+        return None if not costs or any(cost is None for cost in costs) else sum((c for c in costs if c is not None), Decimal(0))

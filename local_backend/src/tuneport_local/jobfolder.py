@@ -119,7 +119,7 @@ class JobFolder:
         status = self.status()
         if status.state.terminal:
             return status
-        begun = state in (JobState.STARTING, JobState.RUNNING)
+        begun = state in (JobState.VALIDATING, JobState.STARTING, JobState.RUNNING)
         return self.write_status(
             replace(
                 status,

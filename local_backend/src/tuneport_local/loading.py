@@ -57,14 +57,14 @@ def _cannot_load(folder: Path, error: Exception) -> UnknownModel:
 
 
 def load_adapter(model: Any, adapter: Path, *, device: str) -> Any:
-    """`model` with the adapter on it, not merged. Raises UnknownModel when the folder holds none that fits."""
+    """`model` with the adapter on it, not merged, in the precision of the model. Raises UnknownModel when the folder holds none that fits."""
     from peft import PeftModel
 
     if not (adapter / "adapter_model.safetensors").is_file():
         raise UnknownModel(f"{adapter} holds no adapter_model.safetensors.", remedy="Name a finished job, or a folder with a PEFT adapter.")
     try:
         with quiet():
-            return PeftModel.from_pretrained(model, str(adapter), is_trainable=False, torch_device=device).eval()
+            return PeftModel.from_pretrained(model, str(adapter), torch_device=device, autocast_adapter_dtype=False).to(model.dtype).eval()
     except _LOAD_ERRORS as error:
         raise UnknownModel(f"the adapter in {adapter} does not fit its base: {_first_line(error)}") from None
 

@@ -69,6 +69,7 @@ class Run(TrainerCallback):  # type: ignore[misc]
         self._saved_step = start.step
         self.eval_losses: list[tuple[int, float]] = []
         self.last: Mapping[str, float] = {}
+        self.paused = False
 
     @property
     def progress_tokens(self) -> int:
@@ -116,7 +117,7 @@ class Run(TrainerCallback):  # type: ignore[misc]
             epoch=float(trainer.state.epoch or 0.0),
             tokens=self._tokens,
             seconds=round(self._seconds, 3),
-            evaluation_due=evaluation_due,
+            evaluation_due=evaluation_due or (self.paused and self._schedule.validates_at(step)),
         )
         written: Checkpoint = checkpoints.write_checkpoint(self._job.checkpoints, progress=progress, save=trainer.save_parts)
         self._saved_at, self._saved_step = time.monotonic(), step
@@ -144,13 +145,12 @@ class Run(TrainerCallback):  # type: ignore[misc]
         self._logged_tokens += self._step_tokens
         self._logged_seconds += took
         step = int(state.global_step)
-        control.should_log = step % self._schedule.log_every == 0 or step == self._schedule.total
-        control.should_evaluate = self._schedule.validates_at(step)
-        control.should_save = self._schedule.saves_at(step, since_s=time.monotonic() - self._saved_at)
+        self.paused = step < self._schedule.total and self._job.wish() == "pause"
+        control.should_log = self.paused or step % self._schedule.log_every == 0 or step == self._schedule.total
+        control.should_evaluate = self._schedule.validates_at(step) and not self.paused
+        control.should_save = self.paused or self._schedule.saves_at(step, since_s=time.monotonic() - self._saved_at)
+        control.should_training_stop = self.paused or control.should_training_stop
         return control
-
-    def on_log(self, args: Any, state: Any, control: Any, **_given: Any) -> None:
-        """Nothing: readings come through `logged`."""
 
     def _eta_s(self, step: int) -> float:
         return (self._schedule.total - step) * self._pace_s + self._schedule.validations_after(step) * self._validation_s

@@ -41,6 +41,9 @@ class Watcher(Protocol):
     def look(self) -> None:
         """Called before every part of a batch. Raises Stopped when the training shall end."""
 
+    def look_in_validation(self) -> None:
+        """The same before every batch of a validation."""
+
     def logged(self, step: int, values: dict[str, float]) -> None: ...
 
     def counted(self, tokens: int) -> None: ...
@@ -132,9 +135,10 @@ class PortTrainer(SFTTrainer):  # type: ignore[misc]
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> dict[str, float]:
         """The mean loss per learned token over the validation rows. A pause in the middle leaves a checkpoint that says so."""
+        self.control.should_evaluate = False
         begun = time.monotonic()
         try:
-            loss = self._validation_loss(self._validation.batches)
+            loss = self._validation_loss(self._validation)
         except Stopped as stopped:
             if stopped.wish == "pause":
                 self._watcher.save(self, evaluation_due=True)
@@ -147,7 +151,7 @@ class PortTrainer(SFTTrainer):  # type: ignore[misc]
         total, tokens = 0.0, 0
         with torch.no_grad():
             for batch in batches:
-                self._watcher.look()
+                self._watcher.look_in_validation()
                 part, count = self.loss_sum(self.model, self._prepare_inputs(batch))
                 total, tokens = total + float(part), tokens + count
         self.model.train()
@@ -155,6 +159,7 @@ class PortTrainer(SFTTrainer):  # type: ignore[misc]
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
         """To the job. The summary that Trainer logs at the end has no step's loss and is not a reading."""
+        self.control.should_log = False
         if "loss" in logs:
             self._watcher.logged(self.state.global_step, {**logs, "epoch": float(self.state.epoch or 0.0)})
 

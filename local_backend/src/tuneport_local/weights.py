@@ -60,6 +60,11 @@ def catalogue() -> tuple[BaseModel, ...]:
     return _CATALOGUE
 
 
+def published_name(model_id: str) -> str:
+    """The name under which others know a base: its repository on the hub, else the id itself. Adapters name their base by it."""
+    return embedded.REPOSITORY if model_id == embedded.MODEL_ID else model_id
+
+
 def resolve(model_id: str, *, home: Path) -> BaseWeights:
     """Where `model_id` would be loaded from now. Reads and fetches no weights.
 

@@ -118,7 +118,7 @@ def _train_watched(folder: JobFolder) -> Outcome:
 
 
 def _train(folder: JobFolder) -> Outcome:
-    folder.phase(JobState.STARTING, "loading libraries")
+    folder.phase(JobState.VALIDATING, "loading libraries")
     from tuneport_local.training import TrainingSpec, train
 
     recipe = folder.recipe()

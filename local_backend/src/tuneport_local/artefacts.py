@@ -1,0 +1,169 @@
+"""What a finished job leaves: a PEFT adapter with its model card, and run.json. The adapter gets its name last, whole."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from tuneport.errors import ConfigError
+from tuneport.files import write_text
+from tuneport_local.hardware import Hardware
+from tuneport_local.spec import TrainingSpec
+from tuneport_local.throughput import hardware_of
+
+_LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "tokenizers")
+_LICENCES = {"smollm2-135m-instruct": "apache-2.0"}
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of a run when it ends. Seconds and tokens count all attempts; `begun` is when this one began (epoch seconds)."""
+
+    spec: TrainingSpec
+    base_note: str
+    base_name: str
+    rows: int
+    tokens_per_epoch: int
+    learned_tokens_per_epoch: int
+    validation_rows: int
+    hardware: Hardware
+    last: dict[str, float]
+    eval_losses: tuple[tuple[int, float], ...]
+    tokens: int
+    training_s: float
+    begun: float
+
+
+def versions() -> dict[str, str]:
+    """The versions that results depend on."""
+    found = {"python": platform.python_version()}
+    for name in _LIBRARIES:
+        found[name] = importlib.metadata.version(name)
+    return found
+
+
+def complete(folder: Path) -> bool:
+    """Whether the job has its adapter already."""
+    return (folder / "adapter" / "adapter_model.safetensors").is_file() and (folder / "run.json").is_file()
+
+
+def publish(folder: Path, model: Any, *, facts: Facts) -> Path:
+    """Writes run.json and `adapter/` into the job's folder. Raises ConfigError when the disk does not take them."""
+    part, target = folder / "adapter.part", folder / "adapter"
+    document = json.dumps(_run(facts), indent=1, default=str) + "\n"
+    try:
+        shutil.rmtree(part, ignore_errors=True)
+        model.save_pretrained(part)
+        (part / "README.md").write_text(_card(facts), encoding="utf-8")
+        (part / "run.json").write_text(document, encoding="utf-8")
+        for path in part.iterdir():
+            path.chmod(0o644)
+        write_text(folder / "run.json", document)
+        shutil.rmtree(target, ignore_errors=True)
+        os.replace(part, target)
+    except OSError as error:
+        raise ConfigError(f"the adapter could not be written to {folder}: {error.strerror or error}.", remedy="Free some space there.") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    return target
+
+
+def _run(facts: Facts) -> dict[str, Any]:
+    ended = datetime.now(UTC)
+    return {
+        "recipe": asdict(facts.spec),
+        "base": {"id": facts.spec.base, "name": facts.base_name, "weights": facts.base_note},
+        "recipe_fingerprint": facts.spec.recipe_fingerprint,
+        "dataset_fingerprint": facts.spec.dataset_fingerprint,
+        "data": {
+            "rows": facts.rows,
+            "tokens_per_epoch": facts.tokens_per_epoch,
+            "learned_tokens_per_epoch": facts.learned_tokens_per_epoch,
+            "validation_rows": facts.validation_rows,
+        },
+        "metrics": _metrics(facts),
+        "hardware": {
+            "name": hardware_of(facts.hardware.device),
+            "device": facts.hardware.device,
+            "precision": facts.hardware.precision,
+            "adapter_precision": facts.hardware.adapter_precision,
+            "choices": list(facts.hardware.reasons),
+            "peak_memory_bytes": _peak_memory_bytes(facts.hardware.device),
+        },
+        "versions": versions(),
+        "started_at": datetime.fromtimestamp(facts.begun, UTC).isoformat(),
+        "finished_at": ended.isoformat(),
+        "training_s": round(facts.training_s, 1),
+    }
+
+
+def _metrics(facts: Facts) -> dict[str, Any]:
+    rate = facts.tokens / facts.training_s if facts.training_s else 0.0
+    found: dict[str, Any] = {"loss": facts.last.get("loss"), "tokens": facts.tokens, "tokens_per_second": round(rate, 1)}
+    if facts.eval_losses:
+        found["eval_loss"] = facts.eval_losses[-1][1]
+        found["eval_losses"] = [{"step": step, "loss": loss} for step, loss in facts.eval_losses]
+    return found
+
+
+def _peak_memory_bytes(device: str) -> int:
+    """The most this process had in use: of the GPU's memory where it trained on one, else of the machine's."""
+    if device.startswith("cuda"):
+        import torch
+
+        return int(torch.cuda.max_memory_allocated(device))
+    import resource
+    import sys
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _card(facts: Facts) -> str:
+    spec, metrics = facts.spec, _metrics(facts)
+    licence = _LICENCES.get(spec.base)
+    front = ["---", f"base_model: {facts.base_name}", "library_name: peft", *([f"license: {licence}"] if licence else []), "tags: [lora, sft]", "---"]
+    validated = f"\n| validation loss | {metrics['eval_loss']:.4f} |" if "eval_loss" in metrics else ""
+    note = licence_note(licence)
+    return "\n".join(front) + f"""
+
+# A LoRA adapter for {facts.base_name}
+
+Trained with Tuneport on {datetime.now(UTC).date().isoformat()}: supervised, with loss on the assistant's turns only.
+Base weights: {facts.base_note}.
+
+| | |
+|---|---|
+| data | {facts.rows} rows, {facts.tokens_per_epoch} tokens, {facts.learned_tokens_per_epoch} of them learned |
+| data fingerprint | `{spec.dataset_fingerprint or "not recorded"}` |
+| epochs, batch size | {spec.epochs}, {spec.batch_size} |
+| learning rate | {spec.learning_rate:g}, {spec.schedule}, warm-up {spec.warmup_ratio:g} |
+| LoRA | rank {spec.lora.rank}, alpha {spec.lora.alpha:g}, dropout {spec.lora.dropout:g}, {_targets(spec)} |
+| seed | {spec.seed} |
+| precision | base {facts.hardware.precision}, adapters {facts.hardware.adapter_precision} |
+| training loss of the last step | {_shown(metrics["loss"])} |{validated}
+
+{note} Everything that decides the result is in `run.json`.
+"""
+
+
+def licence_note(licence: str | None) -> str:
+    """What the card says of the adapter's licence."""
+    if licence:
+        return f"The base is under {licence}; check that your data allow the use you have in mind."
+    return "The licence of the base applies to this adapter; check it and that your data allow the use you have in mind."
+
+
+def _targets(spec: TrainingSpec) -> str:
+    return spec.lora.targets if isinstance(spec.lora.targets, str) else ", ".join(spec.lora.targets)
+
+
+def _shown(loss: float | None) -> str:
+    return "not recorded" if loss is None else f"{loss:.4f}"

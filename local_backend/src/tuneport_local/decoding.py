@@ -1,0 +1,117 @@
+"""The decoding loop: a batch of prompts in, tokens out step by step. What the prompts have in common is computed once.
+
+Prompts are padded on the left, behind their common beginning; rows that have ended leave the batch.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+
+from tuneport.provider import Generation
+
+_WORTH_SHARING = 8
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The common beginning of some prompts, and what the model remembers of it. `cache` is None while `length` is 0."""
+
+    length: int
+    cache: Any
+
+
+def shared_beginning(model: Any, prompts: Sequence[Sequence[int]]) -> Shared:
+    """Runs what all prompts begin with through the model once, if it is worth it. At least one token of each is left over."""
+    length = common_length(prompts)
+    if len(prompts) < 2 or length < _WORTH_SHARING:
+        return Shared(0, None)
+    ids = torch.tensor([list(prompts[0][:length])], device=_device(model))
+    with torch.inference_mode():
+        return Shared(length, model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values)
+
+
+def common_length(prompts: Sequence[Sequence[int]]) -> int:
+    """How many tokens all prompts share from the start, but less than the shortest has."""
+    if not prompts:
+        return 0
+    least, most = min(prompts), max(prompts)
+    shortest = min(len(prompt) for prompt in prompts) - 1
+    pairs = zip(least[:shortest], most[:shortest], strict=False)
+    return next((place for place, (one, other) in enumerate(pairs) if one != other), min(shortest, len(least), len(most)))
+
+
+def decode(
+    model: Any, prompts: Sequence[Sequence[int]], *, shared: Shared, generation: Generation, seeds: Sequence[int], ends: frozenset[int]
+) -> Iterator[list[tuple[int, int]]]:
+    """Yields, step by step, (row, token) for every row that goes on; an end token is yielded and ends its row.
+
+    The consumer ends other rows by sending their numbers with `send`. `seeds`: one per row, used when the temperature is above 0.
+    """
+    pick = _Picker(generation, seeds)
+    cache, ids, mask = _start(model, prompts, shared)
+    alive = list(range(len(prompts)))
+    places = shared.length + mask.cumsum(1) - 1
+    everything = torch.cat([mask.new_ones(len(prompts), shared.length), mask], 1)
+    places = places.clamp(min=0)
+    for _ in range(generation.max_tokens):
+        with torch.inference_mode():
+            answer = model(
+                input_ids=ids, attention_mask=everything, position_ids=places, past_key_values=cache, use_cache=True, logits_to_keep=1
+            )
+        tokens = pick(answer.logits[:, -1].float(), alive)
+        cache = answer.past_key_values
+        stopped = yield list(zip(alive, tokens, strict=True))
+        kept = [spot for spot, (row, token) in enumerate(zip(alive, tokens, strict=True)) if token not in ends and row not in (stopped or ())]
+        if not kept:
+            return
+        ids = torch.tensor([[tokens[spot]] for spot in kept], device=ids.device)
+        places = places[kept, -1:] + 1
+        everything = torch.cat([everything[kept], everything.new_ones(len(kept), 1)], 1)
+        if len(kept) < len(alive):
+            cache.batch_select_indices(torch.tensor(kept, device=ids.device))
+            alive = [alive[spot] for spot in kept]
+
+
+class _Picker:
+    """Greedy at temperature 0; else each row draws from its own stream, so that an answer does not depend on its neighbours."""
+
+    def __init__(self, generation: Generation, seeds: Sequence[int]) -> None:
+        self._temperature = generation.temperature
+        self._top_p = generation.top_p
+        self._streams = [torch.Generator().manual_seed(seed) for seed in seeds] if generation.temperature > 0 else []
+
+    def __call__(self, logits: Any, rows: Sequence[int]) -> list[int]:
+        """logits: (rows, vocabulary) -> one token each."""
+        if self._temperature <= 0:
+            return [int(token) for token in logits.argmax(-1).tolist()]
+        chances, tokens = (logits / self._temperature).softmax(-1).sort(-1, descending=True)
+        before = chances.cumsum(-1) - chances
+        chances = chances.masked_fill(before >= self._top_p, 0.0)
+        drawn = torch.stack([torch.rand(1, generator=self._streams[row]) for row in rows]).to(chances.device)
+        spots = (chances.cumsum(-1) < drawn * chances.sum(-1, keepdim=True)).sum(-1, keepdim=True).clamp(max=chances.shape[-1] - 1)
+        return [int(token) for token in tokens.gather(-1, spots).flatten().tolist()]
+
+
+def _start(model: Any, prompts: Sequence[Sequence[int]], shared: Shared) -> tuple[Any, Any, Any]:
+    """The cache, the rest of each prompt padded on the left, and its mask; both (rows, longest rest)."""
+    from transformers import DynamicCache
+
+    rests = [list(prompt[shared.length :]) for prompt in prompts]
+    longest = max(len(rest) for rest in rests)
+    device = _device(model)
+    ids = torch.tensor([[0] * (longest - len(rest)) + rest for rest in rests], device=device)
+    mask = torch.tensor([[0] * (longest - len(rest)) + [1] * len(rest) for rest in rests], device=device)
+    if shared.cache is None:
+        return DynamicCache(config=model.config), ids, mask
+    cache = copy.deepcopy(shared.cache)
+    cache.batch_repeat_interleave(len(prompts))
+    return cache, ids, mask
+
+
+def _device(model: Any) -> Any:
+    return next(model.parameters()).device

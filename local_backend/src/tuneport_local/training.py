@@ -1,0 +1,224 @@
+"""Training one job, from its folder to its adapter. Resumes by itself from the newest complete checkpoint.
+
+validating (the rows) -> starting (the model) -> running (the steps) -> finalizing (the adapter, its card, run.json)
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from tuneport.dataset import Dataset
+from tuneport.errors import RecipeError
+from tuneport.job import JobState
+from tuneport_local import artefacts, hardware, weights
+from tuneport_local.checkpoints import Checkpoint, Progress, newest_checkpoint
+from tuneport_local.hardware import Fit, Hardware
+from tuneport_local.rows import PreparedRows, notices, prepare
+from tuneport_local.spec import LoRASpec, TrainingSpec
+
+__all__ = ["JobLog", "LoRASpec", "Outcome", "TrainingSpec", "train"]
+
+Outcome = Literal["succeeded", "paused", "cancelled"]
+
+
+class JobLog(Protocol):
+    """The job's folder, as far as training needs it."""
+
+    path: Path
+    checkpoints: Path
+    adapter: Path
+
+    def event(self, level: str, message: str, data: dict[str, Any] | None = None) -> None: ...
+
+    def metric(self, step: int, values: dict[str, float]) -> None: ...
+
+    def phase(self, state: JobState, detail: str = "") -> object: ...
+
+    def wish(self) -> Literal["run", "pause", "cancel"]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """Everything known before the model is loaded."""
+
+    base: weights.BaseWeights
+    tokenizer: Any
+    rows: PreparedRows
+    validation: PreparedRows | None
+    hardware: Hardware
+
+
+def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
+    """Trains until done or until the client wishes otherwise. Raises TuneportError with a sentence on failure.
+
+    A cancel keeps what was trained so far as a checkpoint; a pause can be resumed by calling this again.
+    """
+    begun = time.time()
+    if artefacts.complete(job.path):
+        return "succeeded"
+    prepared = _prepare(job, spec, home)
+    from tuneport_local.quiet import quiet
+    from tuneport_local.sft import Stopped
+
+    job.phase(JobState.STARTING, f"loading {spec.base}")
+    with quiet():
+        trainer, run, checkpoint = _assemble(job, spec, prepared)
+        try:
+            trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
+        except Stopped as stopped:
+            if stopped.wish == "cancel":
+                run.save_if_new(trainer)
+            return "cancelled" if stopped.wish == "cancel" else "paused"
+        if run.paused:
+            return "paused"
+        job.phase(JobState.FINALIZING, "writing the adapter")
+        artefacts.publish(job.path, trainer.model, facts=_facts(spec, prepared, run, begun=begun))
+    return "succeeded"
+
+
+# --- before the model ------------------------------------------------------------------------------------------------------------------
+
+
+def _prepare(job: JobLog, spec: TrainingSpec, home: Path) -> _Prepared:
+    from tuneport_local.loading import load_tokenizer
+
+    job.phase(JobState.VALIDATING, "reading and rendering the rows")
+    found = weights.resolve(spec.base, home=home)
+    base = weights.fetch(found, home=home, say=lambda message: job.event("info", message))
+    job.event("info", f"base {spec.base}: {base.note}")
+    tokenizer = load_tokenizer(Path(base.location), trust_remote_code=spec.trust_remote_code)
+    limit = _max_length(spec, Path(base.location), tokenizer)
+    rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train")
+    validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation") if spec.validation_file else None
+    chosen = hardware.choose(device=spec.device, precision=spec.precision, adapter_precision=spec.adapter_precision)
+    for reason in chosen.reasons:
+        job.event("info", reason)
+    return _Prepared(base, tokenizer, rows, validation, chosen)
+
+
+def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
+    """Tokens per row: what the recipe says, else as many as the model can see."""
+    from transformers import AutoConfig
+
+    config = AutoConfig.from_pretrained(folder, trust_remote_code=spec.trust_remote_code, local_files_only=True).get_text_config()
+    context = int(min(getattr(config, "max_position_embeddings", None) or math.inf, tokenizer.model_max_length, 1 << 20))
+    if spec.max_length != "auto" and spec.max_length > context:
+        raise RecipeError(f"max_length {spec.max_length} is more than the {context} tokens that {spec.base} can see.")
+    return context if spec.max_length == "auto" else spec.max_length
+
+
+def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str) -> PreparedRows:
+    numbered = Dataset.read(path, format="chat").numbered()
+    rows = prepare(numbered, tokenizer, max_length=limit, too_long=spec.too_long, name=f"{purpose} data")
+    for notice in notices(rows, name=f"{purpose} data", max_length=limit):
+        job.event("warning", notice)
+    job.event("info", f"{purpose} data: {len(rows.rows)} rows, {rows.tokens} tokens, {rows.trained_tokens} of them learned, longest {rows.longest}")
+    return rows
+
+
+# --- the trainer -----------------------------------------------------------------------------------------------------------------------
+
+
+def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any, Any, Checkpoint | None]:
+    """The trainer, who watches it, and where it starts."""
+    from tuneport_local.assembly import adapted, collator, trl_arguments
+    from tuneport_local.batches import as_dataset, digest
+    from tuneport_local.loading import load_model
+    from tuneport_local.run import Run
+    from tuneport_local.sft import PortTrainer
+
+    machine = prepared.hardware
+    model = load_model(
+        Path(prepared.base.location), dtype=machine.precision, device=machine.device, trust_remote_code=spec.trust_remote_code
+    )
+    rows_digest = digest(prepared.rows.rows)
+    checkpoint = newest_checkpoint(job.checkpoints, say=lambda message: job.event("warning", message), rows_digest=rows_digest)
+    fit = _fit(job, spec, prepared, model)
+    schedule = _schedule(spec, prepared)
+    collate = collator(job, model, prepared.rows.rows, machine)
+    start = _start(job, spec, machine, checkpoint, rows_digest=rows_digest, total=schedule.total)
+    run = Run(job, schedule, start=start)
+    trainer = PortTrainer(
+        model=adapted(model, spec, machine, base_name=weights.published_name(spec.base)),
+        arguments=trl_arguments(spec, machine, fit, folder=job.checkpoints, steps=schedule.total, evaluate_first=start.evaluation_due),
+        rows=as_dataset(prepared.rows.rows),
+        tokenizer=prepared.tokenizer,
+        collate=collate,
+        validation=_validation_batches(prepared.validation, collate, size=fit.micro_batch),
+        watcher=run,
+        callback=run,
+    )
+    return trainer, run, checkpoint
+
+
+def _fit(job: JobLog, spec: TrainingSpec, prepared: _Prepared, model: Any) -> Fit:
+    fit = hardware.fit(
+        prepared.hardware,
+        hardware.Shape.of(model),
+        batch_size=spec.batch_size,
+        longest=prepared.rows.longest,
+        gradient_checkpointing=spec.gradient_checkpointing,
+    )
+    for reason in fit.reasons:
+        job.event("info", reason)
+    return fit
+
+
+def _schedule(spec: TrainingSpec, prepared: _Prepared) -> Any:
+    from tuneport_local.run import Schedule
+
+    per_epoch = math.ceil(len(prepared.rows.rows) / spec.batch_size)
+    return Schedule(
+        total=per_epoch * spec.epochs,
+        per_epoch=per_epoch,
+        eval_every=None if spec.eval_every == "auto" else spec.eval_every,
+        checkpoint_every=None if spec.checkpoint_every == "auto" else spec.checkpoint_every,
+        log_every=spec.log_every,
+        validates=prepared.validation is not None,
+    )
+
+
+def _start(job: JobLog, spec: TrainingSpec, machine: Hardware, checkpoint: Checkpoint | None, *, rows_digest: str, total: int) -> Progress:
+    """Where the run begins: at nothing, or at the checkpoint, with a warning where its results may differ from an unbroken run."""
+    versions = artefacts.versions()
+    if checkpoint is None:
+        return Progress(0, 0.0, seed=spec.seed, rows_digest=rows_digest, adapter_precision=machine.adapter_precision, versions=versions)
+    progress = checkpoint.progress
+    job.event("info", f"resuming at step {progress.step} of {total}", {"step": progress.step})
+    changed = [f"{name} {progress.versions.get(name)} -> {version}" for name, version in versions.items() if progress.versions.get(name) != version]
+    if changed:
+        job.event("warning", f"resumed under other versions ({', '.join(changed)}): losses may differ a little from those of an unbroken run")
+    return progress
+
+
+def _validation_batches(rows: PreparedRows | None, collate: Any, *, size: int) -> Sequence[dict[str, Any]]:
+    from tuneport_local.batches import labels
+
+    if rows is None:
+        return ()
+    ordered = sorted(rows.rows, key=lambda row: len(row.input_ids))
+    listed = [{"input_ids": list(row.input_ids), "labels": labels(row)} for row in ordered]
+    return [collate(listed[start : start + size]) for start in range(0, len(listed), size)]
+
+
+def _facts(spec: TrainingSpec, prepared: _Prepared, run: Any, *, begun: float) -> artefacts.Facts:
+    return artefacts.Facts(
+        spec=spec,
+        base_note=prepared.base.note,
+        base_name=weights.published_name(spec.base),
+        rows=len(prepared.rows.rows),
+        tokens_per_epoch=prepared.rows.tokens,
+        learned_tokens_per_epoch=prepared.rows.trained_tokens,
+        validation_rows=len(prepared.validation.rows) if prepared.validation else 0,
+        hardware=prepared.hardware,
+        last=dict(run.last),
+        eval_losses=tuple(run.eval_losses),
+        tokens=run.progress_tokens,
+        training_s=run.seconds,
+        begun=begun,
+    )
