@@ -183,6 +183,28 @@ def test_a_folder_that_is_being_made_or_deleted_is_no_job(trainer: LocalTrainer,
     assert list(trainer.list()) == []
 
 
+def test_a_job_whose_worker_died_after_the_adapter_was_whole_has_succeeded(trainer: LocalTrainer, tmp_path: Path) -> None:
+    folder = a_finished_job(tmp_path, "known")
+    folder.write_status(replace(folder.status(), state=JobState.FINALIZING, pid=2**22 + 1, process_started=1.0))
+    folder.adapter.mkdir()
+    (folder.adapter / "adapter_model.safetensors").write_bytes(b"weights")
+    (folder.path / "run.json").write_text("{}")
+    job = trainer.fetch(["known"])["known"]
+    assert (job.state, job.model) == (JobState.SUCCEEDED, "known")
+
+
+def test_the_checkpoints_of_a_model_can_be_used_in_its_place(trainer: LocalTrainer, tmp_path: Path) -> None:
+    folder = a_finished_job(tmp_path, "known")
+    folder.adapter.mkdir()
+    (folder.adapter / "adapter_model.safetensors").write_bytes(b"weights")
+    (folder.path / "run.json").write_text("{}")
+    for step, whole in ((5, True), (10, True), (15, False)):
+        (folder.checkpoints / f"step-{step:08}").mkdir()
+        if whole:
+            (folder.checkpoints / f"step-{step:08}" / "complete.json").write_text("{}")
+    assert trainer.result("known").checkpoints == ("known@5", "known@10")
+
+
 def test_a_deleted_job_is_gone(trainer: LocalTrainer, tmp_path: Path) -> None:
     a_finished_job(tmp_path, "known")
     trainer.delete("known")

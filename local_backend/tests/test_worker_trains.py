@@ -14,7 +14,7 @@ from tuneport.job import JobState
 from tuneport.recipe import SFT, Recipe
 
 from .tiny import save_tiny, write_chats
-from .workers import folder_of, kill, kill_workers, open_trainer, seen, until, worker_of
+from .workers import kill, kill_workers, open_trainer, seen, until, worker_of
 
 pytestmark = pytest.mark.train
 
@@ -99,17 +99,6 @@ def test_a_job_killed_before_its_first_checkpoint_fails_with_the_reason(
     lost = seen(trainer, job_id)
     assert lost.state is JobState.FAILED
     assert "before its first checkpoint" in (lost.error or "")
-
-
-def test_a_job_killed_between_its_adapter_and_its_last_word_has_succeeded(
-    trainer: LocalTrainer, submit: Callable[..., str], tmp_path: Path
-) -> None:
-    job_id = submit()
-    until(in_state(trainer, job_id, JobState.SUCCEEDED), within_s=STARTUP_S)
-    folder = folder_of(tmp_path, job_id)
-    state = folder.path / "state.json"
-    state.write_text(state.read_text().replace("succeeded", "finalizing"))
-    assert seen(trainer, job_id).state is JobState.SUCCEEDED
 
 
 def test_a_training_job_pauses_with_a_checkpoint_and_goes_on_from_it(trainer: LocalTrainer, submit: Callable[..., str]) -> None:

@@ -28,6 +28,7 @@ from tuneport.errors import (
 from tuneport.job import Event, Job, JobState, Metric
 from tuneport.registry import JobRegistry
 from tuneport.settings import Settings, load_settings
+from tuneport.unsettled import unsettled
 
 if TYPE_CHECKING:
     from tuneport.evaluate import Evaluation
@@ -153,30 +154,7 @@ class Client:
         """All jobs of the registry, newest first, and submits whose outcome is not known. `refresh` asks the providers first."""
         if refresh:
             self._poll(self.registry.jobs(provider=provider, live_only=True))
-        return self._unsettled(provider) + self.registry.jobs(provider=provider)
-
-    def _unsettled(self, provider: str | None) -> list[Job]:
-        from tuneport.intent import Phase
-
-        def as_job(intent: Any) -> Job:
-            return Job(
-                uri=f"{intent.provider}:?{intent.client_id}",
-                provider=intent.provider,
-                provider_id=None,
-                state=JobState.UNKNOWN,
-                provider_state=f"submit {intent.phase}",
-                client_id=intent.client_id,
-                scope=intent.scope,
-                created_at=intent.created_at,
-                base=intent.plan.get("base"),
-                method=intent.plan.get("method"),
-                plan_fingerprint=intent.plan_fingerprint,
-                error=intent.reason or None,
-                note="run: tuneport jobs sync",
-            )
-
-        phases = (Phase.INTENDED, Phase.CREATING, Phase.UNCERTAIN)
-        return [as_job(intent) for intent in self.registry.intents(phases=phases, provider=provider)]
+        return unsettled(self.registry, provider=provider) + self.registry.jobs(provider=provider)
 
     def job(self, uri: str | Job, *, refresh: bool = True) -> Job:
         """One job by URI, by a unique beginning of its URI or id, or, unknown here, by asking its provider (it is then recorded).

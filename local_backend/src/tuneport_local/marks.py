@@ -1,16 +1,22 @@
-"""What of a job is complete on disk, told without torch: the newest complete checkpoint, the finished adapter."""
+"""What of a job is complete on disk, told without torch: its checkpoints, its adapter."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from tuneport_local.checkpoints import MARKER
 from tuneport_local.jobfolder import JobFolder
+
+
+def checkpoints(folder: JobFolder) -> dict[int, Path]:
+    """The complete checkpoints by step, oldest first. Their files are only verified when training reads them."""
+    found = sorted(path.parent for path in folder.checkpoints.glob(f"step-*/{MARKER}"))
+    return {int(path.name.removeprefix("step-")): path for path in found}
 
 
 def newest_checkpoint(folder: JobFolder) -> Path | None:
     """The complete checkpoint of the highest step, or None."""
-    complete = [path.parent for path in folder.checkpoints.glob("*/complete.json")]
-    return max(complete, key=lambda path: path.name, default=None)
+    return next(reversed(checkpoints(folder).values()), None)
 
 
 def adapter_complete(folder: JobFolder) -> bool:

@@ -12,7 +12,7 @@ from tuneport_local import marks
 from tuneport_local.jobfolder import JobFolder
 from tuneport_local.jobs import Jobs
 from tuneport_local.support import support
-from tuneport_local.tuned import model_of
+from tuneport_local.tuned import checkpoint_of, model_of
 
 if TYPE_CHECKING:
     from tuneport.examples import Example, Message
@@ -31,10 +31,12 @@ class LocalServer:
         self._residents: Residents | None = None
 
     def model(self, model_id: str) -> Model:
-        """A tuned model by its job's id or the beginning of it (8 characters or more), or a base by name."""
-        tuned = self._tuned(model_id)
-        if tuned is not None:
-            return model_of(tuned, provider=self._name)
+        """A tuned model by its job's id or the beginning of it (8 characters at least), a checkpoint by `<job>@<step>`, a base by name."""
+        job_id, at, step = model_id.rpartition("@")
+        if at and step.isdecimal() and (folder := self._job(job_id)) is not None:
+            return self._checkpoint(folder, int(step))
+        if (folder := self._job(model_id)) is not None:
+            return self._final(folder)
         from tuneport_local.weights import resolve
 
         resolve(model_id, home=self._home)
@@ -67,17 +69,27 @@ class LocalServer:
 
     # --- inside --------------------------------------------------------------------------------------------------------------------
 
-    def _tuned(self, model_id: str) -> JobFolder | None:
-        folder = self._jobs.get(model_id)
-        found = [folder] if folder is not None else self._beginning_with(model_id)
-        if len(found) > 1:
-            raise UnknownModel(f"{len(found)} jobs here begin with {model_id!r}.", remedy="Give more of the id.")
-        if found and not marks.adapter_complete(found[0]):
-            raise UnknownModel(f"job {found[0].id} has no tuned model: it is {found[0].status().state}.")
-        return found[0] if found else None
+    def _final(self, folder: JobFolder) -> Model:
+        if not marks.adapter_complete(folder):
+            remedy = f"See: tuneport jobs show {self._name}:{folder.id}"
+            raise UnknownModel(f"job {folder.id} has no tuned model: it is {folder.status().state}.", remedy=remedy)
+        return model_of(folder, provider=self._name)
 
-    def _beginning_with(self, start: str) -> list[JobFolder]:
-        return [folder for folder in self._jobs.all() if folder.id.startswith(start)] if len(start) >= 8 else []
+    def _checkpoint(self, folder: JobFolder, step: int) -> Model:
+        found = checkpoint_of(folder, step, provider=self._name)
+        if found is None:
+            known = ", ".join(map(str, marks.checkpoints(folder))) or "none"
+            raise UnknownModel(f"job {folder.id} has no checkpoint of step {step}.", remedy=f"There are: {known}.")
+        return found
+
+    def _job(self, start: str) -> JobFolder | None:
+        """The job of that id, or the only one whose id begins so."""
+        if (folder := self._jobs.get(start)) is not None:
+            return folder
+        found = [folder for folder in self._jobs.all() if folder.id.startswith(start)] if len(start) >= 8 else []
+        if len(found) > 1:
+            raise UnknownModel(f"{len(found)} jobs here begin with {start!r}.", remedy="Give more of the id.")
+        return found[0] if found else None
 
     def _model(self, target: Model | Deployment) -> Model:
         if isinstance(target, Deployment):

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Protocol
 
 from tuneport.cli.output import Output, note
-from tuneport.cli.progress import Standing, plain, standing
+from tuneport.cli.progress import Standing, plain, stage, standing
 from tuneport.cli.views import job_document, joined, short_uri
 from tuneport.errors import Detached, NotFound, Refused, TuneportError, worst_exit_code
 from tuneport.job import Job, JobState
@@ -25,7 +25,7 @@ MOST_MEASURED = 4
 class Watcher(Protocol):
     """Shows one look at the jobs."""
 
-    def show(self, standings: Sequence[Standing], *, changed: Sequence[Job]) -> None: ...
+    def show(self, standings: Sequence[Standing]) -> None: ...
 
 
 def follow_jobs(
@@ -48,7 +48,7 @@ def follow_jobs(
                 last = look.jobs
                 _refuse_when_turned_away(look)
                 measured = _measured(client, look)
-                watcher.show([standing(job, measured.get(job.uri, ())) for job in look.jobs], changed=look.changed)
+                watcher.show([standing(job, measured.get(job.uri, ())) for job in look.jobs])
     except KeyboardInterrupt:
         raise detached(last) from None
     return _ended(last)
@@ -118,19 +118,18 @@ class JsonWatcher:
 
     def __init__(self, out: Output, *, seen: Sequence[Job] = ()) -> None:
         self._out = out
-        self._seen = {job.uri for job in seen}
+        self._said = {job.uri: stage(job) for job in seen}
         self._steps: dict[str, int] = {}
 
-    def show(self, standings: Sequence[Standing], *, changed: Sequence[Job]) -> None:
-        moved = {job.uri for job in changed}
+    def show(self, standings: Sequence[Standing]) -> None:
         for one in standings:
             uri = one.job.uri
             if one.step is not None and one.step != self._steps.get(uri):
                 self._steps[uri] = one.step
                 values = {"loss": one.loss, "eval_loss": one.eval_loss, "tokens_per_second": one.tokens_per_second, "eta_s": one.eta_s}
                 self._out.record("progress", {"uri": uri, "step": one.step, "total_steps": one.total, **values})
-            if uri in moved or uri not in self._seen:
-                self._seen.add(uri)
+            if self._said.get(uri) != stage(one.job):
+                self._said[uri] = stage(one.job)
                 self._out.record("job", job_document(one.job))
 
 
@@ -141,21 +140,21 @@ class PlainWatcher:
         self._clock = client.clock
         self._out = out
         self._named = named
-        self._said: dict[str, tuple[str, str, int | None, float]] = {}
+        self._said: dict[str, tuple[tuple[object, ...], int | None, float]] = {}
 
-    def show(self, standings: Sequence[Standing], *, changed: Sequence[Job]) -> None:
+    def show(self, standings: Sequence[Standing]) -> None:
         for one in standings:
             if self._worth_a_line(one):
                 name = f"{one.job.uri}  " if self._named else ""
                 self._out.say(f"{self._clock.now().astimezone():%H:%M:%S}  {name}{plain(one)}")
-                self._said[one.job.uri] = (one.job.state.value, one.job.detail, one.step, self._clock.monotonic())
+                self._said[one.job.uri] = (stage(one.job), one.step, self._clock.monotonic())
         self._out.stream.flush()
 
     def _worth_a_line(self, one: Standing) -> bool:
         if one.job.uri not in self._said:
             return True
-        state, detail, step, at = self._said[one.job.uri]
-        if (one.job.state.value, one.job.detail) != (state, detail):
+        before, step, at = self._said[one.job.uri]
+        if stage(one.job) != before:
             return True
         return one.step != step and self._clock.monotonic() - at >= PLAIN_EVERY_S
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -15,9 +14,6 @@ from rich.text import Text
 from tuneport.cli.output import Output, printable
 from tuneport.cli.progress import Standing, details
 from tuneport.cli.views import duration, short_uri
-
-if TYPE_CHECKING:
-    from tuneport.job import Job
 
 MOST_LINES = 12
 _STATE_COLOURS = {"succeeded": "green", "failed": "red", "expired": "red", "running": "cyan"}
@@ -37,7 +33,7 @@ class LiveWatcher:
         self._live = live
         self._width = width
 
-    def show(self, standings: Sequence[Standing], *, changed: Sequence[Job]) -> None:
+    def show(self, standings: Sequence[Standing]) -> None:
         self._live.update(drawn(standings, width=self._width))
 
 
