@@ -366,14 +366,17 @@ class Client:
         from tuneport.contenders import contender, opponent
         from tuneport.evaluate import evaluate
         from tuneport.provider import Generation
+        from tuneport.reference import references
 
         target = self.model(model)
+        known = list(labels_from) if labels_from is not None else None
         others = [against] if isinstance(against, str) or not isinstance(against, Sequence) else list(against)
         return evaluate(
             contender("tuned" if target.kind == "tuned" else target.id, target, client=self),
             list(rows),
-            against=[opponent(other, target, client=self, labels_from=labels_from) for other in others],
+            against=[opponent(other, target, client=self, labels_from=known) for other in others],
             metrics=metrics,
+            labels=references(known or ()),
             generation=generation or Generation(),
             seed=seed,
             on_progress=on_progress,

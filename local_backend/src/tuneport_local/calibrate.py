@@ -9,6 +9,7 @@ import argparse
 import json
 import sys
 import tempfile
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tuneport_local.jobs import Jobs
 
 _BATCH = 8
 _STEPS = 6
+_ENOUGH_S = 25.0
 _QUESTION = "My parcel with the blue lamp was to come on Tuesday and the tracking page has not moved since. Where is it? Reference {}."
 
 
@@ -54,13 +56,17 @@ def calibrate(base: str, *, home: Path, device: str) -> bool:
 
 
 def _measure(base: str, *, device: str, home: Path, folder: Path) -> throughput.Throughput | None:
-    from tuneport_local.training import TrainingSpec, train
-
     data = folder / "rows.jsonl"
     data.write_text("".join(json.dumps(_row(number)) + "\n" for number in range(_BATCH * _STEPS)), encoding="utf-8")
     job, _ = Jobs(folder).make("calibration", _recipe(base, device=device, home=home), {"train": data})
     job.phase(JobState.STARTING)
+    from tuneport_local.training import TrainingSpec, train
+
+    enough = threading.Timer(_ENOUGH_S, job.ask, args=("cancel",))
+    enough.daemon = True
+    enough.start()
     train(job, spec=TrainingSpec.from_dict(job.recipe()), home=home)
+    enough.cancel()
     return throughput.measured_by(job, source="calibration")
 
 

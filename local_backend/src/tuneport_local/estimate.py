@@ -18,7 +18,7 @@ from tuneport_local.token_count import count_tokens
 if TYPE_CHECKING:
     from tuneport.recipe import Recipe
 
-_CALIBRATION_LIMIT_S = 180.0
+_CALIBRATION_LIMIT_S = 60.0
 _NOT_BILLED = "your own machine: no provider bills it; set hour_price_usd in [providers.{name}] to count its hours"
 _KILO = Decimal(1000)
 

@@ -41,7 +41,7 @@ class Lifecycle:
         status = folder.status()
         if status.state is JobState.PAUSED and folder.asked_to_go_on():
             return self._relaunch(folder)
-        if status.state.terminal or status.state in _HELD or not _ours(status):
+        if status.state.terminal or status.state in _HELD:
             return status
         if alive(status):
             self._end_overdue_cancel(folder, status)
@@ -92,7 +92,7 @@ class Lifecycle:
         status = self.look(folder)
         at_rest = status.state.terminal or status.state in _HELD
         with self._claimed(folder, wait_s=_TAKEN_BRIEFLY_S if at_rest else 0.0) as descriptor:
-            if descriptor is None or not _ours(status):
+            if descriptor is None:
                 remedy = f"Cancel it first: tuneport jobs cancel local:{folder.id}"
                 raise Refused(f"job {folder.id} is {status.state} and cannot be deleted.", remedy=remedy)
             gone = folder.path.with_name(f".deleted-{folder.id}")
@@ -160,10 +160,6 @@ class Lifecycle:
 def _refuse_when_over(folder: JobFolder, status: JobStatus, what: str) -> None:
     if status.state.terminal:
         raise Refused(f"job {folder.id} has already ended: {status.state}; it cannot be {what}.")
-
-
-def _ours(status: JobStatus) -> bool:
-    return status.host == os.uname().nodename
 
 
 def _anew(status: JobStatus, *, at: str) -> JobStatus:

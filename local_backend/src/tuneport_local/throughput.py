@@ -19,7 +19,7 @@ from tuneport_local.devices import device_of
 from tuneport_local.jobfolder import JobFolder
 
 _FILE = "throughput.json"
-_STEPS_WANTED = 3
+_STEPS_WANTED = 2
 
 
 @dataclass(frozen=True, slots=True)

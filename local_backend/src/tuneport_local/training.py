@@ -20,6 +20,7 @@ from tuneport_local.checkpoints import Checkpoint, Progress, newest_checkpoint
 from tuneport_local.hardware import Fit, Hardware
 from tuneport_local.rows import PreparedRows, notices, prepare
 from tuneport_local.spec import LoRASpec, TrainingSpec
+from tuneport_local.threads import share_cores
 
 __all__ = ["JobLog", "LoRASpec", "Outcome", "TrainingSpec", "train"]
 
@@ -59,6 +60,7 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
     A cancel keeps what was trained so far as a checkpoint; a pause can be resumed by calling this again.
     """
     begun = time.time()
+    share_cores()
     if artefacts.complete(job.path):
         return "succeeded"
     prepared = _prepare(job, spec, home)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from tuneport.model import Model
 from tuneport_local import marks
@@ -25,7 +26,7 @@ def model_of(folder: JobFolder, *, provider: str) -> Model:
         created_at=datetime.fromisoformat(status.finished_at) if status.finished_at else None,
         path=str(folder.adapter),
         checkpoints=tuple(f"{folder.id}@{step}" for step in marks.checkpoints(folder)),
-        details={"suffix": recipe["suffix"]} if recipe.get("suffix") else {},
+        details=_details(recipe),
     )
 
 
@@ -36,3 +37,8 @@ def checkpoint_of(folder: JobFolder, step: int, *, provider: str) -> Model | Non
         return None
     name = f"{folder.id}@{step}"
     return replace(model_of(folder, provider=provider), uri=f"{provider}:{name}", id=name, path=str(path), checkpoints=())
+
+
+def _details(recipe: dict[str, Any]) -> dict[str, Any]:
+    trusted = bool(recipe.get("hyperparameters", {}).get("trust_remote_code"))
+    return ({"suffix": recipe["suffix"]} if recipe.get("suffix") else {}) | ({"trust_remote_code": True} if trusted else {})

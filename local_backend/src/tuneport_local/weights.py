@@ -17,6 +17,7 @@ from typing import Any, Literal
 from tuneport.errors import UnknownModel, Unreachable
 from tuneport.provider import BaseModel
 from tuneport_local import embedded, hub
+from tuneport_local.threads import share_cores
 
 Precision = Literal["fp32", "bf16", "fp16"]
 Source = Literal["folder", "cache", "hub", "converted", "package"]
@@ -98,6 +99,7 @@ def load(
 
     Raises UnknownModel, Unreachable or ConfigError.
     """
+    share_cores()
     from tuneport_local.loading import load_adapter, load_model, load_tokenizer
 
     found = fetch(resolve(model_id, home=home), home=home, say=say)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -93,7 +92,7 @@ class Tour:
 
     def _step(self, sentence: str, *command: str | Path) -> None:
         self._steps += 1
-        shown = shlex.join(["tuneport", *(_shown(word) if isinstance(word, Path) else word for word in command)])
+        shown = self._session.command(*(_shown(word) if isinstance(word, Path) else word for word in command))
         if self._out.json:
             self._out.record("step", {"step": self._steps, "sentence": sentence, "command": shown})
             return
@@ -164,10 +163,10 @@ class Tour:
 
         self._step("Follow it; Ctrl-C stops looking, not training.", "jobs", "wait", short_uri(job.uri))
         interval_s = LOOK_EVERY_S if self._out.terminal else None
-        ended = follow_jobs(self._client, [job], out=self._out, interval_s=interval_s)[0]
+        ended = follow_jobs(self._session, [job], interval_s=interval_s)[0]
         if ended.state is not JobState.SUCCEEDED:
             self._say(f"It {ended.state}" + (f": {ended.error}" if ended.error else "."))
-            self._say(f"See: tuneport jobs events {short_uri(ended.uri)}")
+            self._say(f"See: {self._session.command('jobs', 'events', short_uri(ended.uri))}")
         return ended
 
     def _evaluate(self, job: Job, train: Dataset, test: Dataset) -> Evaluation:
@@ -196,9 +195,9 @@ class Tour:
         result = f"{exact:.0%} of the answers are exactly right" if exact is not None else "the model is there"
         name = short_uri(job.uri)
         following = [
-            f"tuneport models chat {name} 'my parcel never came'",
-            f"tuneport jobs plot {name}",
-            f"tuneport submit YOUR.jsonl --base {BASE} --provider {PROVIDER} --wait",
+            self._session.command("models", "chat", name, "my parcel never came"),
+            self._session.command("jobs", "plot", name),
+            self._session.command("submit", "YOUR.jsonl", "--base", BASE, "--provider", PROVIDER, "--wait"),
         ]
         if self._out.json:
             self._out.record("done", {"job": job.uri, "model": job.model, "seconds": round(took_s, 1), "next": following})

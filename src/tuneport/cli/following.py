@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from tuneport.cli.output import Output, note
 from tuneport.cli.progress import Standing, plain, stage, standing
+from tuneport.cli.session import Session
 from tuneport.cli.views import job_document, joined, short_uri
 from tuneport.errors import Detached, NotFound, Refused, TuneportError, worst_exit_code
 from tuneport.job import Job, JobState
@@ -29,10 +30,9 @@ class Watcher(Protocol):
 
 
 def follow_jobs(
-    client: Client,
+    session: Session,
     jobs: Sequence[Job],
     *,
-    out: Output,
     timeout_s: float | None = None,
     interval_s: float | None = None,
     announced: bool = False,
@@ -42,15 +42,17 @@ def follow_jobs(
     Raises Detached on Ctrl-C, WaitTimeout, Refused when every provider turns us away, NotFound when a job is gone for good.
     """
     last: Sequence[Job] = jobs
+    silent: dict[str, str] = {}
     try:
-        with _watcher(client, jobs, out=out, announced=announced) as watcher:
-            for look in client.follow(jobs, timeout_s=timeout_s, interval_s=interval_s):
+        with _watcher(session, jobs, announced=announced) as watcher:
+            for look in session.client.follow(jobs, timeout_s=timeout_s, interval_s=interval_s):
                 last = look.jobs
                 _refuse_when_turned_away(look)
-                measured = _measured(client, look)
+                silent = _say_silent(look, before=silent)
+                measured = _measured(session.client, look)
                 watcher.show([standing(job, measured.get(job.uri, ())) for job in look.jobs])
     except KeyboardInterrupt:
-        raise detached(last) from None
+        raise detached(session, last) from None
     return _ended(last)
 
 
@@ -59,11 +61,11 @@ def outcome_code(jobs: Sequence[Job]) -> int:
     return worst_exit_code(0 if job.state is JobState.SUCCEEDED else 1 for job in jobs)
 
 
-def detached(jobs: Sequence[Job]) -> Detached:
+def detached(session: Session, jobs: Sequence[Job]) -> Detached:
     """What Ctrl-C says: the jobs go on, and how to come back."""
     live = [job.uri for job in jobs if not job.state.terminal] or [job.uri for job in jobs]
     what = "the job goes on" if len(live) == 1 else f"the {len(live)} jobs go on"
-    return Detached(f"stopped following; {what}.", remedy=f"Attach again: tuneport jobs wait {' '.join(live)}")
+    return Detached(f"stopped following; {what}.", remedy=f"Attach again: {session.command('jobs', 'wait', *live)}")
 
 
 def _ended(jobs: Sequence[Job]) -> list[Job]:
@@ -81,8 +83,15 @@ def _refuse_when_turned_away(look: PollRound) -> None:
     refusals = [look.failures[provider] for provider in live if isinstance(look.failures.get(provider), Refused)]
     if refusals and len(refusals) == len(live):
         raise refusals[0]
-    for provider, error in look.failures.items():
-        note(f"{provider} did not answer: {error.message} Trying again.")
+
+
+def _say_silent(look: PollRound, *, before: dict[str, str]) -> dict[str, str]:
+    """Says which providers do not answer, each reason once, and returns them with their reasons."""
+    now = {provider: error.message for provider, error in look.failures.items()}
+    for provider, reason in now.items():
+        if before.get(provider) != reason:
+            note(f"{provider} did not answer: {reason} Trying again.")
+    return now
 
 
 def _measured(client: Client, look: PollRound) -> dict[str, Sequence[Metric]]:
@@ -101,16 +110,16 @@ def _metrics(client: Client, job: Job) -> Sequence[Metric]:
 
 
 @contextmanager
-def _watcher(client: Client, jobs: Sequence[Job], *, out: Output, announced: bool) -> Iterator[Watcher]:
-    if out.json:
-        yield JsonWatcher(out, seen=jobs if announced else ())
-    elif out.terminal:
+def _watcher(session: Session, jobs: Sequence[Job], *, announced: bool) -> Iterator[Watcher]:
+    if session.json:
+        yield JsonWatcher(session.out, seen=jobs if announced else ())
+    elif session.out.terminal:
         from tuneport.cli.live import live_watcher
 
-        with live_watcher(out) as watcher:
+        with live_watcher(session.out) as watcher:
             yield watcher
     else:
-        yield PlainWatcher(client, out, named=len(jobs) > 1)
+        yield PlainWatcher(session.client, session.out, named=len(jobs) > 1)
 
 
 class JsonWatcher:
@@ -159,16 +168,17 @@ class PlainWatcher:
         return one.step != step and self._clock.monotonic() - at >= PLAIN_EVERY_S
 
 
-def say_ended(jobs: Sequence[Job], *, out: Output) -> None:
+def say_ended(session: Session, jobs: Sequence[Job]) -> None:
     """What became of each job, and what to do next."""
-    if out.json:
+    if session.json:
         return
+    out = session.out
     for job in jobs:
         name = short_uri(job.uri)
         if job.state is JobState.SUCCEEDED:
             out.say(f"{name} succeeded" + (f": {job.model}" if job.model else ""), style="good")
-            out.say(f"Ask it: tuneport models chat {name}")
+            out.say(f"Ask it: {session.command('models', 'chat', name)}")
         else:
             reason = f": {job.error}" if job.error else ""
             out.say(f"{name} {job.state}{reason}", style="bad")
-            out.say(f"See: tuneport jobs events {name}")
+            out.say(f"See: {session.command('jobs', 'events', name)}")

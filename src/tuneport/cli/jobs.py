@@ -138,8 +138,8 @@ def wait(
 
     session = session_of(context)
     known = [session.client.job(job, refresh=False) for job in dict.fromkeys(jobs)]
-    ended = follow_jobs(session.client, known, out=session.out, timeout_s=timeout, interval_s=interval)
-    say_ended(ended, out=session.out)
+    ended = follow_jobs(session, known, timeout_s=timeout, interval_s=interval)
+    say_ended(session, ended)
     raise typer.Exit(outcome_code(ended))
 
 

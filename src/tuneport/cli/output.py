@@ -94,12 +94,20 @@ class Output:
     def say(self, text: str = "", *, style: Style = "") -> None:
         """A line, or several, for people."""
         text = printable_text(text)
-        if self.terminal and style:
-            from rich.text import Text
-
-            self.console().print(Text(text, style=_COLOURS[style]))
+        if self.terminal and (style or len(text) >= self.width):
+            self._say_styled(text, style)
         else:
             self._write(text)
+
+    def _say_styled(self, text: str, style: Style) -> None:
+        from rich.padding import Padding
+        from rich.text import Text
+
+        if text.lstrip().startswith("$ "):  # a command broken into lines could not be copied
+            self.console().print(Text(text, style=_COLOURS[style]), soft_wrap=True)
+        else:
+            indent = len(text) - len(text.lstrip(" "))
+            self.console().print(Padding(Text(text[indent:], style=_COLOURS[style]), (0, 0, 0, indent)))
 
     def _write(self, text: str) -> None:
         self.stream.write(text + "\n")

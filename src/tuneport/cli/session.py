@@ -41,6 +41,13 @@ class Session:
         """Standard output, in the form that was asked for."""
         return Output(json=self.json)
 
+    def command(self, *words: str | Path) -> str:
+        """A command to type next, on the same home."""
+        from shlex import join
+
+        home = ("--home", str(self.home)) if self.home else ()
+        return join(["tuneport", *map(str, words), *home])
+
     def close(self) -> None:
         """Closes the client if one was opened."""
         if "client" in self.__dict__:

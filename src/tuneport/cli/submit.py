@@ -71,7 +71,7 @@ def submit(
     if not yes:
         confirm_cost(session, recipe, where)
     job = session.client.submit(recipe, provider=where, force=force, recreate=recreate, max_cost_usd=most_usd)
-    say_submitted(job, out=session.out, stream=wait)
+    say_submitted(session, job, stream=wait)
     if wait:
         _follow(session, job)
 
@@ -131,20 +131,21 @@ def print_plan(plan: Plan, *, out: Output) -> None:
         out.say(json.dumps(request.body, indent=2, ensure_ascii=False, default=str))
 
 
-def say_submitted(job: Job, *, out: Output, stream: bool) -> None:
+def say_submitted(session: Session, job: Job, *, stream: bool) -> None:
     """The new job, and the command that follows it."""
-    if out.json:
+    out = session.out
+    if session.json:
         show = partial(out.record, "job") if stream else out.document
         show(job_document(job))
         return
     out.say(f"Submitted {job.uri} ({job.state}).")
     if not stream:
-        out.say(f"Follow it: tuneport jobs wait {short_uri(job.uri)}")
+        out.say(f"Follow it: {session.command('jobs', 'wait', short_uri(job.uri))}")
 
 
 def _follow(session: Session, job: Job) -> Any:
     from tuneport.cli.following import follow_jobs, outcome_code, say_ended
 
-    ended = follow_jobs(session.client, [job], out=session.out, announced=True)
-    say_ended(ended, out=session.out)
+    ended = follow_jobs(session, [job], announced=True)
+    say_ended(session, ended)
     raise typer.Exit(outcome_code(ended))
