@@ -17,7 +17,8 @@ def main() -> None:
             print(quote.provider, quote.total_usd or "no bill", *(line.note for line in quote.lines))
         job = client.submit(recipe, provider="local")
         job = client.wait(job, timeout_s=3600, on_change=lambda now: print(now.uri, now.state, now.detail))
-        print(client.evaluate(job, test, against=["base", "base+labels"]))
+        answers = tp.Generation(max_tokens=12)  # a label is short; the base would go on talking
+        print(client.evaluate(job, test, against=["base", "base+labels"], generation=answers))
 
 
 if __name__ == "__main__":

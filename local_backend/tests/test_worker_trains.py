@@ -94,7 +94,7 @@ def test_a_job_killed_before_its_first_checkpoint_fails_with_the_reason(
     trainer: LocalTrainer, submit: Callable[..., str], tmp_path: Path
 ) -> None:
     job_id = submit(epochs=40, checkpoint_every=1000)
-    until(in_state(trainer, job_id, JobState.STARTING), within_s=STARTUP_S)
+    until(in_state(trainer, job_id, JobState.VALIDATING, JobState.STARTING), within_s=STARTUP_S)
     kill(tmp_path, job_id)
     lost = seen(trainer, job_id)
     assert lost.state is JobState.FAILED
@@ -114,7 +114,7 @@ def test_a_training_job_pauses_with_a_checkpoint_and_goes_on_from_it(trainer: Lo
     assert len(after) == 120
 
 
-@pytest.mark.parametrize("phase", [JobState.STARTING, JobState.RUNNING])
+@pytest.mark.parametrize("phase", [JobState.VALIDATING, JobState.RUNNING])
 def test_a_cancel_ends_a_job_within_ten_seconds(
     trainer: LocalTrainer, submit: Callable[..., str], tmp_path: Path, phase: JobState
 ) -> None:

@@ -18,7 +18,7 @@ from tuneport.job import Snapshot
 from tuneport.provider import ProviderSettings
 
 
-def until(condition: Callable[[], object], *, within_s: float = 10.0) -> None:
+def until(condition: Callable[[], object], *, within_s: float = 20.0) -> None:
     """Looks again and again until the condition holds; fails when the time is up."""
     end = time.monotonic() + within_s
     while not condition():
@@ -52,7 +52,8 @@ def folder_of(home: Path, job_id: str) -> JobFolder:
 
 
 def worker_of(home: Path, job_id: str) -> psutil.Process:
-    """The job's worker."""
+    """The job's worker, once it has said who it is."""
+    until(lambda: folder_of(home, job_id).status().pid is not None)
     pid = folder_of(home, job_id).status().pid
     assert pid is not None
     return psutil.Process(pid)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 import platform
 import shutil
 from dataclasses import asdict, dataclass
@@ -67,9 +66,11 @@ def publish(folder: Path, model: Any, *, facts: Facts) -> Path:
             path.chmod(0o644)
         write_text(folder / "run.json", document)
         shutil.rmtree(target, ignore_errors=True)
-        os.replace(part, target)
+        part.replace(target)
     except OSError as error:
-        raise ConfigError(f"the adapter could not be written to {folder}: {error.strerror or error}.", remedy="Free some space there.") from None
+        raise ConfigError(
+            f"the adapter could not be written to {folder}: {error.strerror or error}.", remedy="Free some space there."
+        ) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
     return target
@@ -129,10 +130,19 @@ def _peak_memory_bytes(device: str) -> int:
 def _card(facts: Facts) -> str:
     spec, metrics = facts.spec, _metrics(facts)
     licence = _LICENCES.get(spec.base)
-    front = ["---", f"base_model: {facts.base_name}", "library_name: peft", *([f"license: {licence}"] if licence else []), "tags: [lora, sft]", "---"]
+    front = [
+        "---",
+        f"base_model: {facts.base_name}",
+        "library_name: peft",
+        *([f"license: {licence}"] if licence else []),
+        "tags: [lora, sft]",
+        "---",
+    ]
     validated = f"\n| validation loss | {metrics['eval_loss']:.4f} |" if "eval_loss" in metrics else ""
     note = licence_note(licence)
-    return "\n".join(front) + f"""
+    return (
+        "\n".join(front)
+        + f"""
 
 # A LoRA adapter for {facts.base_name}
 
@@ -152,6 +162,7 @@ Base weights: {facts.base_note}.
 
 {note} Everything that decides the result is in `run.json`.
 """
+    )
 
 
 def licence_note(licence: str | None) -> str:

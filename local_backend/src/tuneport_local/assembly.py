@@ -41,7 +41,9 @@ def adapted(model: Any, spec: TrainingSpec, machine: Hardware, *, base_name: str
         tuned: Any = get_peft_model(model, config, autocast_adapter_dtype=False)
     except ValueError:
         layers = sorted({name.rpartition(".")[2] for name, module in model.named_modules() if type(module).__name__ == "Linear"})
-        raise RecipeError(f"lora.targets {targets!r} name no layer of {spec.base}.", remedy=f"Its linear layers: {', '.join(layers)}.") from None
+        raise RecipeError(
+            f"lora.targets {targets!r} name no layer of {spec.base}.", remedy=f"Its linear layers: {', '.join(layers)}."
+        ) from None
     config.base_model_name_or_path = base_name
     for parameter in tuned.parameters():
         if parameter.requires_grad:
@@ -59,7 +61,9 @@ def collator(job: JobLog, model: Any, rows: Sequence[RenderedRow], machine: Hard
     attention.register()
     from tuneport_local.sft import packing_is_exact
 
-    probe = [{"input_ids": list(row.input_ids[:32]), "labels": labels(row)[:32]} for row in sorted(rows, key=lambda row: len(row.input_ids))[:3]]
+    probe = [
+        {"input_ids": list(row.input_ids[:32]), "labels": labels(row)[:32]} for row in sorted(rows, key=lambda row: len(row.input_ids))[:3]
+    ]
     try:
         model.set_attn_implementation(attention.SEGMENTS)
         if packing_is_exact(model, probe, collate=packed):

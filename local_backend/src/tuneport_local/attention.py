@@ -51,21 +51,23 @@ def _no_mask(*_arguments: Any, **_options: Any) -> None:
 def segment_attention(
     module: Any, query: Any, key: Any, value: Any, attention_mask: Any, *, scaling: float | None = None, dropout: float = 0.0, **facts: Any
 ) -> tuple[Any, None]:
-    """Causal attention within each row. query: (1, heads, tokens, size); key, value: (1, key heads, tokens, size) -> (1, tokens, heads, size).
+    """Causal attention within each row.
 
-    The signature is the one transformers calls; `facts` must hold the batch's `segments`. Raises ValueError for kinds of attention that are
-    not plain: a window, a cap on the scores, sinks.
+    query: (1, heads, tokens, size); key, value: (1, key heads, tokens, size) -> (1, tokens, heads, size). The signature is the one
+    transformers calls; `facts` must hold the batch's `segments`. Raises ValueError for attention that is not plain: a window, a cap on the
+    scores, sinks.
     """
     segments: Segments = facts["segments"]
     window = facts.get("sliding_window")
     if any(facts.get(kind) is not None for kind in ("softcap", "s_aux")) or (window is not None and window < segments.longest):
         raise ValueError("this model's attention is not plain causal attention")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    attend = _side_by_side if segments.longest <= _SHORT and dropout == 0.0 else _one_by_one
-    return attend(query, key, value, segments, scale, dropout), None
+    if segments.longest <= _SHORT and dropout == 0.0:
+        return _side_by_side(query, key, value, segments, scale=scale), None
+    return _one_by_one(query, key, value, segments, scale=scale, dropout=dropout), None
 
 
-def _one_by_one(query: Any, key: Any, value: Any, segments: Segments, scale: float, dropout: float) -> Any:
+def _one_by_one(query: Any, key: Any, value: Any, segments: Segments, *, scale: float, dropout: float) -> Any:
     import torch
     from torch.nn.functional import scaled_dot_product_attention
 
@@ -78,7 +80,7 @@ def _one_by_one(query: Any, key: Any, value: Any, segments: Segments, scale: flo
     return torch.cat(answers, 2).transpose(1, 2).contiguous()
 
 
-def _side_by_side(query: Any, key: Any, value: Any, segments: Segments, scale: float, _dropout: float) -> Any:
+def _side_by_side(query: Any, key: Any, value: Any, segments: Segments, *, scale: float) -> Any:
     """All rows in one product, each in `longest` places; what lies behind a row's end is never looked at, causality sees to it.
 
     rows r, places L, key heads k, queries per key head g, head size d.

@@ -65,7 +65,7 @@ def _filled(values: Sequence[int], filler: int, length: int) -> list[int]:
     return [*values, *[filler] * (length - len(values))]
 
 
-class EpochOrder(Sampler[int]):
+class EpochOrder(Sampler[int]):  # type: ignore[misc]
     """The order of the rows: a permutation that depends on seed and epoch only, so that a resumed job goes on where it was."""
 
     def __init__(self, rows: int, *, seed: int) -> None:

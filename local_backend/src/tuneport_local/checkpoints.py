@@ -63,9 +63,11 @@ def write_checkpoint(folder: Path, *, progress: Progress, save: Callable[[Path],
         files = {path.name: _stamp(path) for path in sorted(part.iterdir())}
         _write_synced(part / MARKER, json.dumps({"progress": asdict(progress), "files": files}, indent=1))
         shutil.rmtree(target, ignore_errors=True)
-        os.replace(part, target)
+        part.replace(target)
     except OSError as error:
-        raise ConfigError(f"no checkpoint could be written to {folder}: {error.strerror or error}.", remedy="Free some space there.") from None
+        raise ConfigError(
+            f"no checkpoint could be written to {folder}: {error.strerror or error}.", remedy="Free some space there."
+        ) from None
     finally:
         shutil.rmtree(part, ignore_errors=True)
     _prune(folder)

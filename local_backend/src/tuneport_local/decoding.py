@@ -39,7 +39,7 @@ def common_length(prompts: Sequence[Sequence[int]]) -> int:
     """How many tokens all prompts share from the start, but less than the shortest has."""
     if not prompts:
         return 0
-    least, most = min(prompts), max(prompts)
+    least, most = min(map(tuple, prompts)), max(map(tuple, prompts))
     shortest = min(len(prompt) for prompt in prompts) - 1
     pairs = zip(least[:shortest], most[:shortest], strict=False)
     return next((place for place, (one, other) in enumerate(pairs) if one != other), min(shortest, len(least), len(most)))
@@ -66,7 +66,8 @@ def decode(
         tokens = pick(answer.logits[:, -1].float(), alive)
         cache = answer.past_key_values
         stopped = yield list(zip(alive, tokens, strict=True))
-        kept = [spot for spot, (row, token) in enumerate(zip(alive, tokens, strict=True)) if token not in ends and row not in (stopped or ())]
+        over = stopped or ()
+        kept = [spot for spot, row in enumerate(alive) if tokens[spot] not in ends and row not in over]
         if not kept:
             return
         ids = torch.tensor([[tokens[spot]] for spot in kept], device=ids.device)

@@ -11,7 +11,6 @@ import importlib.metadata
 import importlib.util
 import io
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -106,7 +105,7 @@ def _part(target: Path) -> Iterator[Path]:
         for path in (part, *part.iterdir()):
             path.chmod(0o755 if path.is_dir() else 0o644)
         shutil.rmtree(target, ignore_errors=True)
-        os.replace(part, target)
+        part.replace(target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -33,8 +34,8 @@ def generate(model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], *, ge
         found: dict[int, Prediction] = {}
         for batch in _batches(window, prompts):
             bounded = _bounded(generation, min(room[place] for place in batch))
-            answers = _answer([prompts[place] for place in batch], model, tokenizer, shared, bounded, [seeds[place] for place in batch], ends)
-            found.update(zip(batch, answers, strict=True))
+            job = _Batch([prompts[place] for place in batch], [seeds[place] for place in batch], shared)
+            found.update(zip(batch, _answer(model, tokenizer, job, generation=bounded, ends=ends), strict=True))
         yield from (found[place] for place in window)
 
 
@@ -78,18 +79,20 @@ def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     return Template.of(tokenizer).ends | {int(token) for token in own if token is not None}
 
 
-def _answer(
-    prompts: Sequence[Sequence[int]],
-    model: Any,
-    tokenizer: Any,
-    shared: Shared,
-    generation: Generation,
-    seeds: Sequence[int],
-    ends: frozenset[int],
-) -> list[Prediction]:
+@dataclass(frozen=True)
+class _Batch:
+    """Prompts that are answered together."""
+
+    prompts: Sequence[Sequence[int]]
+    seeds: Sequence[int]
+    shared: Shared
+
+
+def _answer(model: Any, tokenizer: Any, batch: _Batch, *, generation: Generation, ends: frozenset[int]) -> list[Prediction]:
+    prompts = batch.prompts
     written: list[list[int]] = [[] for _ in prompts]
     finish = ["length"] * len(prompts)
-    steps = decode(model, prompts, shared=shared, generation=generation, seeds=seeds, ends=ends)
+    steps = decode(model, prompts, shared=batch.shared, generation=generation, seeds=batch.seeds, ends=ends)
     stopped: set[int] = set()
     try:
         step = next(steps)
@@ -147,8 +150,6 @@ def _room(model: Any, prompts: Sequence[Sequence[int]], generation: Generation) 
 
 
 def _bounded(generation: Generation, room: int) -> Generation:
-    from dataclasses import replace
-
     return replace(generation, max_tokens=min(generation.max_tokens, room))
 
 

@@ -1,4 +1,4 @@
-"""What the machine decides: device, precision, attention, how much of a batch goes through the model at once. Each choice with its reason."""
+"""What the machine decides: device, precision, attention, how much of a batch goes in at once. Each choice with its reason."""
 
 from __future__ import annotations
 
@@ -78,7 +78,9 @@ def fit(hardware: Hardware, shape: Shape, *, batch_size: int, longest: int, grad
     if gradient_checkpointing is True or (gradient_checkpointing == "auto" and rows < 1):
         rows = min(batch_size, max(1, int(room / (longest * _token_bytes(shape, recompute=True)))))
         why = "asked for" if gradient_checkpointing is True else "one row would not fit into memory without"
-        return Fit(_divisor(batch_size, rows), True, (f"gradient checkpointing: {why}", *_why_micro(_divisor(batch_size, rows), batch_size)))
+        return Fit(
+            _divisor(batch_size, rows), True, (f"gradient checkpointing: {why}", *_why_micro(_divisor(batch_size, rows), batch_size))
+        )
     micro = _divisor(batch_size, max(1, rows))
     return Fit(micro, False, ("gradient checkpointing off: the activations fit into memory", *_why_micro(micro, batch_size)))
 
@@ -108,7 +110,11 @@ def _precision(device: str, wanted: str) -> tuple[Precision, str]:
         return "fp32", "precision fp32: bf16 is not dependable on mps"
     if device == "cpu":
         fast = _cpu_has_bf16()
-        return ("bf16", "precision bf16: the processor multiplies it natively") if fast else ("fp32", "precision fp32: the processor has no bf16")
+        return (
+            ("bf16", "precision bf16: the processor multiplies it natively")
+            if fast
+            else ("fp32", "precision fp32: the processor has no bf16")
+        )
     import torch
 
     if torch.cuda.is_bf16_supported(including_emulation=False):

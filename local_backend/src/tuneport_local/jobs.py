@@ -20,6 +20,8 @@ from tuneport_local.jobfolder import JobFolder, JobStatus
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 _HALF_MADE = ".creating-"
 _HALF_MADE_KEPT_S = 3600
+DELETED = ".deleted-"
+"""What a folder's name begins with while it is being deleted."""
 
 
 class Jobs:
@@ -96,8 +98,8 @@ class Jobs:
         JobFolder(path, clock=self._clock).write_status(replace(status, device=recipe["hyperparameters"]["device"]))
 
     def _sweep(self) -> None:
-        """Removes what a client killed in the middle of `make` left behind, once it is surely nobody's any more."""
-        for path in self.folder.glob(f"{_HALF_MADE}*"):
+        """Removes what a client killed in the middle of `make` or of a delete left behind, once it is surely nobody's any more."""
+        for path in (*self.folder.glob(f"{_HALF_MADE}*"), *self.folder.glob(f"{DELETED}*")):
             if self._clock.now().timestamp() - path.stat().st_mtime > _HALF_MADE_KEPT_S:
                 shutil.rmtree(path, ignore_errors=True)
 

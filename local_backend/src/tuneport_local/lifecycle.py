@@ -20,6 +20,7 @@ from tuneport.job import JobState
 from tuneport_local import marks
 from tuneport_local.devices import DeviceQueue, device_of
 from tuneport_local.jobfolder import JobFolder, JobStatus, Wish
+from tuneport_local.jobs import DELETED
 from tuneport_local.launch import alive, claim, launch
 
 _LAUNCHES = 3
@@ -95,7 +96,7 @@ class Lifecycle:
             if descriptor is None:
                 remedy = f"Cancel it first: tuneport jobs cancel local:{folder.id}"
                 raise Refused(f"job {folder.id} is {status.state} and cannot be deleted.", remedy=remedy)
-            gone = folder.path.with_name(f".deleted-{folder.id}")
+            gone = folder.path.with_name(f"{DELETED}{folder.id}")
             folder.path.rename(gone)
             shutil.rmtree(gone, ignore_errors=True)
 

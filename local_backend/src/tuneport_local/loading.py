@@ -8,7 +8,6 @@ from typing import Any
 from tuneport.errors import ConfigError, UnknownModel, Unreachable
 from tuneport_local.quiet import quiet
 
-_LOAD_ERRORS = (OSError, ValueError, KeyError, ImportError, RuntimeError)
 _FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.py"]
 
 
@@ -26,7 +25,7 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> Any:
     try:
         with quiet():
             tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True)
-    except _LOAD_ERRORS as error:
+    except Exception as error:  # transformers, tokenizers, safetensors and the system each raise their own
         raise _cannot_load(folder, error) from None
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
@@ -47,7 +46,7 @@ def load_model(folder: Path, *, dtype: str, device: str, trust_remote_code: bool
                 trust_remote_code=trust_remote_code,
                 local_files_only=True,
             )
-    except _LOAD_ERRORS as error:
+    except Exception as error:  # transformers, tokenizers, safetensors and the system each raise their own
         raise _cannot_load(folder, error) from None
     return _placed(model, device).eval()
 
@@ -57,7 +56,7 @@ def _cannot_load(folder: Path, error: Exception) -> UnknownModel:
 
 
 def load_adapter(model: Any, adapter: Path, *, device: str) -> Any:
-    """`model` with the adapter on it, not merged, in the precision of the model. Raises UnknownModel when the folder holds none that fits."""
+    """`model` with the adapter on it, not merged, in the model's precision. Raises UnknownModel when the folder holds none that fits."""
     from peft import PeftModel
 
     if not (adapter / "adapter_model.safetensors").is_file():
@@ -65,7 +64,7 @@ def load_adapter(model: Any, adapter: Path, *, device: str) -> Any:
     try:
         with quiet():
             return PeftModel.from_pretrained(model, str(adapter), torch_device=device, autocast_adapter_dtype=False).to(model.dtype).eval()
-    except _LOAD_ERRORS as error:
+    except Exception as error:  # peft, safetensors and torch each raise their own
         raise UnknownModel(f"the adapter in {adapter} does not fit its base: {_first_line(error)}") from None
 
 
@@ -73,13 +72,15 @@ def download(repository: str) -> Path:
     """The repository's folder in the hub's cache, fetched now. Raises UnknownModel or Unreachable."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
-    from huggingface_hub.utils import disable_progress_bars, enable_progress_bars
+    from huggingface_hub.utils.tqdm import disable_progress_bars, enable_progress_bars
 
     try:
         disable_progress_bars()
         return Path(snapshot_download(repository, allow_patterns=_FILES))
     except GatedRepoError:
-        raise UnknownModel(f"{repository} is gated, and your account has not been let in.", remedy="Ask on its page, then: hf auth login") from None
+        raise UnknownModel(
+            f"{repository} is gated, and your account has not been let in.", remedy="Ask on its page, then: hf auth login"
+        ) from None
     except RepositoryNotFoundError:
         raise UnknownModel(f"the hub shows no repository {repository!r}.") from None
     except Exception as error:  # the hub's client raises its own, httpx's and the system's errors
@@ -92,7 +93,9 @@ def _placed(model: Any, device: str) -> Any:
     try:
         return model if device == "cpu" else model.to(device)
     except (RuntimeError, AssertionError) as error:
-        raise ConfigError(f"the model does not go on {device}: {_first_line(error)}", remedy="Choose another with options.local.device.") from None
+        raise ConfigError(
+            f"the model does not go on {device}: {_first_line(error)}", remedy="Choose another with options.local.device."
+        ) from None
 
 
 def _first_line(error: Exception) -> str:

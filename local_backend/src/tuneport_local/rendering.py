@@ -23,6 +23,7 @@ from tuneport_local.turns import Span, answer_spans, as_dicts, as_tool_dicts
 Tokenizer = Any
 _USUAL_ENDS = ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|return|>", "<|call|>")
 
+
 @dataclass(frozen=True, slots=True)
 class RenderedRow:
     """One row as the model sees it. `loss_mask` is True where a token is learned; `line` is the row's line in its file."""
@@ -56,7 +57,9 @@ class Template:
         tokens = {token for token in _USUAL_ENDS if token in text and token in known}
         tokens |= {token for token in (tokenizer.eos_token, _probed_end(tokenizer) if text else None) if token}
         ids = frozenset(int(tokenizer.convert_tokens_to_ids(token)) for token in tokens)
-        return cls(bool(text), tuple(sorted(tokens, key=len, reverse=True)), ids, "developer" in text, "tools" in text or "tool_calls" in text)
+        return cls(
+            bool(text), tuple(sorted(tokens, key=len, reverse=True)), ids, "developer" in text, "tools" in text or "tool_calls" in text
+        )
 
 
 def _probed_end(tokenizer: Tokenizer) -> str | None:
@@ -86,7 +89,9 @@ def render(example: ChatExample, tokenizer: Tokenizer, *, template: Template, li
     return _tokenised(text, learned[-1:] if last_turn_only else learned, tokenizer, line=line)
 
 
-def render_prompt(messages: Sequence[Message], tokenizer: Tokenizer, *, tools: Sequence[Any] = (), template: Template | None = None) -> list[int]:
+def render_prompt(
+    messages: Sequence[Message], tokenizer: Tokenizer, *, tools: Sequence[Any] = (), template: Template | None = None
+) -> list[int]:
     """The tokens after which the model answers: the conversation and the beginning of the assistant's turn.
 
     Raises UsageError for a conversation when the tokenizer has no chat template.
@@ -104,7 +109,9 @@ def _rendered(example: ChatExample, tokenizer: Tokenizer, template: Template) ->
     messages = as_dicts(example.messages, knows_developer=template.knows_developer)
     tools = as_tool_dicts(example.tools)
     if (tools or any(message.get("tool_calls") for message in messages)) and not template.knows_tools:
-        raise UsageError("the row has tools, and the model's chat template has no place for them.", remedy="Choose a base that knows tools.")
+        raise UsageError(
+            "the row has tools, and the model's chat template has no place for them.", remedy="Choose a base that knows tools."
+        )
     learned = [message.role == "assistant" and message.weight != 0 for message in example.messages]
 
     def apply(part: Sequence[dict[str, Any]], prompt: bool) -> str:

@@ -90,7 +90,9 @@ def _rows(lines: Sequence[int]) -> str:
 
 def _render(line: int, example: Example, tokenizer: Any, template: Template, name: str) -> RenderedRow:
     if not isinstance(example, ChatExample):
-        raise DatasetError(f"{name}:{line}: a {example.__struct_config__.tag} row; supervised training needs chats or prompt/completion.", line=line)
+        raise DatasetError(
+            f"{name}:{line}: a {example.__struct_config__.tag} row; supervised training needs chats or prompt/completion.", line=line
+        )
     try:
         return render(example, tokenizer, template=template, line=line)
     except UsageError as error:

@@ -23,7 +23,6 @@ from tuneport.errors import JobFailed
 from tuneport_local.attention import Segments
 from tuneport_local.batches import IGNORED, EpochOrder
 
-
 Collate = Callable[[Sequence[dict[str, Any]]], dict[str, Any]]
 
 

@@ -119,7 +119,10 @@ def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: in
     rows = prepare(numbered, tokenizer, max_length=limit, too_long=spec.too_long, name=f"{purpose} data")
     for notice in notices(rows, name=f"{purpose} data", max_length=limit):
         job.event("warning", notice)
-    job.event("info", f"{purpose} data: {len(rows.rows)} rows, {rows.tokens} tokens, {rows.trained_tokens} of them learned, longest {rows.longest}")
+    job.event(
+        "info",
+        f"{purpose} data: {len(rows.rows)} rows, {rows.tokens} tokens, {rows.trained_tokens} of them learned, longest {rows.longest}",
+    )
     return rows
 
 
@@ -192,9 +195,13 @@ def _start(job: JobLog, spec: TrainingSpec, machine: Hardware, checkpoint: Check
         return Progress(0, 0.0, seed=spec.seed, rows_digest=rows_digest, adapter_precision=machine.adapter_precision, versions=versions)
     progress = checkpoint.progress
     job.event("info", f"resuming at step {progress.step} of {total}", {"step": progress.step})
-    changed = [f"{name} {progress.versions.get(name)} -> {version}" for name, version in versions.items() if progress.versions.get(name) != version]
+    changed = [
+        f"{name} {progress.versions.get(name)} -> {version}" for name, version in versions.items() if progress.versions.get(name) != version
+    ]
     if changed:
-        job.event("warning", f"resumed under other versions ({', '.join(changed)}): losses may differ a little from those of an unbroken run")
+        job.event(
+            "warning", f"resumed under other versions ({', '.join(changed)}): losses may differ a little from those of an unbroken run"
+        )
     return progress
 
 

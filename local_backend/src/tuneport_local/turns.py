@@ -73,7 +73,7 @@ def answer_spans(
     if not answers:
         return text, []
     found = None if any(messages[place].get("tool_calls") for place in answers) else _by_marks(messages, answers, text, apply)
-    found = found or _by_prefixes(messages, answers, text, apply, end_tokens)
+    found = _from_prompt(messages, found, text, apply) if found else _by_prefixes(messages, answers, text, apply, end_tokens)
     return text, [
         Span(start, _end_of_turn(text, stop, end_tokens), learned[place]) for place, (start, stop) in zip(answers, found, strict=True)
     ]
@@ -85,7 +85,9 @@ def _by_marks(messages: Sequence[dict[str, Any]], answers: Sequence[int], text: 
     if any("TUNEPORTx" in message["content"] for message in messages):
         return None
     try:
-        marked = apply([{**message, "content": marks[place]} if place in marks else message for place, message in enumerate(messages)], False)
+        marked = apply(
+            [{**message, "content": marks[place]} if place in marks else message for place, message in enumerate(messages)], False
+        )
     except UsageError:
         return None
     found: list[tuple[int, int]] = []
@@ -102,6 +104,20 @@ def _by_marks(messages: Sequence[dict[str, Any]], answers: Sequence[int], text: 
     return found if text[at:] == rest else None
 
 
+def _from_prompt(
+    messages: Sequence[dict[str, Any]], found: list[tuple[int, int]], text: str, apply: Apply
+) -> list[tuple[int, int]]:
+    """The last answer from where the model takes over: what a template writes between its prompt and the words (an empty thought, say)
+    is the model's to write."""
+    if messages[-1]["role"] != "assistant":
+        return found
+    prompt = apply(messages[:-1], True)
+    start, stop = found[-1]
+    if not text.startswith(prompt) or len(prompt) >= start or prompt == apply(messages[:-1], False):
+        return found
+    return [*found[:-1], (len(prompt), stop)]
+
+
 def _by_prefixes(
     messages: Sequence[dict[str, Any]], answers: Sequence[int], text: str, apply: Apply, end_tokens: Sequence[str]
 ) -> list[tuple[int, int]]:
@@ -111,7 +127,9 @@ def _by_prefixes(
         before = apply(messages[:place], True)
         written = text[: _shared(apply(messages[: place + 1], False), text)].rstrip()
         stop = len(written) - next((len(token) for token in end_tokens if written.endswith(token)), 0)
-        if not text.startswith(before) or stop < len(before):
+        words = messages[place]["content"].strip()
+        opened = before != apply(messages[:place], False) or (words and text[len(before) :].lstrip().startswith(words))
+        if not opened or not text.startswith(before) or stop < len(before):
             raise UsageError(
                 "the model's chat template does not show where the assistant's words begin and end in this conversation.",
                 remedy="Choose another base model, or simplify the row.",

@@ -148,10 +148,14 @@ def _resolve_embedded(home: Path) -> BaseWeights:
 
 def _resolve_folder(model_id: str, folder: Path) -> BaseWeights:
     if not (folder / "config.json").is_file():
-        hint = " It holds an adapter: name its base, and the adapter where a tuned model is wanted." if _is_adapter(folder) else ""
-        raise UnknownModel(f"{model_id} holds no config.json.{hint}", remedy="Give a folder as `save_pretrained` of transformers writes it.")
+        hint = " It holds an adapter; name its base instead." if _is_adapter(folder) else ""
+        raise UnknownModel(
+            f"{model_id} holds no config.json.{hint}", remedy="Give a folder as `save_pretrained` of transformers writes it."
+        )
     if not any(folder.glob("*.safetensors")):
-        raise UnknownModel(f"{model_id} holds no *.safetensors.", remedy="Only safetensors are read; convert other weights with transformers first.")
+        raise UnknownModel(
+            f"{model_id} holds no *.safetensors.", remedy="Only safetensors are read; convert other weights with transformers first."
+        )
     return BaseWeights(model_id, "folder", str(folder.absolute()), _note(folder) or f"the folder {folder.absolute()}")
 
 
@@ -163,14 +167,18 @@ def _resolve_repository(model_id: str, home: Path) -> BaseWeights:
     if (folder := hub.cached(model_id)) is not None:
         return BaseWeights(model_id, "cache", str(folder), f"{model_id} from the hub's cache")
     if hub.offline():
-        raise UnknownModel(f"{model_id} is not in the hub's cache, and HF_HUB_OFFLINE is set.", remedy="Unset it, or name a model that is here.")
+        raise UnknownModel(
+            f"{model_id} is not in the hub's cache, and HF_HUB_OFFLINE is set.", remedy="Unset it, or name a model that is here."
+        )
     if not hub.reachable(home):
         raise Unreachable(
             f"{model_id} is not in the hub's cache, and {hub.endpoint()} does not answer.",
             remedy=f"Try again later, give a folder, or use {embedded.MODEL_ID}, which works offline.",
         )
     if not hub.exists(model_id):
-        raise UnknownModel(f"the hub shows no repository {model_id!r}.", remedy="Check the spelling; for a gated one, log in with `hf auth login`.")
+        raise UnknownModel(
+            f"the hub shows no repository {model_id!r}.", remedy="Check the spelling; for a gated one, log in with `hf auth login`."
+        )
     return BaseWeights(model_id, "hub", model_id, f"{model_id} from the hub")
 
 

@@ -27,8 +27,9 @@ from tuneport_local.jobfolder import JobFolder, JobStatus
 from tuneport_local.launch import claim, process_started
 
 _LOOK_EVERY_S = 0.5
-_CANCEL_GRACE_S = 6.0
-_CANCEL_LIMIT_S = 9.0
+_CANCEL_GRACE_S = 4.0
+_CANCEL_LIMIT_S = 8.0
+_TRAINING = frozenset({JobState.RUNNING, JobState.FINALIZING})
 
 Outcome = str
 """succeeded | paused | cancelled, as `training.train` returns it; stopped by the system."""
@@ -136,7 +137,10 @@ def _remember_speed(folder: JobFolder, recipe: dict[str, Any]) -> None:
 
 
 def _watch(folder: JobFolder, over: threading.Event) -> None:
-    """After a cancel: `_CANCEL_GRACE_S` for the training to stop by itself, then a signal to it, then the end of the process."""
+    """After a cancel: `_CANCEL_GRACE_S` for the training to stop by itself, then a signal to it, then the end of the process.
+
+    Before the first step there is nothing to save, and the process ends at once.
+    """
     asked: float | None = None
     signalled = False
     while not over.wait(_LOOK_EVERY_S):
@@ -144,9 +148,9 @@ def _watch(folder: JobFolder, over: threading.Event) -> None:
             continue
         asked = asked or time.monotonic()
         waited = time.monotonic() - asked
-        if waited > _CANCEL_LIMIT_S:
+        if waited > _CANCEL_LIMIT_S or folder.status().state not in _TRAINING:
             _end(folder, "cancelled")
-            os._exit(0)
+            _leave(0)
         if waited > _CANCEL_GRACE_S and not signalled:
             signalled = True
             os.kill(os.getpid(), signal.SIGTERM)
@@ -196,5 +200,12 @@ _ENDINGS: dict[Outcome, Callable[[JobFolder], None]] = {
 }
 
 
+def _leave(code: int) -> None:
+    """Ends the process without the seconds that torch takes to be torn down. Everything has been written."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    _leave(main())

@@ -58,7 +58,7 @@ def _described(error: BaseException) -> tuple[str, str, str, int]:
     if hasattr(error, "format_message"):  # typer's usage errors
         return name, error.format_message(), _usage_hint(error), int(getattr(error, "exit_code", 2))
     if name == "Abort":
-        return name, "stopped; nothing was done.", "", 130
+        return name, "not confirmed; nothing was done.", "", 1
     if isinstance(error, OSError) and error.strerror:
         where = f"{error.filename}: " if error.filename else ""
         return name, f"{where}{error.strerror}.", "", 2
