@@ -106,8 +106,7 @@ def run(train: list[tp.ChatExample], test: list[tp.ChatExample], *, home: Path) 
         ended = time.perf_counter()
         if job.state is not tp.JobState.SUCCEEDED:
             raise RuntimeError(f"{job.uri} ended {job.state}: {job.error}")
-        generation = tp.Generation(max_tokens=24)
-        evaluation = client.evaluate(job, test, against=["base", "base+labels"], labels_from=train, generation=generation)
+        evaluation = client.evaluate(job, test, against=["base", "base+labels"], labels_from=train)
         metrics = client.metrics(job)
     evaluate_s = time.perf_counter() - ended
     return Run(submitted - began, ended - began, evaluate_s, memory.peak_bytes / 1e6, metrics, evaluation)

@@ -9,6 +9,7 @@ from tuneport.errors import DatasetError, Unreachable, Unsupported, UsageError
 from tuneport.evaluate import Contender, evaluate, labels_prompt
 from tuneport.examples import ChatExample, LabelledExample, Message, PreferenceExample, PromptExample, TextPart, ToolCall
 from tuneport.model import Model, Prediction
+from tuneport.provider import Generation
 
 LABELS = ("change_pin", "exchange_rate", "pending_transfer")
 ROWS = [ChatExample((Message("user", f"question {n}"), Message("assistant", LABELS[n % 3]))) for n in range(60)]
@@ -309,3 +310,14 @@ def test_the_printed_evaluation_is_a_table_with_a_verdict_per_comparison():
         "exact_match  0.900  0.200",
     ]
     assert str(judged(right_below(9), right_below(2))).splitlines()[-1].startswith("tuned is better than base: exact_match +0.700")
+
+
+def test_answers_get_room_for_the_longest_reference_and_the_result_says_how_much():
+    rows = [ChatExample((Message("user", "q"), Message("assistant", answer))) for answer in ("ja", "größer", "nein")]
+    found = evaluate(contender("tuned", right_below(9)), rows, resamples=1000)
+    assert found.to_dict()["max_tokens"] == len("größer".encode()) + 8
+
+
+def test_the_room_asked_for_is_the_room_given():
+    found = evaluate(contender("tuned", right_below(9)), ROWS, generation=Generation(max_tokens=5), resamples=1000)
+    assert found.max_tokens == 5

@@ -367,8 +367,8 @@ def test_targets_that_name_no_layer_are_refused_with_the_layers_there_are(scene:
 def test_rows_over_the_limit_are_refused_before_the_model_is_loaded(scene: Scene) -> None:
     job = scene.job("too long")
 
-    with pytest.raises(DatasetError, match="longer than 40 tokens: lines 2, 3"):
-        train(job, spec=scene.spec(max_length=40), home=scene.folder)
+    with pytest.raises(DatasetError, match="7 rows longer than 50 tokens: lines 3, 6, 9"):
+        train(job, spec=scene.spec(max_length=50), home=scene.folder)
     assert job.phases == [JobState.VALIDATING]
     with pytest.raises(RecipeError, match="more than the 512 tokens"):
         train(job, spec=scene.spec(max_length=4096), home=scene.folder)

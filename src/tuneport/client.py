@@ -365,7 +365,6 @@ class Client:
         """
         from tuneport.contenders import contender, opponent
         from tuneport.evaluate import evaluate
-        from tuneport.provider import Generation
         from tuneport.reference import references
 
         target = self.model(model)
@@ -377,7 +376,7 @@ class Client:
             against=[opponent(other, target, client=self, labels_from=known) for other in others],
             metrics=metrics,
             labels=references(known or ()),
-            generation=generation or Generation(),
+            generation=generation,
             seed=seed,
             on_progress=on_progress,
         )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Comparison", "Contender", "Evaluation", "Progress", "evaluate", "labels_prompt"]
 
+MOST_TOKENS = 1024
+
 Progress = Callable[[str, int, int], None]
 """Called with a contender's name, the rows it has answered, and all rows."""
 
@@ -42,7 +44,7 @@ def evaluate(
     against: Sequence[Contender] = (),
     metrics: Sequence[str] | None = None,
     labels: Iterable[str] = (),
-    generation: Generation = Generation(),  # noqa: B008 - frozen
+    generation: Generation | None = None,
     seed: int = 0,
     resamples: int = 10_000,
     level: float = 0.95,
@@ -52,6 +54,8 @@ def evaluate(
 
     metrics     names from `tuneport.metrics.MEASURES`, all for None; the verdict is about the first that all can be measured by
     labels      labels known beside those in the rows' references (the training data's); an answer outside both counts as `other`
+    generation  None: greedy, with room for the longest reference (one token per byte, and eight); what a model says beyond that is
+                not read
     seed        of the resampling only; generation has its own
 
     Raises DatasetError for no rows or a row without reference, UsageError for an unknown metric or a name given twice, Unsupported when a
@@ -64,6 +68,7 @@ def evaluate(
         raise DatasetError("there are no rows to evaluate on.", remedy="Give at least one row with a reference answer.")
     right = references(asked)
     known = _labels(right, given=labels, wanted=metrics)
+    generation = generation or room_for(right)
     taken = [_take(one, asked, right, known, measures=measures, generation=generation, on_progress=on_progress) for one in contenders]
     first = taken[0]
     return Evaluation(
@@ -77,7 +82,14 @@ def evaluate(
         failed=first.failed,
         seed=seed,
         resamples=resamples,
+        max_tokens=generation.max_tokens,
     )
+
+
+def room_for(right: Sequence[str]) -> Generation:
+    """Greedy answers long enough to be right: no token is shorter than a byte."""
+    longest = max((len(answer.encode()) for answer in right), default=0)
+    return Generation(max_tokens=min(longest + 8, MOST_TOKENS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -91,7 +91,8 @@ class Evaluation:
     """A model measured on `rows` rows, alone or against others.
 
     A metric that cannot be had is None in `metrics` and has its reason in `unavailable`. `failed` counts rows that the server could not
-    answer: wrong for every metric of text. `answers` hold the rows' contents; `to_dict` does not.
+    answer: wrong for every metric of text; `max_tokens` is where answers were cut
+    off. `answers` hold the rows' contents; `to_dict` does not.
     """
 
     rows: int
@@ -104,6 +105,7 @@ class Evaluation:
     failed: int = 0
     seed: int = 0
     resamples: int = 0
+    max_tokens: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of `models eval`. The first comparison stands at the top level; `comparisons` lists all when there are several."""
@@ -118,6 +120,7 @@ class Evaluation:
             "labels": self.labels.to_dict() if self.labels else None,
             "seed": self.seed,
             "resamples": self.resamples,
+            "max_tokens": self.max_tokens,
             **(compared[0] if compared else {}),
             **({"comparisons": compared} if len(compared) > 1 else {}),
         }

@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 from itertools import chain
-from typing import BinaryIO
+from typing import BinaryIO, Literal
 
 from tuneport.examples import ChatExample, Example
 from tuneport.formats.format import BadFile, Format, Notices, Written
@@ -130,7 +130,7 @@ def write(example: Example) -> Written:
     extra = example.extra if isinstance(example, ChatExample) else {}
     lost = {f"extra.{key}" for key in extra} | ({"system"} if system is not None else set())
     line = io.StringIO()
-    quoting = csv.QUOTE_ALL if "\r" in question + answer else csv.QUOTE_MINIMAL  # a bare return is not quoted by itself, and ends a row
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if "\r" in question + answer else csv.QUOTE_MINIMAL  # a bare return is not quoted by itself, and ends a row
     csv.writer(line, lineterminator="\n", quoting=quoting).writerow((question, answer))
     return line.getvalue().encode(), tuple(sorted({*losses, *lost}))
 
