@@ -17,8 +17,7 @@ def main() -> None:
             print(quote.provider, quote.total_usd or "no bill", *(line.note for line in quote.lines))
         job = client.submit(recipe, provider="local")
         job = client.wait(job, timeout_s=3600, on_change=lambda now: print(now.uri, now.state, now.detail))
-        answers = tp.Generation(max_tokens=12)  # a label is short; the base would go on talking
-        print(client.evaluate(job, test, against=["base", "base+labels"], generation=answers))
+        print(client.evaluate(job, test, against=["base", "base+labels"]))
 
 
 if __name__ == "__main__":

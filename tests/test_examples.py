@@ -22,7 +22,7 @@ OFFLINE = {
     "lost_answer": ["it is not known whether", "sync: adopted", "jobs at the provider: 1"],
 }
 """Script -> what its output must contain, in this order."""
-WITH_A_REAL_MODEL = {"local_sft": ["local succeeded", "exact_match", "base+labels"]}
+WITH_A_REAL_MODEL = {"local_sft": [" succeeded", "base+labels", "exact_match", "better than base"]}
 
 
 def run(name: str, folder: Path, *, timeout_s: float) -> str:

@@ -59,7 +59,7 @@ def publish(folder: Path, model: Any, *, facts: Facts) -> Path:
     document = json.dumps(_run(facts), indent=1, default=str) + "\n"
     try:
         shutil.rmtree(part, ignore_errors=True)
-        model.save_pretrained(part)
+        model.save_pretrained(part, save_embedding_layers=False)  # "auto" would ask the hub about the base
         (part / "README.md").write_text(_card(facts), encoding="utf-8")
         (part / "run.json").write_text(document, encoding="utf-8")
         for path in part.iterdir():

@@ -32,7 +32,7 @@ def shared_beginning(model: Any, prompts: Sequence[Sequence[int]]) -> Shared:
         return Shared(0, None)
     ids = torch.tensor([list(prompts[0][:length])], device=_device(model))
     with torch.inference_mode():
-        return Shared(length, model(input_ids=ids, use_cache=True, logits_to_keep=1).past_key_values)
+        return Shared(length, model(input_ids=ids, use_cache=True, logits_to_keep=_last(ids)).past_key_values)
 
 
 def common_length(prompts: Sequence[Sequence[int]]) -> int:
@@ -61,7 +61,7 @@ def decode(
     for _ in range(generation.max_tokens):
         with torch.inference_mode():
             answer = model(
-                input_ids=ids, attention_mask=everything, position_ids=places, past_key_values=cache, use_cache=True, logits_to_keep=1
+                input_ids=ids, attention_mask=everything, position_ids=places, past_key_values=cache, use_cache=True, logits_to_keep=_last(ids)
             )
         tokens = pick(answer.logits[:, -1].float(), alive)
         cache = answer.past_key_values
@@ -112,6 +112,11 @@ def _start(model: Any, prompts: Sequence[Sequence[int]], shared: Shared) -> tupl
     cache = copy.deepcopy(shared.cache)
     cache.batch_repeat_interleave(len(prompts))
     return cache, ids, mask
+
+
+def _last(ids: Any) -> Any:
+    """The last position, as a tensor: the number 1 would make a view of it, for which torch copies the output layer once per row."""
+    return torch.tensor([ids.shape[1] - 1], device=ids.device)
 
 
 def _device(model: Any) -> Any:

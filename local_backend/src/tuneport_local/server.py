@@ -12,6 +12,7 @@ from tuneport_local import marks
 from tuneport_local.jobfolder import JobFolder
 from tuneport_local.jobs import Jobs
 from tuneport_local.support import support
+from tuneport_local.threads import share_cores
 from tuneport_local.tuned import checkpoint_of, model_of
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ class LocalServer:
 
     def _resident(self) -> Residents:
         if self._residents is None:
+            share_cores()
             from tuneport_local.residents import Residents
 
             self._residents = Residents(self._home)

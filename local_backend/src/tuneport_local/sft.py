@@ -172,7 +172,7 @@ class PortTrainer(SFTTrainer):  # type: ignore[misc]
 
     def save_parts(self, folder: Path) -> None:
         """Everything `train(resume_from_checkpoint=…)` reads, into `folder`."""
-        self.model.save_pretrained(folder)
+        self.model.save_pretrained(folder, save_embedding_layers=False)  # "auto" would ask the hub about the base
         (folder / "README.md").unlink(missing_ok=True)
         self._save_optimizer_and_scheduler(str(folder))
         self._save_scaler(str(folder))

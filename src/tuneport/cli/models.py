@@ -134,7 +134,9 @@ def evaluate(
     metric: Annotated[list[str] | None, typer.Option("--metric", metavar="NAME", help="Only this metric; may be repeated.")] = None,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N rows.")] = None,
     answers: Annotated[int, typer.Option("--answers", metavar="N", min=0, help="Also show so many answers that differ.")] = 0,
-    max_tokens: MaxTokens = 256,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", metavar="N", min=1, help="Cut answers here; default: room for the longest reference.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the resampling behind the intervals.")] = 0,
 ) -> None:
     """Measure a model on held-out rows, and against others on the same rows."""
@@ -153,7 +155,7 @@ def evaluate(
         against=against or [],
         labels_from=labels,
         metrics=metric,
-        generation=Generation(max_tokens=max_tokens),
+        generation=None if max_tokens is None else Generation(max_tokens=max_tokens),
         seed=seed,
     )
     if session.json:

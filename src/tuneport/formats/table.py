@@ -130,7 +130,8 @@ def write(example: Example) -> Written:
     extra = example.extra if isinstance(example, ChatExample) else {}
     lost = {f"extra.{key}" for key in extra} | ({"system"} if system is not None else set())
     line = io.StringIO()
-    quoting: Literal[0, 1] = csv.QUOTE_ALL if "\r" in question + answer else csv.QUOTE_MINIMAL  # a bare return is not quoted by itself, and ends a row
+    # csv does not quote a bare return by itself, and it would end the row
+    quoting: Literal[0, 1] = csv.QUOTE_ALL if "\r" in question + answer else csv.QUOTE_MINIMAL
     csv.writer(line, lineterminator="\n", quoting=quoting).writerow((question, answer))
     return line.getvalue().encode(), tuple(sorted({*losses, *lost}))
 
