@@ -301,6 +301,21 @@ def test_the_words_of_a_question_after_two_dashes_are_no_options(shell: Shell) -
     assert shell("models", "chat", shell.finished(), "--", "--json").out == "--json\n"
 
 
+def test_a_file_of_rows_is_answered_line_by_line(shell: Shell) -> None:
+    uri = shell.finished()
+    records = shell("models", "predict", uri, shell.data(), "--limit", "3").records
+    assert [record["line"] for record in records] == [1, 2, 3]
+    assert [record["reference"] for record in records] == ["refund", "delivery", "refund"]
+    assert all(record["answer"] and record["finish"] == "stop" for record in records)
+
+
+def test_answers_go_to_a_file_whole(shell: Shell) -> None:
+    target = shell.folder / "answers.jsonl"
+    run = shell("models", "predict", shell.finished(), shell.data(), "--output", target)
+    assert (run.code, run.out) == (0, "")
+    assert len(target.read_text(encoding="utf-8").splitlines()) == 18
+
+
 def test_eval_compares_with_the_base_and_gives_the_documented_shape(shell: Shell) -> None:
     uri = shell.finished()
     run = shell("models", "eval", uri, shell.data(), "--against", "base", "--against", "base+labels", "--limit", "6", "--json")

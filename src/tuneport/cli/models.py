@@ -1,4 +1,4 @@
-"""`tuneport models`: list, show, chat and eval."""
+"""`tuneport models`: list, show, chat, predict and eval."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuneport.cli.output import note
+from tuneport.cli.predictions import predict
 from tuneport.cli.session import Session, session_of
 from tuneport.cli.views import model_document, short_uri, when
 from tuneport.errors import TuneportError, worst_exit_code
@@ -26,6 +27,9 @@ def find_model(client: Client, name: str) -> Model:
     """The model that `name` means: the tuned model of the one job it begins, else a model by URI. Raises UnknownModel, JobFailed."""
     jobs = client.registry.match(name)
     return client.model(jobs[0] if len(jobs) == 1 else name)
+
+
+app.command()(predict)
 
 
 @app.command("list")
