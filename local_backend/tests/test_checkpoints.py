@@ -49,7 +49,7 @@ def test_a_damaged_one_is_passed_over_for_the_one_before_and_named(hurt: str, tm
     {
         "cut": lambda: weights.write_bytes(b"weig"),
         "flip": lambda: weights.write_bytes(b"weighty"),
-        "file gone": lambda: (last.path / "optimizer.pt").unlink(),
+        "file gone": (last.path / "optimizer.pt").unlink,
         "marker gone": marker.unlink,
         "marker cut": lambda: marker.write_text(marker.read_text()[:40]),
         "marker strange": lambda: marker.write_text(json.dumps({"progress": {"colour": "red"}, "files": {}})),

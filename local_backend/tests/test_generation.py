@@ -121,7 +121,9 @@ def test_a_streamed_answer_adds_up_to_the_whole_one(model: Any, tokenizer: Any, 
 
 def test_a_seed_gives_the_same_draws_whatever_the_batch_and_another_seed_others(model: Any, tokenizer: Any, prompts: Any) -> None:
     def draws(seed: int, rows: Any) -> list[str]:
-        return [answer.text for answer in generate(model, tokenizer, rows, generation=Generation(max_tokens=12, temperature=1.5, seed=seed))]
+        return [
+            answer.text for answer in generate(model, tokenizer, rows, generation=Generation(max_tokens=12, temperature=1.5, seed=seed))
+        ]
 
     assert draws(1, prompts) == draws(1, prompts)
     assert draws(1, prompts)[:2] == draws(1, prompts[:2])

@@ -21,7 +21,8 @@ LLAMA3 = (
 )
 WITH_MARKS = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{% if message['role'] == 'assistant' %}"
-    "{% generation %}{{ message['content'] }}<|im_end|>{% endgeneration %}{% else %}{{ message['content'] }}<|im_end|>{% endif %}\n{% endfor %}"
+    "{% generation %}{{ message['content'] }}<|im_end|>{% endgeneration %}{% else %}{{ message['content'] }}<|im_end|>{% endif %}\n"
+    "{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 FORGETS_THOUGHTS = (
@@ -35,9 +36,13 @@ WITH_TOOLS = (
     "{% for call in message.tool_calls or [] %}<call>{{ call.function | tojson }}</call>{% endfor %}<|im_end|>\n{% endfor %}"
     "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
-NO_END = "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}"
+NO_END = (
+    "{% for message in messages %}{{ message['role'] }}: {{ message['content'] }}\n{% endfor %}"
+    "{% if add_generation_prompt %}assistant: {% endif %}"
+)
 THINKS_FIRST = (
-    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{% if message['role'] == 'assistant' and loop.last %}<think>\n</think>\n{% endif %}"
+    "{% for message in messages %}<|im_start|>{{ message['role'] }}\n"
+    "{% if message['role'] == 'assistant' and loop.last %}<think>\n</think>\n{% endif %}"
     "{{ message['content'] }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
 )
 SHOUTS = "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] | upper }}<|im_end|>\n{% endfor %}"
@@ -57,7 +62,9 @@ def rendered(example: ChatExample, template: str | None = CHATML) -> tuple[Rende
 
 
 ONE = chat(("user", "Where is my card?"), ("assistant", "late 12"))
-MANY = chat(("system", "Be tiny."), ("user", "one"), ("assistant", "Red"), ("user", "two <b>"), ("assistant", "Blue é🙂"), ("user", "three"))
+MANY = chat(
+    ("system", "Be tiny."), ("user", "one"), ("assistant", "Red"), ("user", "two <b>"), ("assistant", "Blue é🙂"), ("user", "three")
+)
 
 
 @pytest.mark.parametrize(
@@ -72,14 +79,17 @@ def test_the_text_is_what_the_chat_template_writes_and_its_own_system_prompt_is_
     row, text, learned = rendered(ONE)
 
     assert text == (
-        "<|im_start|>system\nYou are tiny.<|im_end|>\n<|im_start|>user\nWhere is my card?<|im_end|>\n<|im_start|>assistant\nlate 12<|im_end|>\n"
+        "<|im_start|>system\nYou are tiny.<|im_end|>\n<|im_start|>user\nWhere is my card?<|im_end|>\n"
+        "<|im_start|>assistant\nlate 12<|im_end|>\n"
     )
     assert "tiny" not in learned
     assert row.line == 7
 
 
 def test_a_turn_of_weight_zero_is_read_but_not_learned() -> None:
-    example = ChatExample((Message("user", "one"), Message("assistant", "Red", weight=0), Message("user", "two"), Message("assistant", "Blue")))
+    example = ChatExample(
+        (Message("user", "one"), Message("assistant", "Red", weight=0), Message("user", "two"), Message("assistant", "Blue"))
+    )
 
     _, text, learned = rendered(example)
 
@@ -174,9 +184,12 @@ def test_a_tokenizer_that_marks_the_beginning_of_words_learns_the_same_words() -
     backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="first")
     backend.decoder = decoders.Metaspace(prepend_scheme="first")
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", eos_token="</s>", unk_token="<unk>")
-    tokenizer.chat_template = "{% for m in messages %}{% if m['role'] == 'user' %}<s> {{ m['content'] }}{% else %} {{ m['content'] }}</s>{% endif %}{% endfor %}"
+    tokenizer.chat_template = (
+        "{% for m in messages %}{% if m['role'] == 'user' %}<s> {{ m['content'] }}{% else %} {{ m['content'] }}</s>{% endif %}{% endfor %}"
+    )
+    example = chat(("user", "one"), ("assistant", "Red"), ("user", "two"), ("assistant", "Blue"))
 
-    row = render(chat(("user", "one"), ("assistant", "Red"), ("user", "two"), ("assistant", "Blue")), tokenizer, template=Template.of(tokenizer), line=1)
+    row = render(example, tokenizer, template=Template.of(tokenizer), line=1)
 
     learned = [token for token, taken in zip(row.input_ids, row.loss_mask, strict=True) if taken]
     assert learned == [4, 2, 5, 2]
@@ -251,7 +264,9 @@ def test_a_row_without_a_learned_turn_among_others_is_left_out_and_named() -> No
 
 
 def test_a_row_of_another_kind_is_refused_by_its_line() -> None:
-    pair = PreferenceExample(prompt=(Message("user", "one"),), chosen=(Message("assistant", "Red"),), rejected=(Message("assistant", "No"),))
+    pair = PreferenceExample(
+        prompt=(Message("user", "one"),), chosen=(Message("assistant", "Red"),), rejected=(Message("assistant", "No"),)
+    )
 
     with pytest.raises(DatasetError, match=r"rows\.jsonl:4: a preference row"):
         prepared(ONE, pair)

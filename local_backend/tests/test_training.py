@@ -164,6 +164,7 @@ def test_the_settings_of_a_run_are_followed(scene: Scene, changes: dict[str, Any
 
 def test_the_loss_is_that_of_the_learned_tokens_alone_whatever_the_form_of_the_batch(scene: Scene) -> None:
     """Against plain transformers: cross-entropy over the answers of the first batch, computed row by row."""
+    from tuneport_local import weights as store
     from tuneport_local.batches import EpochOrder
     from tuneport_local.rendering import Template, render
 
@@ -171,8 +172,6 @@ def test_the_loss_is_that_of_the_learned_tokens_alone_whatever_the_form_of_the_b
 
     tokenizer = tiny_tokenizer()
     every = list(Dataset.read(scene.rows, format="chat"))
-    from tuneport_local import weights as store
-
     model = store.load(str(scene.base), home=scene.folder).model
     total, tokens = 0.0, 0
     for place in list(EpochOrder(22, seed=1))[:4]:
@@ -186,6 +185,15 @@ def test_the_loss_is_that_of_the_learned_tokens_alone_whatever_the_form_of_the_b
                 tokens += 1
 
     assert scene.whole.losses()[1, "loss"] == pytest.approx(total / tokens, abs=1e-4)
+
+
+def test_long_answers_go_through_the_output_layer_in_chunks_with_the_same_losses(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuneport_local.sft.LOGITS_AT_MOST_BYTES", 0)
+    job = scene.job("chunks")
+
+    train(job, spec=scene.spec(), home=scene.folder)
+
+    assert job.losses() == pytest.approx(scene.whole.losses(), abs=1e-4)
 
 
 # --- breaks ------------------------------------------------------------------------------------------------------------------------------
@@ -350,8 +358,17 @@ def test_a_model_whose_attention_is_not_plain_is_trained_in_padded_batches(scene
 
     for path in scene.base.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes())
-    config = MistralConfig(vocab_size=320, hidden_size=32, intermediate_size=64, num_hidden_layers=1, num_attention_heads=4,
-                           num_key_value_heads=2, max_position_embeddings=512, sliding_window=4, bos_token_id=1, eos_token_id=2)  # fmt: skip
+    config = MistralConfig(
+        vocab_size=320,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        sliding_window=4,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
     MistralForCausalLM(config).save_pretrained(tmp_path)
     job = MemoryJob(tmp_path / "job")
 
@@ -360,7 +377,7 @@ def test_a_model_whose_attention_is_not_plain_is_trained_in_padded_batches(scene
 
 
 def test_targets_that_name_no_layer_are_refused_with_the_layers_there_are(scene: Scene) -> None:
-    with pytest.raises(RecipeError, match="'nowhere'.*Its linear layers: down_proj"):
+    with pytest.raises(RecipeError, match=r"'nowhere'.*Its linear layers: down_proj"):
         train(scene.job("targets"), spec=scene.spec(lora={"targets": ["nowhere"]}), home=scene.folder)
 
 

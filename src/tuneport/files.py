@@ -18,7 +18,7 @@ def write_chunks(path: Path, chunks: Iterable[bytes]) -> Path:
                 file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod( 0o666 & ~_umask())
+        Path(name).chmod(0o666 & ~_umask())
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)

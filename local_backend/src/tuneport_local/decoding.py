@@ -60,9 +60,8 @@ def decode(
     places = places.clamp(min=0)
     for _ in range(generation.max_tokens):
         with torch.inference_mode():
-            answer = model(
-                input_ids=ids, attention_mask=everything, position_ids=places, past_key_values=cache, use_cache=True, logits_to_keep=_last(ids)
-            )
+            seen = {"attention_mask": everything, "position_ids": places, "past_key_values": cache}
+            answer = model(input_ids=ids, **seen, use_cache=True, logits_to_keep=_last(ids))
         tokens = pick(answer.logits[:, -1].float(), alive)
         cache = answer.past_key_values
         stopped = yield list(zip(alive, tokens, strict=True))

@@ -87,6 +87,8 @@ def _convert_into(target: Path) -> None:
     gguf = packaged_file()
     if gguf is None:
         raise UnknownModel(f"{MODEL_ID} needs the hub or the package {PACKAGE}, and neither is here.", remedy=f"Run: {INSTALL}")
+    import transformers  # noqa: F401 - before `quiet`, which silences what is there
+
     with _part(target) as part:
         with quiet(), contextlib.redirect_stderr(io.StringIO()):  # the reader of GGUF files draws its progress bar whatever one says
             _write_tokenizer(gguf, part)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 _NOTES = (
     r"`is_gradient_checkpointing` is deprecated.*",  # peft 0.21 asks transformers 5.23 by the old name
@@ -14,16 +16,20 @@ _NOTES = (
 _LOGGERS = ("transformers", "trl", "peft", "accelerate", "datasets", "huggingface_hub")
 
 
+_BARS = ("transformers.utils.logging", "datasets.utils.logging")
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Within: no progress bars, no log lines below an error, none of the known notes. Afterwards everything is as it was."""
-    from datasets.utils import logging as datasets_bars
-    from transformers.utils import logging as transformers_logging
+    """Within: no progress bars, no log lines below an error, none of the known notes. Afterwards everything is as it was.
 
+    Covers the libraries that are imported by then; it imports none itself.
+    """
     levels = {name: logging.getLogger(name).level for name in _LOGGERS}
-    bars = (transformers_logging.is_progress_bar_enabled(), datasets_bars.is_progress_bar_enabled())
-    transformers_logging.disable_progress_bar()
-    datasets_bars.disable_progress_bar()
+    bars: list[Any] = [module for module in map(sys.modules.get, _BARS) if module is not None]
+    shown = [module for module in bars if module.is_progress_bar_enabled()]
+    for module in bars:
+        module.disable_progress_bar()
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
@@ -34,7 +40,5 @@ def quiet() -> Iterator[None]:
     finally:
         for name, level in levels.items():
             logging.getLogger(name).setLevel(level)
-        if bars[0]:
-            transformers_logging.enable_progress_bar()
-        if bars[1]:
-            datasets_bars.enable_progress_bar()
+        for module in shown:
+            module.enable_progress_bar()

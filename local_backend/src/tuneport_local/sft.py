@@ -23,6 +23,10 @@ from tuneport.errors import JobFailed
 from tuneport_local.attention import Segments
 from tuneport_local.batches import IGNORED, EpochOrder
 
+LOGITS_AT_MOST_BYTES = 1 << 30
+_LOGIT_BYTES = 14
+"""Per logit: itself, in fp32, its softmax and their gradients."""
+
 Collate = Callable[[Sequence[dict[str, Any]]], dict[str, Any]]
 
 
@@ -76,6 +80,7 @@ class PortTrainer(SFTTrainer):  # type: ignore[misc]
         )
         self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = True  # so that the learned tokens of a whole batch are counted, whatever the model
+        self._vocabulary = int(self._base().config.get_text_config().vocab_size)
         self._can_choose_positions = "logits_to_keep" in inspect.signature(type(self._base()).forward).parameters
 
     # --- one step ------------------------------------------------------------------------------------------------------------------
@@ -98,6 +103,8 @@ class PortTrainer(SFTTrainer):  # type: ignore[misc]
         """The sum of the negative log-likelihoods of the learned tokens, and their number."""
         targets = inputs["labels"][:, 1:]
         positions = (targets != IGNORED).any(0).nonzero().flatten()
+        if len(positions) * len(targets) * self._vocabulary * _LOGIT_BYTES > LOGITS_AT_MOST_BYTES:
+            return self._loss_in_chunks(model, inputs)
         logits = self._logits(model, inputs, positions)
         chosen = targets[:, positions]
         total = cross_entropy(logits.float().flatten(0, 1), chosen.flatten(), ignore_index=IGNORED, reduction="sum")
@@ -105,14 +112,14 @@ class PortTrainer(SFTTrainer):  # type: ignore[misc]
 
     def _logits(self, model: Any, inputs: dict[str, Any], positions: Any) -> Any:
         """(rows, positions, vocabulary). The output layer is the dearest of a small model, so it sees the learned positions only."""
-        facts: dict[str, Any] = {"use_cache": False}
-        if "position_ids" in inputs:
-            facts |= {"position_ids": inputs["position_ids"], "segments": Segments(tuple(inputs["lengths"].tolist()))}
-        else:
-            facts["attention_mask"] = inputs["attention_mask"]
         if self._can_choose_positions:
-            return model(input_ids=inputs["input_ids"], logits_to_keep=positions, **facts).logits
-        return model(input_ids=inputs["input_ids"], **facts).logits[:, positions]
+            return model(**_seen(inputs), logits_to_keep=positions).logits
+        return model(**_seen(inputs)).logits[:, positions]
+
+    def _loss_in_chunks(self, model: Any, inputs: dict[str, Any]) -> tuple[Any, int]:
+        """The same through trl's output layer, which keeps a small part of the logits at a time: for long answers."""
+        answer = model(**_seen(inputs), labels=inputs["labels"], fused_lm_head=True)
+        return -answer.log_probs.sum(), int(answer.label_mask.sum())
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
@@ -186,6 +193,14 @@ class PortTrainer(SFTTrainer):  # type: ignore[misc]
         return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
 
 
+def _seen(inputs: dict[str, Any]) -> dict[str, Any]:
+    """What the model sees of a batch."""
+    seen = {"input_ids": inputs["input_ids"], "use_cache": False}
+    if "position_ids" in inputs:
+        return {**seen, "position_ids": inputs["position_ids"], "segments": Segments(tuple(inputs["lengths"].tolist()))}
+    return {**seen, "attention_mask": inputs["attention_mask"]}
+
+
 def packing_is_exact(model: Any, rows: Sequence[dict[str, Any]], *, collate: Collate) -> bool:
     """Whether `model` gives two packed rows what it gives each alone. What a model does with positions and attention is its own affair;
     this asks it. The tolerance is that of bf16; rows that see each other differ by far more."""
@@ -196,7 +211,5 @@ def packing_is_exact(model: Any, rows: Sequence[dict[str, Any]], *, collate: Col
 
 
 def _answer(model: Any, batch: dict[str, Any]) -> Any:
-    segments = Segments(tuple(batch["lengths"].tolist()))
     device = next(model.parameters()).device
-    ids, places = batch["input_ids"].to(device), batch["position_ids"].to(device)
-    return model(input_ids=ids, position_ids=places, segments=segments, use_cache=False).logits[0].float()
+    return model(**_seen({name: value.to(device) for name, value in batch.items()})).logits[0].float()

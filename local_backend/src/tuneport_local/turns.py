@@ -104,9 +104,7 @@ def _by_marks(messages: Sequence[dict[str, Any]], answers: Sequence[int], text: 
     return found if text[at:] == rest else None
 
 
-def _from_prompt(
-    messages: Sequence[dict[str, Any]], found: list[tuple[int, int]], text: str, apply: Apply
-) -> list[tuple[int, int]]:
+def _from_prompt(messages: Sequence[dict[str, Any]], found: list[tuple[int, int]], text: str, apply: Apply) -> list[tuple[int, int]]:
     """The last answer from where the model takes over: what a template writes between its prompt and the words (an empty thought, say)
     is the model's to write."""
     if messages[-1]["role"] != "assistant":

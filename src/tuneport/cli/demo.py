@@ -223,9 +223,9 @@ def quote_sentence(quote: Quote) -> str:
     if not quote.lines:
         return f"No quote: {quote.availability}"
     hours = [line.amount for line in quote.lines if line.unit == "hour"]
-    time = f"about {duration(float(hours[0]) * 3600)} min of this machine" if hours else "a time that is not known yet"
-    money = "nobody bills it" if quote.total_usd is None else f"{quote.total_usd:.4f} USD"
-    return f"It takes {time}; {money}."
+    time = f"It takes about {duration(float(hours[0]) * 3600)} min of this machine" if hours else "How long it takes here is not known yet"
+    money = "nobody bills it" if quote.total_usd is None else f"that is {quote.total_usd:.4f} USD"
+    return f"{time}; {money}."
 
 
 def _shown(path: Path) -> str:

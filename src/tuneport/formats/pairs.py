@@ -88,5 +88,3 @@ def _lost(example: ChatExample) -> tuple[str, ...]:
 
 
 _MESSAGE_KEYS = ("name", "weight", "tool_calls", "tool_call_id")
-
-
