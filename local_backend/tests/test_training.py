@@ -239,6 +239,13 @@ def test_a_killed_run_goes_on_with_the_losses_of_an_unbroken_one(scene: Scene, m
     assert train(job, spec=scene.spec(), home=scene.folder) == "succeeded"
     assert job.losses() == scene.whole.losses()
     assert same_weights(job, scene.whole)
+    assert metrics_of(job) == metrics_of(scene.whole)
+
+
+def metrics_of(job: MemoryJob) -> dict[str, Any]:
+    """What run.json says was measured, without what depends on the clock."""
+    metrics = json.loads((job.path / "run.json").read_text())["metrics"]
+    return {name: value for name, value in metrics.items() if name != "tokens_per_second"}
 
 
 def test_a_worker_killed_by_the_system_in_the_middle_of_a_step_loses_nothing(scene: Scene) -> None:

@@ -115,9 +115,7 @@ def test_a_training_job_pauses_with_a_checkpoint_and_goes_on_from_it(trainer: Lo
 
 
 @pytest.mark.parametrize("phase", [JobState.VALIDATING, JobState.RUNNING])
-def test_a_cancel_ends_a_job_within_ten_seconds(
-    trainer: LocalTrainer, submit: Callable[..., str], tmp_path: Path, phase: JobState
-) -> None:
+def test_a_cancel_ends_a_job_within_ten_seconds(trainer: LocalTrainer, submit: Callable[..., str], tmp_path: Path, phase: JobState) -> None:
     job_id = submit(epochs=40, checkpoint_every=5)
     until(in_state(trainer, job_id, phase), within_s=STARTUP_S)
     worker = worker_of(tmp_path, job_id)

@@ -106,5 +106,6 @@ def trl_arguments(spec: TrainingSpec, machine: Hardware, fit: Fit, *, folder: Pa
         eval_on_start=evaluate_first,
         logging_nan_inf_filter=False,
         disable_tqdm=True,
+        log_level="error",
         report_to="none",
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -60,6 +62,22 @@ class Fit:
     micro_batch: int
     gradient_checkpointing: bool
     reasons: tuple[str, ...]
+
+
+def see_one_gpu(device: str) -> str:
+    """Hides all GPUs from this process but the one that `device` means; to be called before torch is imported. Returns its name then.
+
+    trl refuses to train while one process sees several. Launchers that start a process per GPU (LOCAL_RANK is set) see to it themselves.
+    """
+    kind, _, number = device.partition(":")
+    if kind not in ("auto", "cuda") or "torch" in sys.modules or "LOCAL_RANK" in os.environ:
+        return device
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    names = [str(place) for place in range(int(number or 0) + 1)] if visible is None else visible.split(",")
+    if int(number or 0) >= len(names):
+        return device
+    os.environ["CUDA_VISIBLE_DEVICES"] = names[int(number or 0)]
+    return "cuda:0" if kind == "cuda" else device
 
 
 def choose(*, device: str = "auto", precision: str = "auto", adapter_precision: str = "auto") -> Hardware:

@@ -67,8 +67,8 @@ class Run(TrainerCallback):  # type: ignore[misc]
         self._validation_s = 0.0
         self._saved_at = time.monotonic()
         self._saved_step = start.step
-        self.eval_losses: list[tuple[int, float]] = []
-        self.last: Mapping[str, float] = {}
+        self.eval_losses = [[step, loss] for step, loss in start.eval_losses]
+        self.last: Mapping[str, float] = dict(start.last)
         self.paused = False
 
     @property
@@ -106,7 +106,7 @@ class Run(TrainerCallback):  # type: ignore[misc]
 
     def evaluated(self, step: int, loss: float, seconds: float) -> None:
         self._validation_s = seconds
-        self.eval_losses.append((step, loss))
+        self.eval_losses.append([step, loss])
         self._job.metric(step, {"eval_loss": loss})
 
     def save(self, trainer: PortTrainer, *, evaluation_due: bool = False) -> None:
@@ -117,6 +117,8 @@ class Run(TrainerCallback):  # type: ignore[misc]
             epoch=float(trainer.state.epoch or 0.0),
             tokens=self._tokens,
             seconds=round(self._seconds, 3),
+            last=dict(self.last),
+            eval_losses=list(self.eval_losses),
             evaluation_due=evaluation_due or (self.paused and self._schedule.validates_at(step)),
         )
         written: Checkpoint = checkpoints.write_checkpoint(self._job.checkpoints, progress=progress, save=trainer.save_parts)

@@ -61,9 +61,10 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
     """
     begun = time.time()
     share_cores()
+    device = hardware.see_one_gpu(spec.device)
     if artefacts.complete(job.path):
         return "succeeded"
-    prepared = _prepare(job, spec, home)
+    prepared = _prepare(job, spec, home, device=device)
     from tuneport_local.quiet import quiet
     from tuneport_local.sft import Stopped
 
@@ -86,7 +87,7 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
 # --- before the model ------------------------------------------------------------------------------------------------------------------
 
 
-def _prepare(job: JobLog, spec: TrainingSpec, home: Path) -> _Prepared:
+def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Prepared:
     from tuneport_local.loading import load_tokenizer
 
     job.phase(JobState.VALIDATING, "reading and rendering the rows")
@@ -97,7 +98,7 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path) -> _Prepared:
     limit = _max_length(spec, Path(base.location), tokenizer)
     rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train")
     validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation") if spec.validation_file else None
-    chosen = hardware.choose(device=spec.device, precision=spec.precision, adapter_precision=spec.adapter_precision)
+    chosen = hardware.choose(device=device, precision=spec.precision, adapter_precision=spec.adapter_precision)
     for reason in chosen.reasons:
         job.event("info", reason)
     return _Prepared(base, tokenizer, rows, validation, chosen)
@@ -226,7 +227,7 @@ def _facts(spec: TrainingSpec, prepared: _Prepared, run: Any, *, begun: float) -
         validation_rows=len(prepared.validation.rows) if prepared.validation else 0,
         hardware=prepared.hardware,
         last=dict(run.last),
-        eval_losses=tuple(run.eval_losses),
+        eval_losses=tuple((int(step), loss) for step, loss in run.eval_losses),
         tokens=run.progress_tokens,
         training_s=run.seconds,
         begun=begun,
