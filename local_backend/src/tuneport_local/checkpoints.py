@@ -27,7 +27,8 @@ KEPT = 2
 class Progress:
     """How far a job has come, and under what. `tokens` and `seconds` count all attempts; `rows_digest` is of the rendered rows in order.
 
-    `last` are the newest readings, `eval_losses` [step, loss] of every validation. `evaluation_due`: the job was paused before the validation of this very step was done.
+    `last` are the newest readings, `eval_losses` [step, loss] of every validation. `evaluation_due`: the job was paused before the
+    validation of this very step was done.
     """
 
     step: int
