@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tuneport.testing.faults import FaultSchedule, replay
-from tuneport.testing.simulation import FLAVOURS, simulate
+from tuneport.testing.faults import FaultSchedule
+from tuneport.testing.simulation import FLAVOURS, replay, simulate
 
 SEEDS = 300
 CHUNK = 25

@@ -371,9 +371,9 @@ class Client:
         known = list(labels_from) if labels_from is not None else None
         others = [against] if isinstance(against, str) or not isinstance(against, Sequence) else list(against)
         return evaluate(
-            contender("tuned" if target.kind == "tuned" else target.id, target, client=self),
+            contender("tuned" if target.kind == "tuned" else target.id, target, models=self),
             list(rows),
-            against=[opponent(other, target, client=self, labels_from=known) for other in others],
+            against=[opponent(other, target, models=self, labels_from=known) for other in others],
             metrics=metrics,
             labels=references(known or ()),
             generation=generation,

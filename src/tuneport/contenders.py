@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from tuneport.dataset import Dataset
 from tuneport.errors import UsageError
@@ -12,33 +12,45 @@ from tuneport.examples import Example
 from tuneport.model import Model
 
 if TYPE_CHECKING:
-    from tuneport.client import Client
+    from tuneport.provider import Server
+    from tuneport.registry import JobRegistry
 
 BASE, BASE_WITH_LABELS = "base", "base+labels"
 
 
-def contender(name: str, model: Model, *, client: Client, system: str | None = None) -> Contender:
+class Models(Protocol):
+    """Where models and their servers are found: a `Client`, as far as this module needs it."""
+
+    @property
+    def registry(self) -> JobRegistry: ...
+
+    def model(self, model: str | Model) -> Model: ...
+
+    def server(self, provider: str) -> Server: ...
+
+
+def contender(name: str, model: Model, *, models: Models, system: str | None = None) -> Contender:
     """`model`, asked through its own provider's server."""
-    return Contender(name=name, model=model, server=client.server(model.provider), system=system)
+    return Contender(name=name, model=model, server=models.server(model.provider), system=system)
 
 
-def opponent(other: str | Model, target: Model, *, client: Client, labels_from: Iterable[Example] | None) -> Contender:
+def opponent(other: str | Model, target: Model, *, models: Models, labels_from: Iterable[Example] | None) -> Contender:
     """The contender that `other` names beside `target`: 'base', 'base+labels', a URI or a model. Raises UsageError, UnknownModel."""
     if other not in (BASE, BASE_WITH_LABELS):
-        model = client.model(other)
-        return contender(model.id, model, client=client)
+        model = models.model(other)
+        return contender(model.id, model, models=models)
     if target.base is None:
         raise UsageError(f"{target.uri} names no base model to compare with.", remedy="Give one: --against <provider>:<model>")
-    base = client.server(target.provider).model(target.base)
+    base = models.server(target.provider).model(target.base)
     if other == BASE:
-        return contender(BASE, base, client=client)
-    rows = labels_from if labels_from is not None else _training_rows(target, client)
-    return contender(BASE_WITH_LABELS, base, client=client, system=labels_prompt(list(rows)))
+        return contender(BASE, base, models=models)
+    rows = labels_from if labels_from is not None else _training_rows(target, models)
+    return contender(BASE_WITH_LABELS, base, models=models, system=labels_prompt(list(rows)))
 
 
-def _training_rows(model: Model, client: Client) -> Dataset:
-    job = client.registry.job(model.job_uri) if model.job_uri else None
-    intent = client.registry.intent(job.client_id) if job and job.client_id else None
+def _training_rows(model: Model, models: Models) -> Dataset:
+    job = models.registry.job(model.job_uri) if model.job_uri else None
+    intent = models.registry.intent(job.client_id) if job and job.client_id else None
     reference = intent.recipe.get("train") if intent else None
     if reference is None:
         raise UsageError(f"the data {model.uri} was tuned on are not known here.", remedy="Name them: --labels-from FILE")

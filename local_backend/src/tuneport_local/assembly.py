@@ -15,7 +15,7 @@ from tuneport_local.rendering import RenderedRow
 from tuneport_local.spec import TrainingSpec
 
 if TYPE_CHECKING:
-    from tuneport_local.training import JobLog
+    from tuneport_local.joblog import JobLog
 
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 

@@ -16,8 +16,8 @@ from tuneport_local.checkpoints import Checkpoint, Progress
 from tuneport_local.sft import Stopped
 
 if TYPE_CHECKING:
+    from tuneport_local.joblog import JobLog
     from tuneport_local.sft import PortTrainer
-    from tuneport_local.training import JobLog
 
 _SAVE_AFTER_S = 60.0
 _PACE = 0.2

@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from tuneport.dataset import Dataset
 from tuneport.errors import RecipeError
@@ -18,6 +18,7 @@ from tuneport.job import JobState
 from tuneport_local import artefacts, hardware, weights
 from tuneport_local.checkpoints import Checkpoint, Progress, newest_checkpoint
 from tuneport_local.hardware import Fit, Hardware
+from tuneport_local.joblog import JobLog
 from tuneport_local.rows import PreparedRows, notices, prepare
 from tuneport_local.spec import LoRASpec, TrainingSpec
 from tuneport_local.threads import share_cores
@@ -25,22 +26,6 @@ from tuneport_local.threads import share_cores
 __all__ = ["JobLog", "LoRASpec", "Outcome", "TrainingSpec", "train"]
 
 Outcome = Literal["succeeded", "paused", "cancelled"]
-
-
-class JobLog(Protocol):
-    """The job's folder, as far as training needs it."""
-
-    path: Path
-    checkpoints: Path
-    adapter: Path
-
-    def event(self, level: str, message: str, data: dict[str, Any] | None = None) -> None: ...
-
-    def metric(self, step: int, values: dict[str, float]) -> None: ...
-
-    def phase(self, state: JobState, detail: str = "") -> object: ...
-
-    def wish(self) -> Literal["run", "pause", "cancel"]: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ PROVIDER = "local"
 BASE = "smollm2-135m-instruct"
 EPOCHS = 2
 LEARNING_RATE = 1e-3
-"""Measured on these data at two epochs: 0.95 exact match, against 0.90 with 5e-4."""
+"""Chosen on a fifth of the training rows held out (seed 7, two epochs): 0.93 exact match, against 0.78 with 5e-4."""
 RANK = 16
 TRAIN, TEST = "tickets-train.jsonl", "tickets-test.jsonl"
 LOOK_EVERY_S = 1.0

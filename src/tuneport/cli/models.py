@@ -9,24 +9,17 @@ import typer
 
 from tuneport.cli.output import note
 from tuneport.cli.predictions import predict
-from tuneport.cli.session import Session, session_of
+from tuneport.cli.session import Session, find_model, session_of
 from tuneport.cli.views import model_document, short_uri, when
 from tuneport.errors import TuneportError, worst_exit_code
 
 if TYPE_CHECKING:
-    from tuneport.client import Client
     from tuneport.model import Model
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False, help="List, ask and evaluate models.")
 
 OneModel = Annotated[str, typer.Argument(metavar="MODEL", help="A model's URI, or the job that made it; a unique beginning is enough.")]
 MaxTokens = Annotated[int, typer.Option("--max-tokens", metavar="N", min=1, help="The longest answer, in tokens.")]
-
-
-def find_model(client: Client, name: str) -> Model:
-    """The model that `name` means: the tuned model of the one job it begins, else a model by URI. Raises UnknownModel, JobFailed."""
-    jobs = client.registry.match(name)
-    return client.model(jobs[0] if len(jobs) == 1 else name)
 
 
 app.command()(predict)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuneport.cli.output import note
-from tuneport.cli.session import session_of
+from tuneport.cli.session import find_model, session_of
 from tuneport.cli.views import counted
 
 if TYPE_CHECKING:
@@ -31,7 +31,6 @@ def predict(
 ) -> None:
     """Answer a file of rows: one JSON object a line, in the order of the rows."""
     from tuneport.cli.data import open_dataset
-    from tuneport.cli.models import find_model
     from tuneport.files import write_chunks
     from tuneport.provider import Generation
 

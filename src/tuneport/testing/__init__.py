@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     from tuneport.testing.fake import FakeTrainer as FakeTrainer
     from tuneport.testing.fake import fake_provider as fake_provider
     from tuneport.testing.faults import FaultSchedule as FaultSchedule
-    from tuneport.testing.faults import replay as replay
     from tuneport.testing.remote_job import Course as Course
     from tuneport.testing.server import FakeServer as FakeServer
     from tuneport.testing.server_conformance import ServerConformance as ServerConformance
     from tuneport.testing.simulation import InvariantViolation as InvariantViolation
+    from tuneport.testing.simulation import replay as replay
     from tuneport.testing.simulation import simulate as simulate
     from tuneport.testing.translation import fake_plan as fake_plan
 
@@ -40,11 +40,11 @@ _HOMES = {
     "cloud": ("FakeCloud",),
     "conformance": ("TrainerConformance",),
     "fake": ("FakeTrainer", "fake_provider"),
-    "faults": ("FaultSchedule", "replay"),
+    "faults": ("FaultSchedule",),
     "remote_job": ("Course",),
     "server": ("FakeServer",),
     "server_conformance": ("ServerConformance",),
-    "simulation": ("InvariantViolation", "simulate"),
+    "simulation": ("InvariantViolation", "replay", "simulate"),
     "translation": ("fake_plan",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -111,19 +111,3 @@ class FaultSchedule:
 
     def coin(self) -> bool:
         return self.random.random() < 0.5
-
-
-def replay(seed: int, flavour: str = "") -> None:
-    """Runs one seed again and prints every request and decision, then the violated invariant if there is one.
-
-    `flavour` is 'provider', 'client' or 'unmarked'; without it the seed decides, as in the tests.
-    """
-    from tuneport.testing.simulation import FLAVOURS, InvariantViolation, simulate
-
-    chosen = next((one for one in FLAVOURS if one == flavour), None)
-    try:
-        run = simulate(seed, flavour=chosen)
-    except InvariantViolation as violation:
-        print(violation)
-    else:
-        print("\n".join(run.trace))

@@ -221,3 +221,17 @@ def _submit_once_more(world: World) -> None:
         if outcome.error not in (None, Uncertain) or issubclass(outcome.error or Job, DuplicateSubmit | WaitTimeout):
             raise world.violation(f"plan {number} cannot be submitted any more: {outcome.sentence}")
     _come_to_rest(world)
+
+
+def replay(seed: int, flavour: str = "") -> None:
+    """Runs one seed again and prints every request and decision, then the violated invariant if there is one.
+
+    `flavour` is 'provider', 'client' or 'unmarked'; without it the seed decides, as in the tests.
+    """
+    chosen = next((one for one in FLAVOURS if one == flavour), None)
+    try:
+        run = simulate(seed, flavour=chosen)
+    except InvariantViolation as violation:
+        print(violation)
+    else:
+        print("\n".join(run.trace))
