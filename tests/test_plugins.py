@@ -54,8 +54,8 @@ def test_an_entry_point_that_is_no_provider_is_refused(tmp_path: Path, monkeypat
 
 
 def test_a_provider_that_is_not_installed_says_what_to_install() -> None:
-    with pytest.raises(UnknownProvider, match="pip install tuneport-azure"):
-        plugins.find("azure", {})
+    with pytest.raises(UnknownProvider, match="pip install tuneport-local"):
+        plugins.find("local", {})
     with pytest.raises(UnknownProvider, match="tuneport providers"):
         plugins.find("nobody", {})
 

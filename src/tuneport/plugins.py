@@ -15,14 +15,9 @@ if TYPE_CHECKING:
 
 GROUP = "tuneport.providers"
 
-KNOWN = {
-    "local": "tuneport-local",
-    "openai": "tuneport-openai",
-    "azure": "tuneport-azure",
-    "azureml": "tuneport-azureml",
-    "vertex": "tuneport-vertex",
-}
-"""The distributions of this project by the provider they bring, for the sentence that says what to install."""
+KNOWN = {"local": "tuneport-local"}
+"""The distributions of this project by the provider they bring, for the sentence that says what to install. Only those that exist: a name
+that nobody owns must not be recommended to pip."""
 
 
 @dataclass(frozen=True, slots=True)

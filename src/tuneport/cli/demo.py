@@ -31,7 +31,6 @@ RANK = 16
 TRAIN, TEST = "tickets-train.jsonl", "tickets-test.jsonl"
 LOOK_EVERY_S = 1.0
 ANSWERS = 5
-"""The longest label has six tokens; an untuned model would ramble on for minutes."""
 METRICS = ("exact_match", "macro_f1")
 
 
