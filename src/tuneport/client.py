@@ -309,15 +309,19 @@ class Client:
     # models
 
     def model(self, model: str | Model | Job) -> Model:
-        """A model by URI (`local:<id>`, `local:smollm2-135m-instruct`), or the tuned model of a job. Raises UnknownModel, JobFailed."""
+        """A model by URI (`local:<id>`, `local:smollm2-135m-instruct`), or the tuned model of a job, given as such or by a unique beginning
+        of its URI or id. Raises UnknownModel, JobFailed."""
         from tuneport.model import Model
 
         if isinstance(model, Model):
             return model
         if isinstance(model, Job):
             return self._model_of(model)
-        if (job := self.registry.job(model)) is not None or ":" not in model:
-            return self._model_of(job or self._known(model))
+        if (job := self.registry.job(model)) is not None:
+            return self._model_of(job)
+        jobs = self.registry.match(model)
+        if len(jobs) == 1 or ":" not in model:
+            return self._model_of(jobs[0] if len(jobs) == 1 else self._known(model))
         provider, model_id = uris.split(model)
         return self.server(provider).model(model_id)
 

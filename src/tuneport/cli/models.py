@@ -9,7 +9,7 @@ import typer
 
 from tuneport.cli.output import note
 from tuneport.cli.predictions import predict
-from tuneport.cli.session import Session, find_model, session_of
+from tuneport.cli.session import Session, session_of
 from tuneport.cli.views import model_document, short_uri, when
 from tuneport.errors import TuneportError, worst_exit_code
 
@@ -69,7 +69,7 @@ def _print_models(session: Session, models: list[Model]) -> None:
 def show(context: typer.Context, model: OneModel) -> None:
     """One model with its lineage."""
     session = session_of(context)
-    found = find_model(session.client, model)
+    found = session.client.model(model)
     if session.json:
         session.out.document(model_document(found))
         return
@@ -109,7 +109,7 @@ def chat(
     session = session_of(context)
     generation = Generation(max_tokens=max_tokens, temperature=temperature, seed=seed)
     question = prompt_from(prompt, json=session.json)
-    target = find_model(session.client, model)
+    target = session.client.model(model)
     if question is None:
         converse(session, target, system=system, generation=generation)
     else:
@@ -144,7 +144,7 @@ def evaluate(
     session = session_of(context)
     rows = open_dataset(file)
     labels = open_dataset(labels_from) if labels_from else None
-    target = find_model(session.client, model)
+    target = session.client.model(model)
     found = evaluate_with_progress(
         session,
         target,

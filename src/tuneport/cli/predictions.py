@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tuneport.cli.output import note
-from tuneport.cli.session import find_model, session_of
+from tuneport.cli.session import session_of
 from tuneport.cli.views import counted
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def predict(
 
     session = session_of(context)
     rows = open_dataset(file) if limit is None else open_dataset(file).take(limit)
-    target = find_model(session.client, model)
+    target = session.client.model(model)
     generation = Generation(max_tokens=max_tokens, temperature=temperature, seed=seed)
     lines = _lines(rows, session.client.predict(target, rows, generation=generation))
     if output is None:

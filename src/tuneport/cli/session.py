@@ -11,7 +11,6 @@ from tuneport.cli.output import Output
 
 if TYPE_CHECKING:
     from tuneport.client import Client
-    from tuneport.model import Model
 
 OpenClient = Callable[[Path | None], "Client"]
 """Opens a client on a state folder (None: the configured one)."""
@@ -59,9 +58,3 @@ def session_of(context: Any) -> Session:
     """The session of a command's context."""
     session: Session = context.obj
     return session
-
-
-def find_model(client: Client, name: str) -> Model:
-    """The model that `name` means: the tuned model of the one job it begins, else a model by URI. Raises UnknownModel, JobFailed."""
-    jobs = client.registry.match(name)
-    return client.model(jobs[0] if len(jobs) == 1 else name)
