@@ -3,11 +3,13 @@
     python -m benchmarks.sft_speed [--rows 64] [--epochs 1] [--rounds 3] [--no-record]
 
 First TRL runs once in each of its settings (padded, padding-free, packed; gradient checkpointing on and off); then ours and TRL's fastest
-take turns for `--rounds`, each run in a process of its own. Counted is the time from the start of the training loop to its end, in both by
-the same callback; tokens are the real ones, padding left out. The rows come in the same order, so that in the first epoch the losses of
-ours and of TRL's padded and padding-free settings are those of the same steps (packs hold other rows). They are means over learned tokens,
-and TRL's completion has one token more a row, the newline that the template writes after the end of the turn, which is learned at once: with
-4.33 tokens a row ours is 5.33 / 4.33 times as large. Ours logs every step as it does in a job, and so does TRL. Limit: ours is at least as fast as TRL's fastest.
+take turns for `--rounds`, each run in a process of its own. Counted is the time from the start of the training loop to its end, in both
+by the same callback; tokens are the real ones, padding left out.
+
+The rows come in the same order, so that in the first epoch the losses of ours and of TRL's padded and padding-free settings are those of
+the same steps (packs hold other rows). They are means over learned tokens, and TRL's completion has one token more a row, the newline that
+the template writes after the end of the turn, which is learned at once: with 4.33 tokens a row ours is 5.33 / 4.33 times as large. Ours
+logs every step as it does in a job, and so does TRL. Limit: ours is at least as fast as TRL's fastest.
 """
 
 from __future__ import annotations
