@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from tuneport.errors import DatasetError
+from tuneport.nearest import refuse_unknown_keys
 from tuneport.sources import Division, FileSource, FirstSource, SideSource, Source
 from tuneport.splitting import SplitSettings
 
@@ -70,8 +70,7 @@ def _side(source: Source, split: Any) -> Source:
 
 
 def _refuse_unknown(value: Mapping[str, Any], known: tuple[str, ...], what: str) -> None:
-    for key in value:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}."
-            raise DatasetError(f"{what}: unknown key {key!r}{hint}")
+    try:
+        refuse_unknown_keys(value, known)
+    except ValueError as unknown:
+        raise DatasetError(f"{what}: {unknown}") from None

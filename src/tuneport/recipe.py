@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import tomllib
@@ -16,11 +15,20 @@ from pydantic.json_schema import WithJsonSchema
 from tuneport.dataset import Dataset
 from tuneport.errors import DatasetError, RecipeError, TuneportError
 from tuneport.files import write_text
+from tuneport.nearest import refuse_unknown_keys
+from tuneport.tables import sentences
 
 Auto = Literal["auto"]
 
 
-class _Strict(BaseModel):
+_WANTED = {
+    "suffix": "1 to 64 letters, digits, dots, hyphens or underscores, beginning with a letter or digit",
+    "train": "a dataset or the path of one",
+    "validation": "a dataset or the path of one",
+}
+
+
+class _RecipeTable(BaseModel):
     """Frozen, refuses unknown keys with the nearest known one, and raises RecipeError instead of pydantic's own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, validate_default=True, allow_inf_nan=False)
@@ -29,76 +37,20 @@ class _Strict(BaseModel):
         try:
             super().__init__(**values)
         except ValidationError as error:
-            raise RecipeError(_sentences(error)) from None
+            raise RecipeError(sentences(error, wanted=_WANTED)) from None
 
     @model_validator(mode="before")
     @classmethod
     def _refuse_unknown_keys(cls, values: Any) -> Any:
         if isinstance(values, dict):
-            known = list(cls.model_fields)
-            for key in values:
-                if key not in known:
-                    near = difflib.get_close_matches(str(key), known, n=1)
-                    hint = f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}."
-                    raise ValueError(f"unknown key {key!r}{hint}")
-                if isinstance(values[key], bool):  # pydantic would take true for 1, and no key is a yes or no
-                    raise ValueError(f"{key} cannot be {str(values[key]).lower()}.")  # noqa: TRY004
+            refuse_unknown_keys(values, cls.model_fields)
+            for key, value in values.items():
+                if isinstance(value, bool):  # pydantic would take true for 1, and no key is a yes or no
+                    raise ValueError(f"{key} cannot be {str(value).lower()}.")  # noqa: TRY004
         return values
 
 
-def _sentences(error: ValidationError) -> str:
-    """`epochs must be at least 1 or 'auto', not 0.` One sentence a key, whatever number of types pydantic tried for it."""
-    by_key: dict[str, list[Any]] = {}
-    for detail in error.errors():
-        by_key.setdefault(str(detail["loc"][0]) if detail["loc"] else "", []).append(detail)
-    return " ".join(_sentence(key, details) for key, details in by_key.items())
-
-
-def _sentence(key: str, details: list[Any]) -> str:
-    first = details[0]
-    if first["type"] == "missing":
-        return f"{key} is missing."
-    if first["type"] == "value_error":
-        said = first["msg"].removeprefix("Value error, ")
-        return f"{key}: {said}" if key else said
-    wanted = " or ".join(dict.fromkeys(_wanted(detail) for detail in details))
-    given = first["input"]
-    shown = f", not {given!r}" if isinstance(given, int | float | str) and len(str(given)) < 80 else ""
-    return f"{key} must be {wanted}{shown}."
-
-
-def _wanted(detail: Any) -> str:
-    """What would have been right, after `must be`."""
-    template = _WANTED.get(detail["type"])
-    if template is None:
-        return str(detail["msg"]).removeprefix("Input should be ")
-    return template.format(**detail.get("ctx", {}))
-
-
-_WANTED = {
-    "greater_than_equal": "at least {ge:g}",
-    "greater_than": "above {gt:g}",
-    "less_than_equal": "at most {le:g}",
-    "less_than": "below {lt:g}",
-    "finite_number": "finite",
-    "int_parsing": "a whole number",
-    "int_type": "a whole number",
-    "int_from_float": "a whole number",
-    "float_parsing": "a number",
-    "float_type": "a number",
-    "literal_error": "{expected}",
-    "string_type": "text",
-    "dict_type": "a table",
-    "model_type": "a table",
-    "tuple_type": "a list",
-    "is_instance_of": "a dataset or the path of one",
-    "string_pattern_mismatch": "1 to 64 letters, digits, dots, hyphens or underscores, beginning with a letter or digit",
-    "string_too_short": "a name",
-    "too_short": "a table with a name for each provider",
-}
-
-
-class LoRA(_Strict):
+class LoRA(_RecipeTable):
     """Low-rank adapters. `alpha` scales the update by alpha / rank. `targets`: 'all-linear', or suffixes of module names."""
 
     rank: Annotated[int, Field(ge=1, le=1024)] = 16
@@ -112,7 +64,7 @@ class LoRA(_Strict):
         return 2.0 if self.alpha == "auto" else float(self.alpha) / self.rank
 
 
-class SFT(_Strict):
+class SFT(_RecipeTable):
     """Supervised fine-tuning: learn to answer as the assistant does in the data. Loss on the assistant's tokens only.
 
     'auto' leaves a value to the provider, which says in the plan what it takes. `learning_rate` is absolute; `learning_rate_multiplier`
@@ -177,7 +129,7 @@ DatasetField = Annotated[Dataset, BeforeValidator(_to_dataset), _reference, _sch
 _Name = Annotated[str, Field(min_length=1)]
 
 
-class Recipe(_Strict):
+class Recipe(_RecipeTable):
     """What to train: base model, method, data.
 
     base        one name, or one per provider: {"local": "smollm2-135m-instruct", "azure": "gpt-4.1-mini"}

@@ -15,7 +15,7 @@ from tuneport.examples import ChatExample, ImagePart, MediaPart
 from tuneport.finding import Finding
 from tuneport.plan import Plan, PlannedFile, PlannedRequest
 from tuneport.recipe import SFT, Recipe
-from tuneport_local.tables import Table, read_table
+from tuneport.tables import Table, read_table
 
 if TYPE_CHECKING:
     from tuneport.dataset import Dataset

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field
 
 from tuneport.errors import ConfigError
-from tuneport_local.tables import Table, read_table
+from tuneport.tables import Table, read_table
 
 
 def _decimal(value: Any) -> Any:

@@ -5,7 +5,6 @@ Importing this imports typer and nothing heavier: `tuneport --help` must cost li
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
 from collections.abc import Sequence
@@ -51,8 +50,9 @@ class LazyGroup(LightGroup):
         if cmd_name in COMMANDS:
             return typer.main.get_command(import_module(f"tuneport.cli.{COMMANDS[cmd_name].module}").app)
         if not ctx.resilient_parsing and not cmd_name.startswith("-"):
-            near = difflib.get_close_matches(cmd_name, COMMANDS, n=1)
-            ctx.fail(f"no such command {cmd_name!r}" + (f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(COMMANDS)}."))
+            from tuneport.nearest import did_you_mean
+
+            ctx.fail(f"no such command {cmd_name!r}; {did_you_mean(cmd_name, COMMANDS)}")
         return None
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:

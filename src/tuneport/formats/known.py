@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
-
 from tuneport.errors import DatasetError
 from tuneport.formats.chat import CHAT
 from tuneport.formats.completion import COMPLETION
 from tuneport.formats.format import BadFile, Format
 from tuneport.formats.sniff import first_objects, is_json_list, is_json_name
 from tuneport.formats.table import TABLE
+from tuneport.nearest import did_you_mean
 
 FORMATS: tuple[Format, ...] = (CHAT, COMPLETION, TABLE)
 
@@ -28,9 +27,7 @@ def named(name: str) -> Format:
     for each in FORMATS:
         if each.name == name:
             return each
-    near = difflib.get_close_matches(str(name), [each.name for each in FORMATS], n=1)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
-    raise DatasetError(f"unknown format {name!r}{hint}", remedy=f"Known formats: {', '.join(each.name for each in FORMATS)}.")
+    raise DatasetError(f"unknown format {name!r}; {did_you_mean(name, [each.name for each in FORMATS])}")
 
 
 def recognise(head: bytes, *, suffix: str, columns: bool = False) -> tuple[Format, float]:
