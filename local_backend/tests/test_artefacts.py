@@ -81,5 +81,5 @@ def test_a_folder_that_cannot_be_written_is_named_and_nothing_is_called_complete
         artefacts.publish(tmp_path, tuned, facts=facts())
 
     assert not (tmp_path / "adapter").exists()
-    assert not (tmp_path / "adapter.part").exists()
+    assert not (tmp_path / ".adapter.part").exists()
     assert not artefacts.complete(tmp_path)

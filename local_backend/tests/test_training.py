@@ -133,7 +133,7 @@ def test_the_card_and_run_json_say_what_was_done(scene: Scene) -> None:
     assert {"torch", "transformers", "peft", "trl"} <= set(run["versions"])
     assert "f" * 64 in card
     assert "rank 4" in card
-    assert not (scene.whole.path / "adapter.part").exists()
+    assert not (scene.whole.path / ".adapter.part").exists()
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_one_others(scene: Scene) -> None:

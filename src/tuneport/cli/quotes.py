@@ -38,17 +38,7 @@ def quote(
 
     Exit code 1 when no provider can say.
     """
-    flags = given.RecipeFlags(
-        train=train,
-        validation=validation,
-        base=base,
-        method=method,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        rank=rank,
-    )
-    recipe = given.read_recipe(source, flags)
+    recipe = given.read_recipe(source, given.flags_in(context))
     session = session_of(context)
     quotes = session.client.quote(recipe, providers=provider or None)
     if session.json:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,6 +69,11 @@ class RecipeFlags:
         return table
 
 
+def flags_in(context: typer.Context) -> RecipeFlags:
+    """The flags of the command that is running, by the names its signature gives them."""
+    return RecipeFlags(**{name: context.params.get(name) for name in (field.name for field in fields(RecipeFlags))})
+
+
 def read_recipe(source: Path | None, flags: RecipeFlags) -> Recipe:
     """The recipe that a file and flags make together. A dataset file in the recipe's place is what to train on.
 
@@ -79,7 +84,7 @@ def read_recipe(source: Path | None, flags: RecipeFlags) -> Recipe:
     if source is not None and source.suffix.lower() not in RECIPE_ENDINGS:
         if flags.train is not None:
             raise UsageError(f"both {source} and --train {flags.train} are given; one of them is to be trained on.")
-        return read_recipe(None, RecipeFlags(**{**_given(flags), "train": source}))
+        return read_recipe(None, replace(flags, train=source))
     if source is None:
         _demand(flags)
         return Recipe.parse(flags.over({}))
@@ -90,10 +95,6 @@ def read_recipe(source: Path | None, flags: RecipeFlags) -> Recipe:
         return Recipe.parse(flags.over(values), folder=source.parent)
     except RecipeError as error:
         raise RecipeError(f"{source}: {error.message}", remedy=error.remedy) from None
-
-
-def _given(flags: RecipeFlags) -> dict[str, Any]:
-    return {name: getattr(flags, name) for name in RecipeFlags.__dataclass_fields__}
 
 
 def _demand(flags: RecipeFlags) -> None:

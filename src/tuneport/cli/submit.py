@@ -51,19 +51,7 @@ def submit(
     """Submit a recipe to a provider, once. Flags win over the recipe file."""
     session = session_of(context)
     most_usd = _usd(max_cost)
-    flags = given.RecipeFlags(
-        train=train,
-        validation=validation,
-        base=base,
-        method=method,
-        epochs=epochs,
-        learning_rate=learning_rate,
-        batch_size=batch_size,
-        rank=rank,
-        suffix=suffix,
-        seed=seed,
-    )
-    recipe = given.read_recipe(source, flags)
+    recipe = given.read_recipe(source, given.flags_in(context))
     where = given.provider_for(recipe, provider, client=session.client)
     if dry_run:
         print_plan(session.client.plan(recipe, provider=where), out=session.out)
