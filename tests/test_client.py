@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from desks import ScriptedWire
 
 from tuneport import Client, Dataset, Recipe
-from tuneport.errors import DuplicateSubmit, JobFailed, UnknownJob, UnknownModel, UnknownProvider, UsageError, WaitTimeout
-from tuneport.job import JobState
+from tuneport.errors import (
+    ConfigError,
+    CredentialsRefused,
+    DuplicateSubmit,
+    JobFailed,
+    UnknownJob,
+    UnknownModel,
+    UnknownProvider,
+    UsageError,
+    WaitTimeout,
+)
+from tuneport.job import JobState, Snapshot
 from tuneport.settings import Settings
 from tuneport.testing.clock import SimulatedClock
 from tuneport.testing.cloud import Course, FakeCloud
 from tuneport.testing.fake import fake_provider
+from tuneport.testing.wire import HttpAnswer
 
 ROWS = 12
 
@@ -179,3 +192,80 @@ def test_a_profile_is_a_provider_of_its_own(cloud: FakeCloud, recipe: Recipe, tm
         job = client.submit(recipe, provider="second")
         assert job.uri.startswith("second:")
         assert client.job(job.uri).provider == "second"
+
+
+@pytest.mark.parametrize("word", ["", "fake", "fake:", ":"])
+def test_what_names_no_job_does_not_name_the_only_one_there_is(client: Client, recipe: Recipe, word: str) -> None:
+    job = client.submit(recipe, provider="fake")
+    for ask in (client.cancel, client.job, client.model):
+        with pytest.raises(UsageError, match="not a URI"):
+            ask(word)
+    assert client.job(job.uri).state is not JobState.CANCELLED
+
+
+def test_a_bill_is_asked_for_once_when_a_job_has_ended(
+    client: Client, cloud: FakeCloud, recipe: Recipe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [client.submit(recipe.model_copy(update={"seed": seed}), provider="fake") for seed in range(3)]
+    written = cloud.get_bill
+    monkeypatch.setattr(cloud, "get_bill", lambda job_id: written(job_id) | {"usd": None})
+    client.wait_all(jobs)
+    client.jobs(refresh=True)
+    assert cloud.counts["GET /jobs/{id}/bill"] == len(jobs)
+    monkeypatch.undo()
+    assert client.job(jobs[0], refresh=False).cost is None
+    assert client.job(jobs[0]).cost is not None
+
+
+def test_a_wait_that_the_provider_turns_away_ends_with_the_refusal(tmp_path: Path, recipe: Recipe) -> None:
+    wire, clock = ScriptedWire(), SimulatedClock()
+    with Client(settings=Settings(home=tmp_path / "home"), clock=clock, providers=[fake_provider(FakeCloud(clock), wire=wire)]) as client:
+        job = client.submit(recipe, provider="fake")
+        wire.before("GET /jobs", *[HttpAnswer(401, "bad_key")] * 100)
+        with pytest.raises(CredentialsRefused):
+            client.wait(job, timeout_s=86_400)
+        assert clock.monotonic() < 60
+
+
+def test_a_provider_that_cannot_be_opened_does_not_keep_the_others_from_being_asked(client: Client, recipe: Recipe) -> None:
+    job = client.submit(recipe, provider="fake")
+    client.registry.add("aaa", "somewhere", Snapshot("x", JobState.RUNNING, "run"))
+    client.clock.sleep(3600)
+    assert {known.uri: known.state for known in client.jobs(refresh=True)} == {job.uri: JobState.SUCCEEDED, "aaa:x": JobState.RUNNING}
+    results = client.sync()
+    assert [result.kind for result in results] == ["unreachable"]
+    assert "no provider 'aaa' is installed" in results[0].sentence
+    with pytest.raises(UnknownProvider):
+        client.sync(provider="aaa")
+
+
+def test_a_job_of_another_account_is_not_acted_upon(client: Client, cloud: FakeCloud, recipe: Recipe) -> None:
+    job = client.submit(recipe, provider="fake")
+    client.registry.update(job.uri, lambda known: replace(known, scope="old-account"))
+    for act in (client.cancel, client.pause, client.resume):
+        with pytest.raises(ConfigError, match="old-account"):
+            act(job)
+    assert cloud.counts["POST /jobs/{id}/cancel"] == 0
+
+
+def test_a_job_waited_for_twice_comes_back_twice_and_is_followed_once(client: Client, cloud: FakeCloud, recipe: Recipe) -> None:
+    job = client.submit(recipe, provider="fake")
+    changes: list[JobState] = []
+    ended = client.wait_all([job, job.uri], on_change=lambda changed: changes.append(changed.state))
+    assert [one.uri for one in ended] == [job.uri, job.uri]
+    assert len(changes) == len(set(changes))
+
+
+def test_the_jobs_of_a_provider_that_does_not_exist_are_refused_with_the_nearest_name(client: Client) -> None:
+    assert client.jobs(provider="fake") == []
+    with pytest.raises(UnknownProvider, match="did you mean 'fake'"):
+        client.jobs(provider="faek")
+
+
+def test_training_data_that_have_changed_are_not_taken_for_those_a_model_was_tuned_on(client: Client, data: Path, recipe: Recipe) -> None:
+    job = client.wait(client.submit(recipe, provider="fake"))
+    rows = list(recipe.train)
+    data.write_text(data.read_text().replace("label2", "label9"))
+    with pytest.raises(UsageError, match="--labels-from"):
+        client.evaluate(job, rows, against="base+labels")
+    assert client.evaluate(job, rows, against="base+labels", labels_from=rows).to_dict()["rows"] == ROWS

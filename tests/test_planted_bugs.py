@@ -21,7 +21,7 @@ from tuneport.testing.fake import FakeTrainer
 from tuneport.testing.faulty_wire import FaultyWire
 from tuneport.testing.simulation import Flavour, InvariantViolation, simulate
 from tuneport.testing.translation import Names
-from tuneport.testing.world import OpenTrainer, open_honest
+from tuneport.testing.world import Hasty, OpenTrainer, open_honest
 
 SEEDS = 150
 
@@ -48,7 +48,7 @@ def opening(kind: type[FakeTrainer]) -> OpenTrainer:
     return open_trainer
 
 
-class Retrying(FakeTrainer):
+class Retrying(Hasty):
     """An SDK with its retries left on."""
 
     def create(self, plan: Plan, client_id: str, files: Mapping[str, str]) -> Snapshot:
@@ -134,20 +134,41 @@ def test_a_failed_poll_that_moves_jobs_is_caught(monkeypatch: pytest.MonkeyPatch
     assert is_caught("provider", "a poll that failed changed fake:")
 
 
-def test_creating_an_uncertain_submit_again_under_its_id_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def go_on(intent: Intent, plan: Plan, *, desk: Desk, recreate: bool) -> Intent:
-        return intent
+def unsettled(intent: Intent, plan: Plan, *, desk: Desk, recreate: bool) -> submitting.Settled:
+    """Instead of a look."""
+    return submitting.Settled(intent, None, "")
 
-    monkeypatch.setattr(submitting, "_settle_before_submit", go_on)
+
+def begun(plan: Plan, desk: Desk) -> Intent:
+    return desk.registry.begin(submitting._new_intent(plan, desk=desk))
+
+
+def test_creating_an_uncertain_submit_again_under_its_id_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submitting, "_settle_before_submit", unsettled)
+    monkeypatch.setattr(submitting, "_to_go_on_with", lambda intent, plan, *, desk: intent or begun(plan, desk))
     assert is_caught("provider", "made 2 remote jobs")
 
 
 def test_creating_an_uncertain_submit_again_under_a_new_id_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    def give_up(intent: Intent, plan: Plan, *, desk: Desk, recreate: bool) -> None:
-        desk.registry.advance(intent, Phase.FAILED)
+    def give_up(intent: Intent | None, plan: Plan, *, desk: Desk) -> Intent:
+        if intent is not None:
+            desk.registry.advance(intent, Phase.FAILED)
+        return begun(plan, desk)
 
-    monkeypatch.setattr(submitting, "_settle_before_submit", give_up)
+    monkeypatch.setattr(submitting, "_settle_before_submit", unsettled)
+    monkeypatch.setattr(submitting, "_to_go_on_with", give_up)
     assert is_caught("provider", "was created while")
+
+
+def test_a_forced_submit_that_a_plain_one_carries_on_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest = submitting.refuse_second_run
+
+    def only_new_ones(plan: Plan, *, desk: Desk) -> None:
+        if desk.registry.open_intent(plan.scope, plan.fingerprint) is None:
+            honest(plan, desk=desk)
+
+    monkeypatch.setattr(submitting, "refuse_second_run", only_new_ones)
+    assert is_caught("client", "was created while")
 
 
 def test_recreating_without_being_asked_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,7 +182,7 @@ def test_recreating_without_being_asked_is_caught(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_blind_second_put_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submitting, "_settle_before_submit", lambda intent, *_, **__: intent)
+    monkeypatch.setattr(submitting, "_settle_before_submit", unsettled)
     monkeypatch.setattr(submitting, "_named_before", lambda *_, **__: None)
     assert is_caught("client", "sends a second PUT over job")
 

@@ -66,3 +66,23 @@ def test_a_broken_provider_stands_in_the_listing_with_its_reason(tmp_path: Path)
     listing = {info.name: info for info in Connections(settings, SimulatedClock(), {"fine": fine}).listing()}
     assert "no provider 'not-there' is installed" in (listing["ghost"].problem or "")
     assert listing["fine"].problem is None
+
+
+def test_a_plugin_that_ends_the_process_at_import_does_not_end_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_module(tmp_path, "plugin_that_exits", "raise SystemExit('no licence')", monkeypatch)
+    with pytest.raises(PluginError, match="SystemExit: no licence"):
+        plugins.installed([point("exits", "plugin_that_exits:provider")])["exits"].load()
+
+
+def test_a_listing_reads_the_metadata_of_the_distributions_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import importlib.metadata
+
+    read, asked = importlib.metadata.entry_points, [0]
+
+    def counting(*, group: str) -> object:
+        asked[0] += 1
+        return read(group=group)
+
+    monkeypatch.setattr(importlib.metadata, "entry_points", counting)
+    Connections(Settings(home=tmp_path, providers={"a": {}, "b": {}}), SimulatedClock(), {}).listing()
+    assert asked == [1]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from desks import Bench, bench
 
-from tuneport.errors import RateLimited, Unreachable, WaitTimeout
+from tuneport.errors import ConfigError, CredentialsRefused, RateLimited, Unreachable, UsageError, WaitTimeout
 from tuneport.job import Job, JobState
 from tuneport.poll import PollRound, follow, poll
 from tuneport.submit import submit
@@ -134,7 +134,7 @@ def test_a_failing_provider_does_not_keep_another_from_being_followed(tmp_path: 
         (mine,) = started(one)
         other = two.cloud
         two.trainer._cloud = other
-        theirs = one.registry.add("second", "s", two.trainer.create(two.plan(), "c9", _upload(two)))
+        theirs = one.registry.add("second", two.trainer.scope(), two.trainer.create(two.plan(), "c9", _upload(two)))
         two.wire.before("GET /jobs", NoAnswer("down"))
         one.clock.sleep(120)
         look = poll([mine, theirs], trainers={"fake": one.trainer, "second": two.trainer}, registry=one.registry)
@@ -146,3 +146,96 @@ def test_a_failing_provider_does_not_keep_another_from_being_followed(tmp_path: 
 
 def _upload(desk: Bench) -> dict[str, str]:
     return {file.purpose: desk.trainer.upload(file) for file in desk.plan().files}
+
+
+def test_a_provider_that_does_not_answer_denies_nothing(desk: Bench) -> None:
+    (job,) = started(desk)
+    desk.registry.record("fake", [job.provider_id or ""], {})
+    desk.wire.before("GET /jobs", *[NoAnswer("down")] * 1000)
+    with pytest.raises(WaitTimeout):
+        list(looks(desk, [desk.registry.jobs()[0]], timeout_s=7200))
+    assert desk.clock.monotonic() >= 7200 - 60
+
+
+def test_refused_credentials_end_the_wait_for_they_do_not_mend_by_waiting(desk: Bench) -> None:
+    jobs = started(desk)
+    desk.wire.before("GET /jobs", HttpAnswer(401, "bad_key"))
+    with pytest.raises(CredentialsRefused):
+        list(looks(desk, jobs))
+    assert desk.wire.count("GET /jobs") == 1
+
+
+def test_a_job_of_another_account_is_not_asked_for_and_not_said_to_be_missing(desk: Bench) -> None:
+    mine, other = started(desk, 2)
+    other = replace(other, scope="old-account")
+    look = poll([mine, other], trainers={"fake": desk.trainer}, registry=desk.registry)
+    assert set(look.failures) == {other.uri}
+    assert "old-account" in str(look.failures[other.uri])
+    assert desk.registry.job(other.uri).missing_since is None  # type: ignore[union-attr]
+    assert look.jobs[0].last_heard_at == desk.clock.now()
+    with pytest.raises(ConfigError, match="old-account"):
+        list(looks(desk, [other]))
+
+
+def test_a_wait_uses_its_time_to_the_end_and_looks_once_more(desk: Bench) -> None:
+    (job,) = started(desk)
+    at: list[float] = []
+    begun = desk.clock.monotonic()
+    with pytest.raises(WaitTimeout):
+        at.extend(desk.clock.monotonic() - begun for _ in looks(desk, [job], timeout_s=100, interval_s=60))
+    assert at == [0.0, 60.0, 100.0]
+
+
+def test_a_wait_does_not_look_again_before_it_may(desk: Bench) -> None:
+    (job,) = started(desk)
+    desk.wire.before("GET /jobs", HttpAnswer(429, retry_after_s=500.0))
+    with pytest.raises(WaitTimeout):
+        list(looks(desk, [job], timeout_s=100))
+    assert desk.wire.count("GET /jobs") == 1
+
+
+def test_every_provider_is_asked_at_its_own_pace(tmp_path: Path) -> None:
+    with bench(tmp_path / "a") as one, bench(tmp_path / "b") as two:
+        (mine,) = started(one)
+        theirs = one.registry.add("second", two.trainer.scope(), two.trainer.create(two.plan(), "c9", _upload(two)))
+        two.trainer.poll_interval_s = (50.0, 500.0)
+        before = two.wire.count("GET /jobs")
+        rounds = follow(
+            [mine, theirs], trainers={"fake": one.trainer, "second": two.trainer}, registry=one.registry, clock=one.clock, timeout_s=200.0
+        )
+        with pytest.raises(WaitTimeout):
+            list(rounds)
+        assert one.wire.count("GET /jobs") == 41
+        assert two.wire.count("GET /jobs") - before == 5
+
+
+def test_a_failure_stands_until_its_provider_is_asked_again(tmp_path: Path) -> None:
+    with bench(tmp_path / "a") as one, bench(tmp_path / "b") as two:
+        (mine,) = started(one)
+        theirs = one.registry.add("second", two.trainer.scope(), two.trainer.create(two.plan(), "c9", _upload(two)))
+        two.trainer.poll_interval_s = (12.0, 500.0)
+        two.wire.before("GET /jobs", NoAnswer("down"))
+        rounds = follow([mine, theirs], trainers={"fake": one.trainer, "second": two.trainer}, registry=one.registry, clock=one.clock)
+        assert [set(next(rounds).failures) for _ in range(4)] == [{"second"}, {"second"}, {"second"}, set()]
+
+
+def test_a_job_given_twice_is_followed_once(desk: Bench) -> None:
+    (job,) = started(desk)
+    assert {len(look.jobs) for look in looks(desk, [job, job])} == {1}
+
+
+@pytest.mark.parametrize("asked_s", [1e9, float("inf"), float("nan"), -5.0])
+def test_a_provider_that_asks_for_an_absurd_rest_is_asked_again_within_the_hour(desk: Bench, asked_s: float) -> None:
+    jobs = started(desk)
+    desk.wire.before("GET /jobs", HttpAnswer(429, retry_after_s=asked_s))
+    assert [look.jobs[0].state for look in looks(desk, jobs)][-1] is JobState.SUCCEEDED
+    assert desk.clock.monotonic() <= 3600.0
+
+
+@pytest.mark.parametrize(
+    "budget", [{"interval_s": float("nan")}, {"interval_s": float("inf")}, {"interval_s": -1.0}, {"timeout_s": float("nan")}]
+)
+def test_a_time_that_is_none_is_refused_and_not_waited_for(desk: Bench, budget: dict[str, float]) -> None:
+    jobs = started(desk)
+    with pytest.raises(UsageError, match="is none"):
+        next(looks(desk, jobs, **budget))

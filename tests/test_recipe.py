@@ -158,14 +158,13 @@ def test_a_recipe_file_that_is_missing_or_not_text_is_refused(tmp_path: Path) ->
 
 
 def test_the_fingerprint_is_of_rows_and_settings_not_of_paths(data: Path, tmp_path: Path) -> None:
-    csv = tmp_path / "elsewhere.csv"
-    csv.write_text("text,label\n" + "".join(f"question {n},answer {n}\n" for n in range(10)))
+    elsewhere = Dataset.read(data).write(tmp_path / "elsewhere.json", format="sharegpt").path
     here = recipe(train=str(data)).fingerprint
-    assert recipe(train=str(csv)).fingerprint == here == recipe().fingerprint
+    assert recipe(train=str(elsewhere)).fingerprint == here == recipe().fingerprint
     assert recipe(train=MEMORY.take(9)).fingerprint != here
     assert recipe(seed=1).fingerprint != here
     assert recipe(method={"epochs": 1}).fingerprint != here
-    assert recipe(validation=str(csv)).fingerprint != here
+    assert recipe(validation=str(elsewhere)).fingerprint != here
 
 
 def test_a_recipe_over_rows_in_memory_cannot_be_saved(tmp_path: Path) -> None:
@@ -180,3 +179,13 @@ def test_the_schema_is_json_and_names_every_key() -> None:
     assert schema["required"] == ["base", "train"]
     assert schema["additionalProperties"] is False
     assert {"epochs", "learning_rate", "lora"} <= set(schema["$defs"]["SFT"]["properties"])
+
+
+@pytest.mark.parametrize("text", ["base: [x\n", "a: b: secret words\n", "key: 'unterminated\n", "base: \x00\n", "base: &a x\nseed: *b\n"])
+def test_a_yaml_file_that_does_not_parse_is_one_line_without_its_text(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "r.yaml"
+    path.write_text(text)
+    with pytest.raises(RecipeError, match="is not valid YAML") as refused:
+        Recipe.load(path)
+    assert "\n" not in refused.value.message
+    assert "secret" not in refused.value.message

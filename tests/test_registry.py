@@ -195,3 +195,115 @@ def test_what_was_committed_survives_kill_9_of_the_writer(tmp_path: Path) -> Non
         known = {job.provider_id for job in registry.jobs()}
         assert set(reported) <= known
         assert registry._db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+
+
+OPENER = """
+    import sys
+    from pathlib import Path
+    from tuneport.registry import JobRegistry
+
+    print("ready", flush=True)
+    for home in sys.stdin:
+        try:
+            JobRegistry(Path(home.strip())).close()
+            print("opened", flush=True)
+        except Exception as error:
+            print(type(error).__name__, error, flush=True)
+"""
+
+
+def test_many_processes_may_open_a_new_home_at_once(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", textwrap.dedent(OPENER)]
+    openers = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) for _ in range(6)]
+    assert {opener.stdout.readline().strip() for opener in openers if opener.stdout} == {"ready"}
+    said = set()
+    for number in range(40):
+        for opener in openers:
+            assert opener.stdin is not None
+            opener.stdin.write(f"{tmp_path / str(number)}\n")
+        said |= {opener.stdout.readline().strip() for opener in openers if opener.stdout}
+    for opener in openers:
+        opener.communicate(timeout=60)
+    assert said == {"opened"}
+
+
+class FullDisk:
+    """A connection whose next commit fails, as on a full disk."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._full = True
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._db, name)
+
+    def commit(self) -> None:
+        if self._full:
+            self._full = False
+            raise sqlite3.OperationalError("database or disk is full")
+        self._db.commit()
+
+
+def test_a_commit_that_fails_leaves_the_registry_usable_and_nothing_half_written(registry: JobRegistry) -> None:
+    registry._db = FullDisk(registry._db)  # type: ignore[assignment]
+    with pytest.raises(RegistryError, match="Free some disk space"):
+        registry.remember_file("s", "train", "a" * 64, file_id="file-1")
+    assert registry.file("s", "train", "a" * 64) == (False, None)
+    registry.remember_file("s", "train", "a" * 64, file_id="file-2")
+    assert registry.file("s", "train", "a" * 64) == (True, "file-2")
+
+
+def test_jobs_of_one_moment_keep_their_order_when_one_is_heard_of_again(registry: JobRegistry) -> None:
+    for name in ("a", "b", "c"):
+        registry.add("fake", "s", snapshot(provider_id=name, created_at=NOW))
+    registry.record("fake", ["a"], {"a": snapshot(JobState.PAUSED, "a", created_at=NOW)})
+    assert [job.provider_id for job in registry.jobs()] == ["c", "b", "a"]
+
+
+def test_jobs_and_intents_are_chosen_by_provider_and_by_whether_they_go_on(registry: JobRegistry) -> None:
+    registry.add("fake", "s", snapshot(provider_id="on"))
+    registry.add("fake", "s", snapshot(JobState.FAILED, "over"))
+    registry.add("other", "s", snapshot(provider_id="theirs"))
+    registry.begin(intent())
+    assert {job.provider_id for job in registry.jobs(provider="fake")} == {"on", "over"}
+    assert {job.provider_id for job in registry.jobs(live_only=True)} == {"on", "theirs"}
+    assert [found.client_id for found in registry.intents(provider="fake")] == ["c1"]
+    assert registry.intents(provider="other") == registry.intents(phases=[Phase.FAILED]) == []
+    assert registry.providers() == {"fake", "other"}
+
+
+def test_a_job_that_goes_on_after_a_failure_has_no_error_any_more(registry: JobRegistry) -> None:
+    registry.add("fake", "s", snapshot(JobState.PAUSED, error="worker lost", finished_at=NOW))
+    (job,) = registry.record("fake", ["job-1"], {"job-1": snapshot(JobState.RUNNING)})
+    assert (job.error, job.finished_at) == (None, None)
+    (job,) = registry.record("fake", ["job-1"], {"job-1": snapshot(JobState.SUCCEEDED, finished_at=NOW)})
+    assert (job.state, job.error, job.finished_at) == (JobState.SUCCEEDED, None, NOW)
+
+
+INTERRUPTED = """
+import os, signal, sqlite3, sys, threading, time
+from pathlib import Path
+from tuneport.registry import JobRegistry
+from tuneport.registry_schema import FILE_NAME
+
+home = Path(sys.argv[1])
+mine = JobRegistry(home)
+other = sqlite3.connect(home / FILE_NAME, isolation_level=None, check_same_thread=False)
+other.execute("BEGIN IMMEDIATE")
+
+def interrupt():
+    os.kill(os.getpid(), signal.SIGINT)
+    other.rollback()
+
+threading.Timer(0.3, interrupt).start()
+try:
+    mine.remember_file("scope", "train", "sha", file_id=None)
+except KeyboardInterrupt:
+    mine.remember_file("scope", "train", "sha", file_id="file-1")
+    print(*mine.file("scope", "train", "sha"))
+"""
+
+
+def test_ctrl_c_while_another_process_writes_leaves_no_transaction_open(tmp_path: Path) -> None:
+    run = subprocess.run([sys.executable, "-c", INTERRUPTED, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert run.stdout.split() == ["True", "file-1"], run.stderr

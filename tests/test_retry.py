@@ -57,3 +57,10 @@ def test_a_refusal_is_not_tried_again() -> None:
     with pytest.raises(Refused):
         reading(read, clock=SimulatedClock())
     assert calls == [1]
+
+
+def test_a_provider_that_asks_for_no_wait_is_given_a_second() -> None:
+    clock = SimulatedClock()
+    read, _ = failing(RateLimited("slow down", retry_after_s=0.0), RateLimited("slow down", retry_after_s=0.0))
+    reading(read, clock=clock)
+    assert clock.monotonic() == 2.0

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tuneport.errors import ConfigError
+from tuneport.provider import ProviderSettings
 from tuneport.settings import Settings, load_settings
 
 
@@ -49,3 +50,10 @@ def test_a_provider_that_is_no_table_is_refused(tmp_path: Path, project: Path) -
     (project / "tuneport.toml").write_text('[providers]\nlocal = "cpu"\n')
     with pytest.raises(ConfigError, match="must be tables"):
         load(tmp_path)
+
+
+def test_what_may_hold_keys_is_not_shown_by_repr(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path, providers={"x": {"api_key": "in-the-file"}}, environ={"OPENAI_API_KEY": "in-the-environment"})
+    opened = ProviderSettings("x", tmp_path, environ=settings.environ, profile=settings.providers["x"])
+    assert "in-the" not in repr(settings) + repr(opened)
+    assert str(tmp_path) in repr(settings)

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from desks import Bench, bench
 
-from tuneport.errors import CredentialsRefused, DuplicateSubmit, QuotaExceeded, RateLimited, Refused, Uncertain, Unreachable
+from tuneport.errors import (
+    ConfigError,
+    CredentialsRefused,
+    DuplicateSubmit,
+    QuotaExceeded,
+    RateLimited,
+    Refused,
+    RegistryError,
+    Uncertain,
+    Unreachable,
+)
 from tuneport.intent import Intent, Phase
 from tuneport.job import JobState
-from tuneport.submit import adopt, submit, submitting, sync
+from tuneport.plan_lock import submitting
+from tuneport.submit import adopt, submit, sync
 from tuneport.testing.wire import HttpAnswer, NoAnswer
 
 LOST = NoAnswer("connection reset")
@@ -286,3 +299,190 @@ def test_a_job_can_be_adopted_by_its_id_on_an_empty_registry(tmp_path: Path) -> 
             known = adopt(job.provider_id or "", desk=elsewhere.desk)
             assert (known.uri, known.client_id) == (job.uri, job.client_id)
             assert elsewhere.registry.jobs() == [known]
+
+
+def test_a_forced_submit_that_did_not_get_through_is_not_gone_on_with_unless_forced_again(either: Bench) -> None:
+    first = submit(either.plan(), desk=either.desk)
+    for call in ("POST /jobs", "PUT /jobs"):
+        either.wire.before(call, HttpAnswer(429, retry_after_s=7200.0))
+    with pytest.raises(RateLimited):
+        submit(either.plan(), desk=either.desk, force=True)
+    with pytest.raises(DuplicateSubmit) as refused:
+        submit(either.plan(), desk=either.desk)
+    assert refused.value.job_uri == first.uri
+    assert len(either.cloud.jobs) == 1
+    assert submit(either.plan(), desk=either.desk, force=True).uri != first.uri
+
+
+def test_all_jobs_of_a_plan_are_asked_for_before_another_is_refused(either: Bench) -> None:
+    jobs = [submit(either.plan(), desk=either.desk), submit(either.plan(), desk=either.desk, force=True)]
+    for job in jobs:
+        either.cloud.settle(job.provider_id or "")
+    third = submit(either.plan(), desk=either.desk)
+    assert third.uri not in {job.uri for job in jobs}
+
+
+def test_a_rate_limit_that_asks_for_no_wait_at_all_is_not_hammered(desk: Bench) -> None:
+    desk.wire.before("POST /jobs", *[HttpAnswer(429, retry_after_s=0.0)] * 5)
+    submit(desk.plan(), desk=desk.desk)
+    assert desk.clock.monotonic() >= 5.0
+
+
+def test_an_upload_that_is_told_to_come_back_at_once_waits_all_the_same(desk: Bench) -> None:
+    desk.wire.before("POST /files", HttpAnswer(429, retry_after_s=0.0))
+    submit(desk.plan(), desk=desk.desk)
+    assert desk.clock.monotonic() >= 1.0
+
+
+def test_a_file_that_its_provider_does_not_know_yet_is_waited_for(desk: Bench) -> None:
+    desk.wire.before("GET /files/", *[HttpAnswer(404, "no_such_file")] * 3)
+    submit(desk.plan(), desk=desk.desk)
+    assert desk.cloud.counts["POST /files"] == 1
+
+
+def test_a_file_that_never_appears_after_its_upload_is_refused(desk: Bench) -> None:
+    desk.wire.before("GET /files/", *[HttpAnswer(404, "no_such_file")] * 100)
+    with pytest.raises(Refused, match="was not accepted"):
+        submit(desk.plan(), desk=desk.desk)
+    assert 60.0 <= desk.clock.monotonic() < 120.0
+
+
+class FullDisk:
+    """A connection whose next commits fail, as on a full disk."""
+
+    def __init__(self, db: sqlite3.Connection, *, failures: int) -> None:
+        self._db = db
+        self.failures = failures
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._db, name)
+
+    def commit(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise sqlite3.OperationalError("database or disk is full")
+        self._db.commit()
+
+
+def test_a_registry_that_cannot_be_written_is_no_refusal_of_the_submit(desk: Bench) -> None:
+    plan = desk.plan()
+    desk.registry.begin(Intent("c1", "fake", plan.scope, plan.fingerprint, Phase.INTENDED, desk.clock.now(), plan=plan.to_dict()))
+    desk.registry._db = FullDisk(desk.registry._db, failures=1)  # type: ignore[assignment]
+    with pytest.raises(RegistryError, match="disk is full"):
+        submit(plan, desk=desk.desk)
+    assert [intent.phase for intent in desk.registry.intents()] == [Phase.INTENDED]
+    assert submit(plan, desk=desk.desk).client_id == "c1"
+
+
+def test_sync_goes_on_when_a_given_up_submit_cannot_be_looked_for(tmp_path: Path) -> None:
+    with bench(tmp_path, listing_lag_s=3600.0) as desk:
+        desk.wire.after("POST /jobs", LOST)
+        with pytest.raises(Uncertain):
+            submit(desk.plan(), desk=desk.desk)
+        submit(desk.plan(), desk=desk.desk, recreate=True)
+        desk.wire.before("GET /jobs?", LOST, LOST, LOST)
+        results = sync(desk=desk.desk)
+        assert [result.kind for result in results] == ["uncertain", "updated"]
+        assert "reset" in results[0].sentence
+
+
+def test_sync_names_what_lies_in_another_account_and_does_not_ask_for_it(desk: Bench) -> None:
+    job = submit(desk.plan(), desk=desk.desk)
+    desk.registry.update(job.uri, lambda known: replace(known, scope="old-account"))
+    desk.registry.begin(Intent("c1", "fake", "old-account", "f" * 64, Phase.CREATING, desk.clock.now(), plan=desk.plan().to_dict()))
+    sent = len(desk.wire.sent)
+    results = sync(desk=desk.desk)
+    assert [(result.kind, result.client_id) for result in results] == [("other_scope", "c1"), ("other_scope", None)]
+    assert all("old-account" in result.sentence and "fake-account" in result.sentence for result in results)
+    assert len(desk.wire.sent) == sent
+
+
+def test_an_unmarked_job_goes_to_the_submit_that_waits_for_it_and_not_to_the_one_that_was_given_up(tmp_path: Path) -> None:
+    with bench(tmp_path, keeps_metadata=False, listing_lag_s=3600.0) as desk:
+        desk.wire.before("POST /jobs", LOST)
+        with pytest.raises(Uncertain):
+            submit(desk.plan(), desk=desk.desk)
+        desk.wire.after("POST /jobs", LOST)
+        with pytest.raises(Uncertain) as second:
+            submit(desk.plan(), desk=desk.desk, recreate=True)
+        desk.clock.sleep(4000)
+        sync(desk=desk.desk)
+        assert [job.client_id for job in desk.registry.jobs()] == [second.value.client_id]
+
+
+def test_recreate_beside_a_job_that_runs_is_refused_and_gives_nothing_up(desk: Bench) -> None:
+    first = submit(desk.plan(), desk=desk.desk)
+    desk.wire.before("POST /jobs", LOST)
+    with pytest.raises(Uncertain):
+        submit(desk.plan(), desk=desk.desk, force=True)
+    with pytest.raises(DuplicateSubmit) as refused:
+        submit(desk.plan(), desk=desk.desk, recreate=True)
+    assert refused.value.job_uri == first.uri
+    assert [intent.phase for intent in desk.registry.intents()] == [Phase.CREATED, Phase.UNCERTAIN]
+
+
+@pytest.mark.parametrize("asked_s", [7200.0, 1e12, float("inf")])
+def test_an_upload_does_not_wait_longer_than_a_create_for_a_provider_that_turns_it_away(desk: Bench, asked_s: float) -> None:
+    desk.wire.before("POST /files", HttpAnswer(429, retry_after_s=asked_s))
+    with pytest.raises(RateLimited):
+        submit(desk.plan(), desk=desk.desk)
+    assert desk.clock.monotonic() == 0.0
+    assert [intent.phase for intent in desk.registry.intents()] == [Phase.INTENDED]
+    assert submit(desk.plan(), desk=desk.desk).provider_id in desk.cloud.jobs
+
+
+@pytest.mark.parametrize("keeps_metadata", [True, False])
+def test_a_create_that_is_answered_with_the_job_of_another_submit_leads_to_its_own(tmp_path: Path, keeps_metadata: bool) -> None:
+    with bench(tmp_path, keeps_metadata=keeps_metadata) as desk:
+        first = submit(desk.plan(), desk=desk.desk)
+        earlier = desk.trainer.fetch([first.provider_id or ""])[first.provider_id or ""]
+        honest = desk.trainer.create
+        desk.trainer.create = lambda *sent: honest(*sent) and earlier  # type: ignore[method-assign]
+        second = submit(desk.plan(seed=1), desk=desk.desk)
+        assert second.provider_id == list(desk.cloud.jobs)[1]
+        assert desk.registry.job(first.uri) == first
+
+
+def test_an_uncertain_submit_says_when_nobody_could_look_for_its_job(desk: Bench) -> None:
+    desk.wire.after("POST /jobs", LOST)
+    desk.wire.before("GET /jobs?", *[HttpAnswer(401, "key_expired")] * 20)
+    with pytest.raises(Uncertain, match=r"cannot be looked for: .*key_expired") as first:
+        submit(desk.plan(), desk=desk.desk)
+    assert "no such job" not in first.value.message
+
+
+def test_a_look_that_cannot_be_made_leaves_a_submit_uncertain_whatever_the_reason(desk: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def find(*_: object, **__: object) -> None:
+        raise ConfigError("no region is set.")
+
+    monkeypatch.setattr(desk.trainer, "find", find)
+    desk.wire.after("POST /jobs", LOST)
+    with pytest.raises(Uncertain, match="no region"):
+        submit(desk.plan(), desk=desk.desk)
+    assert [result.kind for result in sync(desk=desk.desk)] == ["uncertain"]
+
+
+def test_what_sync_settled_is_told_although_the_provider_falls_silent_then(tmp_path: Path) -> None:
+    with bench(tmp_path, listing_lag_s=100.0) as desk:
+        submit(desk.plan(seed=1), desk=desk.desk)
+        desk.wire.after("POST /jobs", LOST)
+        with pytest.raises(Uncertain):
+            submit(desk.plan(), desk=desk.desk)
+        desk.clock.sleep(1000)
+        desk.wire.before("GET /jobs/", *[LOST] * 20)
+        assert [result.kind for result in sync(desk=desk.desk)] == ["adopted", "unreachable"]
+
+
+def test_a_folder_that_holds_no_locks_is_an_error_of_the_registry(desk: Bench) -> None:
+    (desk.registry.home / "locks").write_text("")
+    with pytest.raises(RegistryError, match="cannot be locked"):
+        submit(desk.plan(), desk=desk.desk)
+    assert desk.registry.intents() == []
+
+
+def test_the_reason_of_a_submit_is_kept_without_the_key_that_a_provider_quotes(desk: Bench) -> None:
+    desk.wire.before("POST /jobs", HttpAnswer(400, "bad key sk-abcdefghijklmnop"))
+    with pytest.raises(Refused):
+        submit(desk.plan(), desk=desk.desk)
+    (intent,) = desk.registry.intents()
+    assert intent.reason == "bad key [hidden]"

@@ -19,7 +19,6 @@ from tuneport.errors import (
     PluginError,
     RecipeError,
     Refused,
-    TuneportError,
     UnknownModel,
     Unreachable,
     Unsupported,
@@ -126,24 +125,26 @@ class Client:
     # jobs
 
     def submit(
-        self, recipe: Recipe, *, provider: str, force: bool = False, recreate: bool = False, max_cost_usd: Decimal | None = None
+        self,
+        recipe: Recipe,
+        *,
+        provider: str,
+        force: bool = False,
+        recreate: bool = False,
+        max_cost_usd: Decimal | None = None,
+        plan: Plan | None = None,
     ) -> Job:
-        """Plans and submits `recipe`, once. See `tuneport.submit.submit` for what `force` and `recreate` mean and what is raised."""
+        """Plans and submits `recipe`, once. See `tuneport.submit.submit` for what `force` and `recreate` mean and what is raised.
+
+        `plan` is what `plan` gave for this very recipe and provider; without it one is made, which reads and checks all the data.
+        """
+        from tuneport.billing import refuse_above
         from tuneport.submit import submit
 
-        plan = self.plan(recipe, provider=provider)
+        plan = plan or self.plan(recipe, provider=provider)
         if max_cost_usd is not None:
-            self._refuse_above(max_cost_usd, recipe, provider)
+            refuse_above(max_cost_usd, self._quote(recipe, provider))
         return submit(plan, desk=self._desk(provider), force=force, recreate=recreate)
-
-    def _refuse_above(self, most_usd: Decimal, recipe: Recipe, provider: str) -> None:
-        quote = self._quote(recipe, provider)
-        if quote.total_usd is None and quote.billed:
-            raise UsageError(
-                f"the cost at {provider} is not known, so it cannot be kept under {most_usd} USD.", remedy="See: tuneport quote"
-            )
-        if quote.total_usd is not None and quote.total_usd > most_usd:
-            raise UsageError(f"the quote at {provider} is {quote.total_usd} USD, above the {most_usd} USD allowed; nothing was sent.")
 
     def _desk(self, provider: str) -> Desk:
         from tuneport.submit import Desk
@@ -151,10 +152,14 @@ class Client:
         return Desk(provider=provider, trainer=self.trainer(provider), registry=self.registry, clock=self.clock)
 
     def jobs(self, *, provider: str | None = None, refresh: bool = False) -> list[Job]:
-        """All jobs of the registry, newest first, and submits whose outcome is not known. `refresh` asks the providers first."""
+        """All jobs of the registry, newest first, and submits whose outcome is not known. `refresh` asks the providers first; the jobs of
+        one that does not answer come back as last heard."""
         if refresh:
-            self._poll(self.registry.jobs(provider=provider, live_only=True))
-        return unsettled(self.registry, provider=provider) + self.registry.jobs(provider=provider)
+            self._look(self.registry.jobs(provider=provider, live_only=True), passing_over=True)
+        found = unsettled(self.registry, provider=provider) + self.registry.jobs(provider=provider)
+        if not found and provider is not None:
+            self._connections.refuse_unknown(provider)
+        return found
 
     def job(self, uri: str | Job, *, refresh: bool = True) -> Job:
         """One job by URI, by a unique beginning of its URI or id, or, unknown here, by asking its provider (it is then recorded).
@@ -162,7 +167,9 @@ class Client:
         With `refresh` the provider is asked for its state; if it does not answer, the job comes back as last heard.
         """
         job = self._known(uri.uri if isinstance(uri, Job) else uri)
-        return self._poll([job]).jobs[0] if refresh and not job.state.terminal else job
+        if not refresh:
+            return job
+        return self._complete(job if job.state.terminal else self._look([job]).jobs[0])
 
     def _known(self, uri: str) -> Job:
         if (job := self.registry.job(uri)) is not None:
@@ -187,26 +194,23 @@ class Client:
         except NotFound as error:
             raise UnknownJob(error.message, remedy="See: tuneport jobs list") from None
 
-    def _poll(self, jobs: Sequence[Job]) -> PollRound:
-        from tuneport.poll import poll
+    def _look(self, jobs: Sequence[Job], *, passing_over: bool = False) -> PollRound:
+        from tuneport.poll import look_once
 
-        look = poll(jobs, trainers=self._trainers(jobs), registry=self.registry)
-        return replace(look, jobs=tuple(self._complete(job) for job in look.jobs))
+        return self._completed(look_once(jobs, trainers=self._trainers(jobs, passing_over=passing_over), registry=self.registry))
 
-    def _trainers(self, jobs: Sequence[Job]) -> dict[str, Trainer]:
-        return {provider: self.trainer(provider) for provider in {job.provider for job in jobs if not job.state.terminal}}
+    def _trainers(self, jobs: Sequence[Job], *, passing_over: bool = False) -> dict[str, Trainer]:
+        return self._connections.trainers({job.provider for job in jobs if not job.state.terminal}, passing_over=passing_over)
 
     def _complete(self, job: Job) -> Job:
-        """Adds what the provider billed once a job has ended."""
-        if not job.state.terminal or job.cost is not None or job.provider_id is None:
-            return job
-        try:
-            billed = self.trainer(job.provider).billed(job.provider_id)
-        except TuneportError:
-            return job
-        if billed is None:
-            return job
-        return self.registry.update(job.uri, lambda known: replace(known, cost=str(billed))) or job
+        from tuneport.billing import with_bill
+
+        return with_bill(job, trainer=self.trainer, registry=self.registry)
+
+    def _completed(self, look: PollRound) -> PollRound:
+        """The look with what was billed for the jobs that have just ended."""
+        moved = {job.uri for job in look.changed}
+        return replace(look, jobs=tuple(self._complete(job) if job.uri in moved else job for job in look.jobs))
 
     def follow(
         self,
@@ -216,7 +220,10 @@ class Client:
         max_rounds: int | None = None,
         interval_s: float | None = None,
     ) -> Iterator[PollRound]:
-        """Looks at the jobs until each has ended, and yields every look. Raises WaitTimeout; Ctrl-C only stops following."""
+        """Looks at the jobs until each has ended, and yields every look; a job given twice is one. Ctrl-C only stops following.
+
+        Raises WaitTimeout, and the refusal when waiting cannot help any of the jobs.
+        """
         from tuneport.poll import follow
 
         known = [self.job(job, refresh=False) for job in jobs]
@@ -230,7 +237,7 @@ class Client:
             interval_s=interval_s,
         )
         for look in rounds:
-            yield replace(look, jobs=tuple(self._complete(job) for job in look.jobs)) if look.changed else look
+            yield self._completed(look)
 
     def wait(
         self,
@@ -242,7 +249,7 @@ class Client:
     ) -> Job:
         """Follows one job to its end and returns it as it ended (look at `state`: a failed job is returned, not raised).
 
-        Raises WaitTimeout when `timeout_s` is used up and NotFound when the provider goes on denying the job.
+        Raises WaitTimeout when `timeout_s` is used up, NotFound when the provider goes on denying the job, Refused when it turns us away.
         """
         return self.wait_all([job], timeout_s=timeout_s, interval_s=interval_s, on_change=on_change)[0]
 
@@ -255,24 +262,26 @@ class Client:
         on_change: Callable[[Job], None] | None = None,
     ) -> list[Job]:
         """Like `wait`, for several jobs of any providers in one loop."""
-        last: tuple[Job, ...] = ()
-        for look in self.follow(jobs, timeout_s=timeout_s, interval_s=interval_s):
-            last = look.jobs
+        from tuneport.poll import ended
+
+        known = [self.job(job, refresh=False) for job in jobs]
+        last: dict[str, Job] = {}
+        for look in self.follow(known, timeout_s=timeout_s, interval_s=interval_s):
+            last = {job.uri: job for job in look.jobs}
             for changed in look.changed:
                 if on_change is not None:
                     on_change(changed)
-        gone = [job for job in last if not job.state.terminal]
-        if gone:
-            raise NotFound(f"{gone[0].provider} no longer knows {gone[0].uri} (since {gone[0].missing_since:%Y-%m-%d %H:%M} UTC).")
-        return list(last)
+        return ended([last[job.uri] for job in known])
 
     def sync(self, *, provider: str | None = None, adopt_all: bool = False) -> list[SyncResult]:
-        """Brings the registry and the providers together; see `tuneport.submit.sync`. Without `provider`: every one that has jobs here."""
-        from tuneport.submit import sync
+        """Brings the registry and the providers together; see `tuneport.submit.sync`. Without `provider`: every one that has jobs here, and
+        one that does not answer is a result of its own."""
+        from tuneport.submit import sync, sync_each
 
-        known = {intent.provider for intent in self.registry.intents()} | {job.provider for job in self.registry.jobs()}
-        names = [provider] if provider else sorted(known | (set(self._connections.names()) if adopt_all else set()))
-        return [result for name in names for result in sync(desk=self._desk(name), adopt_all=adopt_all)]
+        if provider is not None:
+            return sync(desk=self._desk(provider), adopt_all=adopt_all)
+        names = self.registry.providers() | (set(self._connections.names()) if adopt_all else set())
+        return sync_each(sorted(names), desk=self._desk, adopt_all=adopt_all)
 
     def events(self, job: Job | str, *, after: str | None = None) -> Iterable[Event]:
         """The job's events in order."""
@@ -297,13 +306,17 @@ class Client:
         return self._act(job, lambda trainer, job_id: trainer.resume(job_id))
 
     def _act(self, job: Job | str, action: Callable[[Trainer, str], Any]) -> Job:
+        from tuneport.poll import wrong_scope
+
         known = self.job(job, refresh=False)
         if known.state.terminal:
             raise UsageError(
                 f"{known.uri} has already {known.state}." if known.state != "cancelled" else f"{known.uri} is already cancelled."
             )
-        provider_id = known.provider_id or ""
-        snapshot = action(self.trainer(known.provider), provider_id)
+        provider_id, trainer = known.provider_id or "", self.trainer(known.provider)
+        if (elsewhere := wrong_scope(known, trainer.scope())) is not None:
+            raise elsewhere
+        snapshot = action(trainer, provider_id)
         return self.registry.record(known.provider, [provider_id], {provider_id: snapshot})[0]
 
     # models

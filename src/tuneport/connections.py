@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tuneport import plugins
 from tuneport.clock import Clock
 from tuneport.errors import ConfigError, TuneportError, UnknownProvider, Unsupported
+from tuneport.redaction import warn
 from tuneport.settings import Settings
 
 if TYPE_CHECKING:
@@ -24,10 +25,24 @@ class Connections:
     given: Mapping[str, Provider] = field(default_factory=dict)
     _trainers: dict[str, Trainer] = field(default_factory=dict)
     _servers: dict[str, Server] = field(default_factory=dict)
+    _installed: dict[str, plugins.Plugin] | None = None
+
+    def installed(self) -> dict[str, plugins.Plugin]:
+        """The installed plug-ins by name, looked up once: reading the metadata of every distribution takes milliseconds."""
+        if self._installed is None:
+            self._installed = plugins.installed()
+        return self._installed
 
     def names(self) -> list[str]:
         """Every name that can stand before the colon of a URI: plug-ins and profiles, sorted. Imports none of them."""
-        return sorted({*self.given, *plugins.installed(), *self.settings.providers})
+        return sorted({*self.given, *self.installed(), *self.settings.providers})
+
+    def refuse_unknown(self, name: str) -> None:
+        """Raises UnknownProvider if neither a plug-in nor a profile has that name."""
+        if name not in (names := self.names()):
+            from tuneport.nearest import did_you_mean
+
+            raise UnknownProvider(f"no provider or profile {name!r}; {did_you_mean(name, names)}", remedy="See: tuneport providers")
 
     def provider(self, name: str) -> Provider:
         """The plug-in behind a provider or profile name. Raises UnknownProvider, PluginError or ConfigError."""
@@ -36,7 +51,7 @@ class Connections:
             raise ConfigError(f"[providers.{name}]: `provider` must be the name of a plug-in.")
         if plugin_name in self.given:
             return self.given[plugin_name]
-        return plugins.find(plugin_name, plugins.installed()).load()
+        return plugins.find(plugin_name, self.installed()).load()
 
     def profile(self, name: str) -> Mapping[str, Any]:
         """The configured table of a provider or profile, or an empty one."""
@@ -47,6 +62,18 @@ class Connections:
         if name not in self._trainers:
             self._trainers[name] = self.provider(name).open_trainer(self._settings(name))
         return self._trainers[name]
+
+    def trainers(self, names: Iterable[str], *, passing_over: bool = False) -> dict[str, Trainer]:
+        """The trainers of those names. `passing_over` leaves out one that cannot be opened, which else is raised."""
+        opened = {}
+        for name in names:
+            try:
+                opened[name] = self.trainer(name)
+            except TuneportError as error:
+                if not passing_over:
+                    raise
+                warn(f"{name} was not asked: {error.message}")
+        return opened
 
     def server(self, name: str) -> Server:
         """The server of that provider or profile, opened once. Raises Unsupported where the provider has none."""
@@ -69,11 +96,11 @@ class Connections:
         return [self._info(name) for name in self.names()]
 
     def _info(self, name: str) -> ProviderInfo:
-        plugin = plugins.installed().get(str(self.profile(name).get("provider", name)))
+        plugin = self.installed().get(str(self.profile(name).get("provider", name)))
         distribution, version = (plugin.distribution, plugin.version) if plugin else ("", "")
         try:
             provider = self.provider(name)
-        except (UnknownProvider, TuneportError) as error:
+        except TuneportError as error:
             return ProviderInfo(name, distribution, version, "", str(error))
         serves = provider.open_server is not None
         return ProviderInfo(name, distribution, version, provider.summary, None, serves=serves, bills=provider.bills)

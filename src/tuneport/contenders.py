@@ -54,4 +54,9 @@ def _training_rows(model: Model, models: Models) -> Dataset:
     reference = intent.recipe.get("train") if intent else None
     if reference is None:
         raise UsageError(f"the data {model.uri} was tuned on are not known here.", remedy="Name them: --labels-from FILE")
-    return Dataset.from_reference(reference)
+    rows = Dataset.from_reference(reference)
+    if job is not None and job.dataset_fingerprint not in (None, rows.fingerprint):
+        raise UsageError(
+            f"the data {model.uri} was tuned on have changed since ({rows.name}).", remedy="Name them as they were: --labels-from FILE"
+        )
+    return rows

@@ -29,7 +29,11 @@ class Phase(StrEnum):
     @property
     def open(self) -> bool:
         """True while a new submit of the same plan must settle this one first."""
-        return self in (Phase.INTENDED, Phase.CREATING, Phase.UNCERTAIN)
+        return self in OPEN
+
+
+OPEN = (Phase.INTENDED, Phase.CREATING, Phase.UNCERTAIN)
+"""The phases in which a submit is not settled."""
 
 
 @dataclass(frozen=True, slots=True)

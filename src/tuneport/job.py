@@ -98,7 +98,10 @@ class Job:
     note: str = ""
 
     def heard(self, snapshot: Snapshot, at: datetime) -> Job:
-        """The job after the provider said `snapshot` at `at`. A terminal state is never overwritten, only completed."""
+        """The job after the provider said `snapshot` at `at`. A terminal state is never overwritten, only completed.
+
+        Before that, what is not said any more no longer holds: a job that goes on after a failure has no error.
+        """
         if self.state.terminal:
             return replace(
                 self,
@@ -114,13 +117,13 @@ class Job:
             provider_state=snapshot.provider_state,
             detail=snapshot.detail,
             created_at=self.created_at or snapshot.created_at,
-            finished_at=snapshot.finished_at or self.finished_at,
+            finished_at=snapshot.finished_at,
             last_heard_at=at,
             missing_since=None,
             base=self.base or snapshot.base,
             method=self.method or snapshot.method,
             model=self._model_uri(snapshot) or self.model,
-            error=snapshot.error or self.error,
+            error=snapshot.error,
             partial=snapshot.partial,
             attempt=max(self.attempt, snapshot.attempt),
             recipe_fingerprint=self.recipe_fingerprint or snapshot.recipe_fingerprint,
@@ -129,6 +132,10 @@ class Job:
 
     def _model_uri(self, snapshot: Snapshot) -> str | None:
         return f"{self.provider}:{snapshot.model}" if snapshot.model else None
+
+    def in_scope(self, scope: str) -> bool:
+        """Whether a provider that is set up for `scope` can know this job. To any other it does not exist, which says nothing about it."""
+        return self.scope in ("", scope)
 
     def unheard(self, at: datetime) -> Job:
         """The job after the provider said that it knows no such job. Its state stays what it was."""

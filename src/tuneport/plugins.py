@@ -36,7 +36,7 @@ class Plugin:
 
         try:
             provider = self.entry_point.load()
-        except Exception as error:  # foreign code: anything may come out of an import
+        except (Exception, SystemExit) as error:  # foreign code: anything may come out of an import
             raise PluginError(
                 f"provider {self.name!r} ({self.distribution} {self.version}) does not load: {type(error).__name__}: {error}.",
                 remedy=f"Reinstall or remove it: pip install --upgrade {self.distribution}",

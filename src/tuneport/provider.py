@@ -116,12 +116,13 @@ class ProviderSettings:
     """What a provider gets when it is opened. `name` is the provider's or the profile's name, the first part of its URIs.
 
     `home` is Tuneport's state folder, `profile` the table `[providers.<name>]` of the configuration, `environ` the environment.
+    Those two may hold keys: `repr` leaves them out.
     """
 
     name: str
     home: Path
-    environ: Mapping[str, str] = field(default_factory=dict)
-    profile: Mapping[str, Any] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    profile: Mapping[str, Any] = field(default_factory=dict, repr=False)
     clock: Clock = field(default_factory=SystemClock)
 
 

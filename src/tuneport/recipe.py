@@ -228,7 +228,15 @@ def read_values(path: Path) -> Any:
     except TuneportError:
         raise
     except Exception as error:  # the three parsers have no error class in common
-        raise RecipeError(f"is not valid {kind.upper()}: {error}.") from None
+        raise RecipeError(f"is not valid {kind.upper()}: {_said(error)}.") from None
+
+
+def _said(error: Exception) -> str:
+    """What a parser found, on one line and without the piece of the file that YAML's shows."""
+    mark, problem = getattr(error, "problem_mark", None), getattr(error, "problem", None)
+    if mark is not None and problem:
+        return f"{problem} (line {mark.line + 1}, column {mark.column + 1})"
+    return next(iter(str(error).splitlines()), type(error).__name__).rstrip(".")
 
 
 def _read_yaml(text: str) -> Any:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import datetime
@@ -17,14 +17,19 @@ from typing import Any
 
 from tuneport.clock import Clock, SystemClock
 from tuneport.errors import RegistryError
-from tuneport.intent import Intent, Phase
+from tuneport.intent import OPEN, Intent, Phase
 from tuneport.job import Job, JobState, Snapshot
+from tuneport.redaction import without_secrets
 from tuneport.registry_schema import open_database
 
 _JOB_FIELDS = tuple(field.name for field in fields(Job))
 _TIMES = frozenset({"created_at", "finished_at", "last_heard_at", "missing_since"})
-_OPEN = tuple(phase.value for phase in Phase if phase.open)
-_SAVE_JOB = f"INSERT OR REPLACE INTO jobs ({', '.join(_JOB_FIELDS)}) VALUES ({', '.join('?' for _ in _JOB_FIELDS)})"
+_OVER = tuple(state.value for state in JobState if state.terminal)
+_SAVE_JOB = (
+    f"INSERT INTO jobs ({', '.join(_JOB_FIELDS)}) VALUES ({', '.join('?' for _ in _JOB_FIELDS)})"
+    f" ON CONFLICT (uri) DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _JOB_FIELDS if name != 'uri')}"
+)
+"""Updates in place: a row that is replaced gets a new rowid, and with it another place among jobs of the same time."""
 
 
 class JobRegistry:
@@ -48,13 +53,13 @@ class JobRegistry:
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         try:
-            self._db.execute("BEGIN IMMEDIATE")
             try:
+                self._db.execute("BEGIN IMMEDIATE")  # inside: a Ctrl-C during the wait for it comes when it has begun
                 yield self._db
+                self._db.commit()
             except BaseException:
                 self._db.rollback()
                 raise
-            self._db.commit()
         except sqlite3.DatabaseError as error:
             raise RegistryError(f"the registry in {self.home} cannot be written: {error}.", remedy=_remedy(error)) from error
 
@@ -90,7 +95,8 @@ class JobRegistry:
         return intent
 
     def advance(self, intent: Intent, phase: Phase, *, files: Mapping[str, str] | None = None, reason: str = "") -> Intent:
-        """Moves an intent to `phase` and returns it as it is now."""
+        """Moves an intent to `phase` and returns it as it is now. A `reason` may quote a provider, and is kept without secrets."""
+        reason = without_secrets(reason)
         moved = replace(intent, phase=phase, files=dict(files) if files is not None else intent.files, reason=reason)
         with self._transaction() as db:
             db.execute(
@@ -124,10 +130,8 @@ class JobRegistry:
 
     def open_intent(self, scope: str, plan_fingerprint: str) -> Intent | None:
         """The one open intent for this plan in this scope, if any."""
-        marks = ", ".join("?" for _ in _OPEN)
-        rows = self._rows(
-            f"SELECT * FROM intents WHERE scope = ? AND plan_fingerprint = ? AND phase IN ({marks})", (scope, plan_fingerprint, *_OPEN)
-        )
+        where = f"scope = ? AND plan_fingerprint = ? AND phase IN ({_marks(OPEN)})"
+        rows = self._rows(f"SELECT * FROM intents WHERE {where}", (scope, plan_fingerprint, *OPEN))
         return _intent(rows[0]) if rows else None
 
     def intent(self, client_id: str) -> Intent | None:
@@ -137,10 +141,13 @@ class JobRegistry:
 
     def intents(self, *, phases: Iterable[Phase] | None = None, provider: str | None = None) -> list[Intent]:
         """Intents, oldest first."""
-        wanted = set(phases) if phases is not None else set(Phase)
-        rows = self._rows("SELECT * FROM intents ORDER BY created_at, rowid")
-        found = [_intent(row) for row in rows]
-        return [intent for intent in found if intent.phase in wanted and provider in (None, intent.provider)]
+        wanted = tuple(Phase if phases is None else phases)
+        where = f"phase IN ({_marks(wanted)}) AND provider = coalesce(?, provider)"
+        return [_intent(row) for row in self._rows(f"SELECT * FROM intents WHERE {where} ORDER BY created_at, rowid", (*wanted, provider))]
+
+    def providers(self) -> set[str]:
+        """Every provider that a job or an intent names."""
+        return {row["provider"] for row in self._rows("SELECT provider FROM jobs UNION SELECT provider FROM intents")}
 
     # jobs
 
@@ -150,20 +157,26 @@ class JobRegistry:
         return _job(rows[0]) if rows else None
 
     def match(self, prefix: str) -> list[Job]:
-        """Jobs whose URI, provider id or client id begins with `prefix`."""
+        """Jobs whose URI, provider id or client id begins with `prefix`. A provider's name, with or without its colon, is no beginning:
+        else nothing at all would name the only job there is."""
+        _, colon, rest = prefix.partition(":")
+        if not (rest if colon else prefix):
+            return []
         like = prefix.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%"
-        where = " OR ".join(f"{column} LIKE ? ESCAPE '\\'" for column in ("uri", "provider_id", "client_id"))
-        return [_job(row) for row in self._rows(f"SELECT * FROM jobs WHERE {where}", (like, like, like))]
+        columns = ("uri", "provider_id", "client_id") if colon else ("provider_id", "client_id")
+        where = " OR ".join(f"{column} LIKE ? ESCAPE '\\'" for column in columns)
+        return [_job(row) for row in self._rows(f"SELECT * FROM jobs WHERE {where}", [like] * len(columns))]
 
     def jobs(self, *, provider: str | None = None, live_only: bool = False) -> list[Job]:
         """Jobs, newest first."""
-        found = [_job(row) for row in self._rows("SELECT * FROM jobs ORDER BY created_at DESC, rowid DESC")]
-        return [job for job in found if provider in (None, job.provider) and not (live_only and job.state.terminal)]
+        over = _OVER if live_only else ()
+        where = f"state NOT IN ({_marks(over)}) AND provider = coalesce(?, provider)"
+        return [_job(row) for row in self._rows(f"SELECT * FROM jobs WHERE {where} {_NEWEST_FIRST}", (*over, provider))]
 
-    def live_job(self, scope: str, plan_fingerprint: str) -> Job | None:
-        """The newest job of this plan in this scope that has not ended. One that is missing counts: it may only be out of sight."""
-        rows = self._rows("SELECT * FROM jobs WHERE scope = ? AND plan_fingerprint = ? ORDER BY created_at DESC", (scope, plan_fingerprint))
-        return next((job for row in rows if not (job := _job(row)).state.terminal), None)
+    def live_jobs(self, scope: str, plan_fingerprint: str) -> list[Job]:
+        """The jobs of this plan in this scope that have not ended, newest first. A missing one counts: it may only be out of sight."""
+        where = f"scope = ? AND plan_fingerprint = ? AND state NOT IN ({_marks(_OVER)})"
+        return [_job(row) for row in self._rows(f"SELECT * FROM jobs WHERE {where} {_NEWEST_FIRST}", (scope, plan_fingerprint, *_OVER))]
 
     def add(self, provider: str, scope: str, snapshot: Snapshot) -> Job:
         """Records a job that was not submitted from here (or updates the one we have)."""
@@ -217,9 +230,18 @@ class JobRegistry:
         """Notes that an upload begins (`file_id` None) or that it has that id."""
         with self._transaction() as db:
             db.execute(
-                "INSERT OR REPLACE INTO files (scope, purpose, sha256, file_id, at) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO files (scope, purpose, sha256, file_id, at) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT (scope, purpose, sha256) DO UPDATE SET file_id = excluded.file_id, at = excluded.at",
                 (scope, purpose, sha256, file_id, self._clock.now().isoformat()),
             )
+
+
+_NEWEST_FIRST = "ORDER BY created_at DESC, rowid DESC"
+
+
+def _marks(values: Sequence[object]) -> str:
+    """A placeholder for each value of an SQL list."""
+    return ", ".join("?" for _ in values)
 
 
 def _remedy(error: sqlite3.DatabaseError) -> str:
@@ -275,7 +297,7 @@ def _jobs_in(db: sqlite3.Connection, uris: list[str]) -> dict[str, Job]:
     found: dict[str, Job] = {}
     for start in range(0, len(uris), 500):
         some = uris[start : start + 500]
-        query = f"SELECT * FROM jobs WHERE uri IN ({', '.join('?' for _ in some)})"
+        query = f"SELECT * FROM jobs WHERE uri IN ({_marks(some)})"
         found |= {row["uri"]: _job(row) for row in db.execute(query, some)}
     return found
 

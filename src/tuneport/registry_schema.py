@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tuneport.errors import RegistryError
@@ -60,7 +62,7 @@ def open_database(home: Path, *, busy_timeout_s: float = 30.0) -> sqlite3.Connec
         raise RegistryError(f"{path} cannot be opened: {error}.", remedy="Set TUNEPORT_HOME to a folder you can write to.") from error
     try:
         db.row_factory = sqlite3.Row
-        _prepare(db, path)
+        _prepare(db, path, timeout_s=busy_timeout_s)
     except sqlite3.DatabaseError as error:
         db.close()
         raise RegistryError(
@@ -72,19 +74,49 @@ def open_database(home: Path, *, busy_timeout_s: float = 30.0) -> sqlite3.Connec
     return db
 
 
-def _prepare(db: sqlite3.Connection, path: Path) -> None:
-    version = _version(db, path)
-    if db.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-        db.execute("PRAGMA journal_mode = WAL")
+def _prepare(db: sqlite3.Connection, path: Path, *, timeout_s: float) -> None:
+    """Makes today's tables. One process at a time: the change to WAL needs the file for itself and does not wait for it."""
+    new = not path.stat().st_size
+    if new or _version(db, path) < VERSION or not _in_wal_mode(db):
+        with _making(path, timeout_s=timeout_s):
+            if not _in_wal_mode(db):
+                db.execute("PRAGMA journal_mode = WAL")
+            if _version(db, path) < VERSION:
+                _migrate(db, path)
     db.execute("PRAGMA synchronous = FULL")
-    if version < VERSION:
-        _migrate(db, path)
+
+
+def _in_wal_mode(db: sqlite3.Connection) -> bool:
+    return str(db.execute("PRAGMA journal_mode").fetchone()[0]) == "wal"
+
+
+@contextmanager
+def _making(path: Path, *, timeout_s: float) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path.with_name("registry.lock"), timeout=timeout_s, is_singleton=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RegistryError(f"another process has been preparing {path} for {timeout_s:.0f} s.", remedy="Try again.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _version(db: sqlite3.Connection, path: Path) -> int:
-    version = int(db.execute("PRAGMA user_version").fetchone()[0])
-    owner = int(db.execute("PRAGMA application_id").fetchone()[0])
-    empty = not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    """The version, read in one transaction: between two reads of their own another process may have made the tables."""
+    own = not db.in_transaction
+    if own:
+        db.execute("BEGIN")
+    try:
+        version = int(db.execute("PRAGMA user_version").fetchone()[0])
+        owner = int(db.execute("PRAGMA application_id").fetchone()[0])
+        empty = not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    finally:
+        if own:
+            db.rollback()
     if owner != APPLICATION_ID and not empty:
         raise RegistryError(f"{path} is an SQLite database of something else.", remedy="Move it away or set TUNEPORT_HOME.")
     if version > VERSION:

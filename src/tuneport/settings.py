@@ -14,11 +14,11 @@ from tuneport.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The folder of all state, the provider tables and the environment they came from."""
+    """The folder of all state, the provider tables and the environment they came from. Those two may hold keys: `repr` leaves them out."""
 
     home: Path
-    providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
-    environ: Mapping[str, str] = field(default_factory=dict)
+    providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
+    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 def load_settings(*, home: str | Path | None = None, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:

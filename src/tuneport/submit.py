@@ -8,27 +8,36 @@ Whatever kills the client, the registry holds the intent; whatever becomes of th
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
 
-from filelock import FileLock, Timeout
-
 from tuneport.clock import Clock
-from tuneport.errors import DuplicateSubmit, FileGone, NotFound, RateLimited, Refused, Uncertain, Unreachable, UsageError
-from tuneport.intent import Intent, Phase
+from tuneport.errors import (
+    DuplicateSubmit,
+    FileGone,
+    NotFound,
+    RateLimited,
+    Refused,
+    RegistryError,
+    TuneportError,
+    Uncertain,
+    Unreachable,
+    UsageError,
+)
+from tuneport.intent import OPEN, Intent, Phase
 from tuneport.job import Job, Snapshot
 from tuneport.plan import Plan
+from tuneport.plan_lock import submitting
 from tuneport.provider import Trainer
 from tuneport.registry import JobRegistry
-from tuneport.retry import reading
+from tuneport.retry import RATE_LIMIT_BUDGET_S, reading, wait_s
+from tuneport.second_run import refuse_second_run
 from tuneport.upload import upload_files
 
 PATIENCE_S = (0.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """Waits before each look for a job whose create got no readable answer: listings lag behind."""
-RATE_LIMIT_BUDGET_S = 900.0
 CLOCK_SKEW = timedelta(minutes=10)
 """How far a provider's clock may differ from ours when `find` has nothing better than the time."""
 ABANDONED_FOR = timedelta(days=30)
@@ -46,19 +55,20 @@ class Desk:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """What became of an intent: its job, or why there is none (`phase` failed), or that it is not known (`phase` uncertain)."""
+    """What became of an intent: its job, or None where that is not known. `problem` is why nobody could look, if so."""
 
     intent: Intent
-    phase: Phase
     job: Job | None
     sentence: str
+    problem: str = ""
 
 
 def submit(plan: Plan, *, desk: Desk, force: bool = False, recreate: bool = False) -> Job:
     """Submits `plan` once and returns its job.
 
     An open intent of the same plan is settled first: found remotely, it is adopted and returned. `force` allows a second job beside one
-    that already runs; `recreate` gives up an uncertain intent and creates anew (the user's decision: both may turn out to exist).
+    that already runs, whether it begins here or goes on with an earlier try; `recreate` gives up an uncertain intent and creates anew (the
+    user's decision: both may turn out to exist).
     Raises DuplicateSubmit, Uncertain, Refused and its kin, Unreachable before anything was created.
     """
     with submitting(plan.scope, plan.fingerprint, desk.registry) as mine:
@@ -67,31 +77,12 @@ def submit(plan: Plan, *, desk: Desk, force: bool = False, recreate: bool = Fals
         intent = desk.registry.open_intent(plan.scope, plan.fingerprint)
         if intent is not None and intent.phase is not Phase.INTENDED:
             settled = _settle_before_submit(intent, plan, desk=desk, recreate=recreate)
-            if isinstance(settled, Job):
-                return settled
-            intent = settled
-        if intent is None:
-            _refuse_second_run(plan, desk=desk, force=force)
-            intent = desk.registry.begin(_new_intent(plan, desk=desk))
-        return _carry_out(intent, plan, desk=desk)
-
-
-@contextmanager
-def submitting(scope: str, plan_fingerprint: str, registry: JobRegistry) -> Iterator[bool]:
-    """Holds the lock of one plan in one scope; yields False when another process holds it. A killed holder lets go by itself."""
-    folder = registry.home / "locks"
-    folder.mkdir(exist_ok=True)
-    name = uuid.uuid5(uuid.NAMESPACE_URL, f"{scope}\n{plan_fingerprint}").hex
-    lock = FileLock(folder / f"{name}.lock", timeout=0, is_singleton=False)
-    try:
-        lock.acquire()
-    except Timeout:
-        yield False
-        return
-    try:
-        yield True
-    finally:
-        lock.release()
+            if settled.job is not None:
+                return settled.job
+            intent = settled.intent
+        if not force:
+            refuse_second_run(plan, desk=desk)
+        return _carry_out(_to_go_on_with(intent, plan, desk=desk), plan, desk=desk)
 
 
 def _new_intent(plan: Plan, *, desk: Desk) -> Intent:
@@ -107,47 +98,30 @@ def _new_intent(plan: Plan, *, desk: Desk) -> Intent:
     )
 
 
-def _refuse_second_run(plan: Plan, *, desk: Desk, force: bool) -> None:
-    job = desk.registry.live_job(plan.scope, plan.fingerprint)
-    if job is None or force:
-        return
-    try:  # what we have may be old: it may have ended, or be gone
-        ids = [job.provider_id or ""]
-        heard = reading(lambda: desk.trainer.fetch(ids), clock=desk.clock, attempts=2)
-        desk.registry.record(desk.provider, ids, heard)
-    except (Unreachable, Refused):
-        pass  # then what we have must do: the careful answer is to refuse
-    job = desk.registry.live_job(plan.scope, plan.fingerprint)
-    if job is not None:
-        raise DuplicateSubmit(
-            f"this very plan is already {job.state} as {job.uri}{_missing(job)}.",
-            job_uri=job.uri,
-            remedy=f"Follow it: tuneport jobs wait {job.uri} - or submit a second one with --force.",
-        )
-
-
-def _missing(job: Job) -> str:
-    return f" ({job.provider} has not known it since {job.missing_since:%Y-%m-%d %H:%M} UTC)" if job.missing_since else ""
-
-
-def _settle_before_submit(intent: Intent, plan: Plan, *, desk: Desk, recreate: bool) -> Job | Intent | None:
-    """The job an earlier submit made, or the intent to go on with, or None to begin a new one. Raises Uncertain."""
+def _settle_before_submit(intent: Intent, plan: Plan, *, desk: Desk, recreate: bool) -> Settled:
+    """The job that an earlier submit made, or its intent. Raises Uncertain where neither the name of the job nor the user (`recreate`)
+    allows to go on."""
     named = desk.trainer.client_names_jobs
     settled = look_for(intent, plan, desk=desk, patience_s=(0.0,) if named else PATIENCE_S)
-    if settled.job is not None:
-        return settled.job
-    if named:
-        return settled.intent  # the same name cannot become two jobs: go on with it
-    if recreate:
-        desk.registry.advance(settled.intent, Phase.ABANDONED, reason="created anew at the user's word")
-        return None
-    raise _uncertain(settled.intent)
+    if settled.job is None and not named and not recreate:
+        raise _uncertain(settled)
+    return settled
 
 
-def _uncertain(intent: Intent) -> Uncertain:
+def _to_go_on_with(intent: Intent | None, plan: Plan, *, desk: Desk) -> Intent:
+    """The open intent, or a new one: where the provider names the jobs, an uncertain one is given up for it."""
+    if intent is not None and (intent.phase is Phase.INTENDED or desk.trainer.client_names_jobs):
+        return intent  # nothing was sent, or the same name cannot become two jobs
+    if intent is not None:
+        desk.registry.advance(intent, Phase.ABANDONED, reason="created anew at the user's word")
+    return desk.registry.begin(_new_intent(plan, desk=desk))
+
+
+def _uncertain(settled: Settled) -> Uncertain:
+    intent, problem = settled.intent, settled.problem
     return Uncertain(
         f"it is not known whether {intent.provider} created the job of submit {intent.client_id[:8]}: its answer was lost, "
-        "and no such job is listed.",
+        + (f"and it cannot be looked for: {problem}" if problem else "and no such job is listed."),
         client_id=intent.client_id,
         remedy="Wait and run: tuneport jobs sync - or, if you are sure that there is none: submit again with --recreate.",
     )
@@ -157,25 +131,26 @@ def look_for(intent: Intent, plan: Plan | None, *, desk: Desk, patience_s: tuple
     """Looks for the remote job of an open intent, once after each wait, and adopts it; never creates anything."""
     known_plan = plan or Plan.from_dict(intent.plan)
     problem = ""
-    for wait_s in patience_s:
-        if wait_s:
-            desk.clock.sleep(wait_s)
-        try:
-            snapshot = _find(intent, known_plan, desk=desk)
-        except (Unreachable, Refused) as error:
-            problem = f" ({error.message})"
-            continue
+    for pause_s in patience_s:
+        if pause_s:
+            desk.clock.sleep(pause_s)
+        snapshot, problem = _look(intent, known_plan, desk=desk)
         if snapshot is not None:
             job = desk.registry.adopt(intent, snapshot)
-            return Settled(intent, Phase.CREATED, job, f"adopted {job.uri}")
-    moved = intent if intent.phase is Phase.UNCERTAIN else desk.registry.advance(intent, Phase.UNCERTAIN, reason=f"not listed{problem}")
-    return Settled(moved, Phase.UNCERTAIN, None, f"not known whether it was created{problem}")
+            return Settled(intent, job, f"adopted {job.uri}")
+    why = f" ({problem})" if problem else ""
+    moved = intent if intent.phase is Phase.UNCERTAIN else desk.registry.advance(intent, Phase.UNCERTAIN, reason=f"not listed{why}")
+    return Settled(moved, None, f"not known whether it was created{why}", problem)
 
 
-def _find(intent: Intent, plan: Plan, *, desk: Desk) -> Snapshot | None:
+def _look(intent: Intent, plan: Plan, *, desk: Desk) -> tuple[Snapshot | None, str]:
+    """(the intent's job if it is there, why nobody could look): whatever goes wrong with a look says nothing of the job."""
     since = intent.created_at - CLOCK_SKEW
-    snapshot = reading(lambda: desk.trainer.find(intent.client_id, plan, since=since), clock=desk.clock, attempts=3)
-    return snapshot if snapshot is not None and _is_ours(snapshot, intent, plan, desk=desk) else None
+    try:
+        snapshot = reading(lambda: desk.trainer.find(intent.client_id, plan, since=since), clock=desk.clock, attempts=3)
+    except TuneportError as error:
+        return None, error.message
+    return (snapshot if snapshot is not None and _is_ours(snapshot, intent, plan, desk=desk) else None), ""
 
 
 def _is_ours(snapshot: Snapshot, intent: Intent, plan: Plan, *, desk: Desk) -> bool:
@@ -218,11 +193,10 @@ def _carry_out(intent: Intent, plan: Plan, *, desk: Desk) -> Job:
             snapshot = desk.trainer.create(plan, intent.client_id, files)
         except RateLimited as error:
             intent = desk.registry.advance(intent, retreat.not_sent, reason="rate limited: nothing was created")
-            wait_s = error.retry_after_s if error.retry_after_s is not None else 15.0
-            if waited_s + wait_s > RATE_LIMIT_BUDGET_S:
+            waited_s += (pause_s := wait_s(error, otherwise_s=15.0))
+            if waited_s > RATE_LIMIT_BUDGET_S:
                 raise
-            desk.clock.sleep(wait_s)
-            waited_s += max(wait_s, 1.0)
+            desk.clock.sleep(pause_s)
         except FileGone:
             intent = desk.registry.advance(intent, retreat.not_sent, reason="a file was gone: nothing was created")
             if refreshed:
@@ -231,6 +205,8 @@ def _carry_out(intent: Intent, plan: Plan, *, desk: Desk) -> Job:
             refreshed, files = True, _uploaded(intent, plan, desk=desk, retreat=retreat, anew=True)
         except Unreachable:
             return _found_or_uncertain(intent, plan, desk=desk)
+        except RegistryError:
+            raise  # our own trouble: what became of the request is not known
         except (Refused, UsageError) as error:
             desk.registry.advance(intent, retreat.refused, reason=getattr(error, "reason", "") or error.message)
             raise
@@ -243,13 +219,11 @@ def _uploaded(intent: Intent, plan: Plan, *, desk: Desk, retreat: _Retreat, anew
         return upload_files(plan, trainer=desk.trainer, registry=desk.registry, clock=desk.clock, anew=anew)
     except Unreachable:
         raise  # the intent stays: nothing was sent, the next submit goes on with it
+    except RegistryError:
+        raise  # our own trouble and no refusal
     except (Refused, UsageError) as error:
         desk.registry.advance(intent, retreat.refused, reason=error.message)
         raise
-
-
-def _give_up(intent: Intent, reason: str, *, desk: Desk) -> None:
-    desk.registry.advance(intent, Phase.FAILED, reason=reason)
 
 
 def _named_before(intent: Intent, plan: Plan, *, desk: Desk) -> Job | None:
@@ -262,6 +236,8 @@ def _named_before(intent: Intent, plan: Plan, *, desk: Desk) -> Job | None:
 
 def _recorded(intent: Intent, plan: Plan, snapshot: Snapshot, *, desk: Desk) -> Job:
     """The job row, after making sure that what came back is what was asked for."""
+    if _is_anothers(snapshot, intent, desk=desk):
+        return _found_or_uncertain(intent, plan, desk=desk)
     if desk.trainer.client_names_jobs and snapshot.plan_fingerprint != plan.fingerprint:
         try:
             snapshot = reading(lambda: desk.trainer.fetch([intent.client_id]), clock=desk.clock).get(intent.client_id, snapshot)
@@ -271,26 +247,36 @@ def _recorded(intent: Intent, plan: Plan, snapshot: Snapshot, *, desk: Desk) -> 
             return _found_or_uncertain(intent, plan, desk=desk)
         if snapshot.plan_fingerprint != plan.fingerprint:
             message = f"{desk.provider} has a job named {intent.client_id[:8]}… that was made from another plan; it was left alone."
-            _give_up(intent, message, desk=desk)
+            desk.registry.advance(intent, Phase.FAILED, reason=message)
             raise Refused(message, remedy="Submit again: it gets a new name.")
     return desk.registry.adopt(intent, snapshot)
+
+
+def _is_anothers(snapshot: Snapshot, intent: Intent, *, desk: Desk) -> bool:
+    """Whether a create was answered with a job that the provider named for another submit: a reply from a cache."""
+    if desk.trainer.client_names_jobs:
+        return False
+    owner = desk.registry.job(f"{desk.provider}:{snapshot.provider_id}")
+    return not {snapshot.client_id, owner and owner.client_id} <= {None, intent.client_id}
 
 
 def _found_or_uncertain(intent: Intent, plan: Plan, *, desk: Desk) -> Job:
     settled = look_for(intent, plan, desk=desk, patience_s=PATIENCE_S)
     if settled.job is None:
-        raise _uncertain(settled.intent) from None
+        raise _uncertain(settled) from None
     return settled.job
 
 
 @dataclass(frozen=True, slots=True)
 class SyncResult:
-    """One line of what `sync` found: about an intent (`client_id`) or a job (`job`). `kind` is a word a script can switch on."""
+    """One line of what `sync` found: about an intent (`client_id`), a job (`job`) or a provider that did not answer (`error`). `kind` is a
+    word a script can switch on."""
 
-    kind: Literal["adopted", "uncertain", "never_sent", "busy", "updated", "missing", "foreign"]
+    kind: Literal["adopted", "uncertain", "never_sent", "busy", "updated", "missing", "foreign", "other_scope", "unreachable"]
     sentence: str
     job: Job | None = None
     client_id: str | None = None
+    error: TuneportError | None = None
 
 
 def sync(*, desk: Desk, adopt_all: bool = False) -> list[SyncResult]:
@@ -300,23 +286,46 @@ def sync(*, desk: Desk, adopt_all: bool = False) -> list[SyncResult]:
     Creates nothing. Raises Unreachable or Refused when the provider does not answer at all.
     """
     scope = desk.trainer.scope()
-    results = [
-        _sync_intent(intent, desk=desk)
-        for intent in desk.registry.intents(provider=desk.provider)
-        if _worth_a_look(intent, scope, desk=desk)
+    intents = [
+        *desk.registry.intents(provider=desk.provider, phases=OPEN),
+        *desk.registry.intents(provider=desk.provider, phases=[Phase.ABANDONED]),  # last: an unmarked job belongs to who still waits for it
     ]
-    results += _sync_jobs(scope, desk=desk)
-    if adopt_all:
-        results += _adopt_all(scope, desk=desk)
-    return [result for result in results if result is not None]
+    results = [_sync_intent(intent, scope, desk=desk) for intent in intents if _worth_a_look(intent, desk=desk)]
+    try:
+        results += _sync_jobs(scope, desk=desk)
+        results += _adopt_all(scope, desk=desk) if adopt_all else []
+    except (Unreachable, Refused) as error:
+        if not results:
+            raise
+        results.append(_silent(desk.provider, error))
+    return results
 
 
-def _worth_a_look(intent: Intent, scope: str, *, desk: Desk) -> bool:
-    young = desk.clock.now() - intent.created_at < ABANDONED_FOR
-    return intent.scope == scope and (intent.phase.open or (intent.phase is Phase.ABANDONED and young))
+def sync_each(providers: Iterable[str], *, desk: Callable[[str], Desk], adopt_all: bool = False) -> list[SyncResult]:
+    """`sync` for several providers. One that does not answer, or has no desk, is a result and keeps no other from being asked."""
+    results: list[SyncResult] = []
+    for provider in providers:
+        try:
+            results += sync(desk=desk(provider), adopt_all=adopt_all)
+        except RegistryError:
+            raise
+        except TuneportError as error:
+            results.append(_silent(provider, error))
+    return results
 
 
-def _sync_intent(intent: Intent, *, desk: Desk) -> SyncResult:
+def _silent(provider: str, error: TuneportError) -> SyncResult:
+    return SyncResult("unreachable", f"{provider}: {error.message}", error=error)
+
+
+def _worth_a_look(intent: Intent, *, desk: Desk) -> bool:
+    return intent.phase.open or desk.clock.now() - intent.created_at < ABANDONED_FOR
+
+
+def _sync_intent(intent: Intent, scope: str, *, desk: Desk) -> SyncResult:
+    if intent.scope != scope:
+        what = f"submit {intent.client_id[:8]}"
+        return SyncResult("other_scope", _elsewhere(what, intent.scope, scope, desk=desk), client_id=intent.client_id)
     with submitting(intent.scope, intent.plan_fingerprint, desk.registry) as mine:
         current = desk.registry.intent(intent.client_id) or intent
         if not mine:
@@ -324,7 +333,7 @@ def _sync_intent(intent: Intent, *, desk: Desk) -> SyncResult:
         if current.phase is Phase.ABANDONED:
             return _sync_abandoned(current, desk=desk)
         if current.phase is Phase.INTENDED:
-            _give_up(current, "interrupted before anything was sent", desk=desk)
+            desk.registry.advance(current, Phase.FAILED, reason="interrupted before anything was sent")
             return SyncResult(
                 "never_sent",
                 f"submit {intent.client_id[:8]} was interrupted before it sent anything: no job",
@@ -338,22 +347,29 @@ def _sync_intent(intent: Intent, *, desk: Desk) -> SyncResult:
         return SyncResult(kind, f"submit {intent.client_id[:8]}: {settled.sentence}", job=settled.job, client_id=intent.client_id)
 
 
+def _elsewhere(what: str, there: str, here: str, *, desk: Desk) -> str:
+    return f"{what} is in {there}, and {desk.provider} is set up for {here}: not asked for"
+
+
 def _sync_abandoned(intent: Intent, *, desk: Desk) -> SyncResult:
-    snapshot = _find(intent, Plan.from_dict(intent.plan), desk=desk)
+    snapshot, problem = _look(intent, Plan.from_dict(intent.plan), desk=desk)
     if snapshot is None:
-        return SyncResult("uncertain", f"submit {intent.client_id[:8]} was given up; no job of it has appeared", client_id=intent.client_id)
+        sentence = f"submit {intent.client_id[:8]} was given up; no job of it has appeared" + (f" ({problem})" if problem else "")
+        return SyncResult("uncertain", sentence, client_id=intent.client_id)
     job = desk.registry.adopt(intent, snapshot, note="its submit was given up and created anew: you may have two jobs of one plan")
     return SyncResult("adopted", f"{job.uri} appeared after all: {job.note}", job=job, client_id=intent.client_id)
 
 
 def _sync_jobs(scope: str, *, desk: Desk) -> list[SyncResult]:
-    live = [job for job in desk.registry.jobs(provider=desk.provider, live_only=True) if job.provider_id and job.scope == scope]
-    if not live:
-        return []
-    ids = [job.provider_id for job in live if job.provider_id]
+    live = desk.registry.jobs(provider=desk.provider, live_only=True)
+    away = [job for job in live if not job.in_scope(scope)]
+    results = [SyncResult("other_scope", _elsewhere(job.uri, job.scope, scope, desk=desk), job=job) for job in away]
+    ids = [job.provider_id for job in live if job.provider_id and job.in_scope(scope)]
+    if not ids:
+        return results
     heard = reading(lambda: desk.trainer.fetch(ids), clock=desk.clock)
     now = desk.registry.record(desk.provider, ids, heard)
-    return [
+    return results + [
         SyncResult(
             "missing" if job.missing_since else "updated",
             f"{job.uri} is {'no longer known there' if job.missing_since else job.state}",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from tuneport.intent import Intent, Phase
+from tuneport.intent import OPEN, Intent
 from tuneport.job import Job, JobState
 from tuneport.registry import JobRegistry
-
-_OPEN = tuple(phase for phase in Phase if phase.open)
 
 
 def unsettled(registry: JobRegistry, *, provider: str | None = None) -> list[Job]:
     """The open intents as jobs without an id at the provider. Their URI, `<provider>:?<client id>`, names the intent."""
-    return [_as_job(intent) for intent in registry.intents(phases=_OPEN, provider=provider)]
+    return [_as_job(intent) for intent in registry.intents(phases=OPEN, provider=provider)]
 
 
 def _as_job(intent: Intent) -> Job:

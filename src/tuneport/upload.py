@@ -7,9 +7,11 @@ from tuneport.errors import Ambiguous, RateLimited, Refused, Unreachable
 from tuneport.plan import Plan, PlannedFile
 from tuneport.provider import Trainer
 from tuneport.registry import JobRegistry
-from tuneport.retry import reading
+from tuneport.retry import RATE_LIMIT_BUDGET_S, reading, wait_s
 
 READY_WITHIN_S = 1800.0
+LISTED_WITHIN_S = 60.0
+"""How long a file that was just uploaded may still be unknown to its provider: what reads lags behind what writes."""
 ATTEMPTS = 4
 
 
@@ -39,14 +41,16 @@ def _ready(file: PlannedFile, scope: str, *, trainer: Trainer, registry: JobRegi
 
 def _upload(file: PlannedFile, scope: str, *, trainer: Trainer, registry: JobRegistry, clock: Clock) -> str:
     registry.remember_file(scope, file.purpose, file.sha256, file_id=None)
+    waited_s = 0.0
     for attempt in range(ATTEMPTS):
         last = attempt == ATTEMPTS - 1
         try:
             return trainer.upload(file)
         except RateLimited as error:
-            if last:
+            pause_s = wait_s(error, otherwise_s=2.0**attempt)
+            if last or (waited_s := waited_s + pause_s) > RATE_LIMIT_BUDGET_S:
                 raise
-            clock.sleep(error.retry_after_s if error.retry_after_s is not None else 2.0**attempt)
+            clock.sleep(pause_s)
         except Unreachable as error:
             if isinstance(error, Ambiguous) and (found := reading(lambda: trainer.find_file(file), clock=clock)) is not None:
                 return found
@@ -57,23 +61,25 @@ def _upload(file: PlannedFile, scope: str, *, trainer: Trainer, registry: JobReg
 
 
 def _usable(file_id: str, file: PlannedFile, *, trainer: Trainer, clock: Clock, fresh: bool) -> bool:
-    """Waits until the file is ready. False when an old one is gone or broken (it is uploaded anew); for a fresh
-    one that is an error."""
-    end = clock.monotonic() + READY_WITHIN_S
-    wait_s = 1.0
+    """Waits until the file is ready. False when an old one is gone or broken (it is uploaded anew).
+    For a fresh one that is an error, after a while in which the provider may come to know it."""
+    start = clock.monotonic()
+    pause_s = 1.0
     while True:
         state = reading(lambda: trainer.file_state(file_id), clock=clock)
         if state.state == "ready":
             return True
-        if state.state in ("gone", "error"):
+        waited_s = clock.monotonic() - start
+        appearing = fresh and state.state == "gone" and waited_s < LISTED_WITHIN_S
+        if state.state in ("gone", "error") and not appearing:
             if not fresh:
                 return False
             raise Refused(
                 f"the {file.purpose} file was not accepted ({state.state}): {state.reason or 'no reason given'}.", reason=state.reason
             )
-        if clock.monotonic() > end:
+        if waited_s > READY_WITHIN_S:
             raise Unreachable(
                 f"the {file.purpose} file {file_id} is still being processed after {READY_WITHIN_S:.0f} s.", remedy="Submit again later."
             )
-        clock.sleep(wait_s)
-        wait_s = min(wait_s * 1.5, 15.0)
+        clock.sleep(pause_s)
+        pause_s = min(pause_s * 1.5, 15.0)

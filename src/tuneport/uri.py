@@ -11,8 +11,3 @@ def split(uri: str) -> tuple[str, str]:
     if not colon or not provider or not rest:
         raise UsageError(f"{uri!r} is not a URI; write <provider>:<id>, for example local:4f1c09a2.", remedy="See: tuneport jobs list")
     return provider, rest
-
-
-def join(provider: str, provider_id: str) -> str:
-    """The URI of something at a provider."""
-    return f"{provider}:{provider_id}"

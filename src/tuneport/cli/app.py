@@ -5,11 +5,11 @@ Importing this imports typer and nothing heavier: `tuneport --help` must cost li
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,7 +17,9 @@ import typer
 
 from tuneport import __version__
 from tuneport.cli.light import LightGroup
+from tuneport.cli.pipes import PipeBroke, cut_off, named_apart
 from tuneport.cli.session import OpenClient, Session, open_client
+from tuneport.errors import Detached, UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,21 @@ class LazyGroup(LightGroup):
         with formatter.section("Commands"):
             formatter.write_dl([(name, lazy.summary) for name, lazy in COMMANDS.items()])
 
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            with named_apart():
+                return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise Detached("interrupted.") from None
+        except (EOFError, SystemExit) as error:  # a plug-in's: typer would say "not confirmed" of one, nothing of the other
+            raise RuntimeError(f"{type(error).__name__} {error}".rstrip()) from error
+
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         asked, rest = global_options(args)
         if isinstance(ctx.obj, Session):
             ctx.obj.json, ctx.obj.home = asked.json, asked.home
-        parsed: list[str] = super().parse_args(ctx, rest)
+        with named_apart():
+            parsed: list[str] = super().parse_args(ctx, rest)
         return parsed
 
 
@@ -86,12 +98,19 @@ def global_options(args: Sequence[str]) -> tuple[GlobalOptions, list[str]]:
         elif word == "--json":
             asked = replace(asked, json=True)
         elif word.startswith("--home="):
-            asked = replace(asked, home=Path(word.removeprefix("--home=")))
-        elif word == "--home" and (value := next(words, None)) is not None:
-            asked = replace(asked, home=Path(value))
+            asked = replace(asked, home=_home(word.removeprefix("--home=")))
+        elif word == "--home":
+            asked = replace(asked, home=_home(next(words, "")))
         else:
             rest.append(word)
     return asked, rest
+
+
+def _home(text: str) -> Path:
+    """Nothing is no folder: a script's unset variable must not put the state into the folder it happens to run in."""
+    if not text.strip():
+        raise UsageError("--home is given without a folder.", remedy="Name one: --home DIR, or leave it out.")
+    return Path(text)
 
 
 def _print_version(wanted: bool) -> None:
@@ -126,21 +145,21 @@ def main(argv: Sequence[str] | None = None, *, opening: OpenClient = open_client
     """Runs one command and returns its exit code. `opening` makes the client that the commands call."""
     args = sys.argv[1:] if argv is None else list(argv)
     session = Session(opening)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a letter that the terminal does not know is no reason to fail
     try:
         code = typer.main.get_command(app).main(args, prog_name="tuneport", standalone_mode=False, obj=session)
         sys.stdout.flush()
-    except BrokenPipeError:
-        return _quietly_cut_off()
+    except (PipeBroke, BrokenPipeError) as error:
+        return 0 if cut_off(sys.stdout) else _reported(error.__cause__ or error, session, args)
     except Exception as error:
-        from tuneport.cli.failures import report
-
-        return report(error, json=session.json or "--json" in args)
+        return _reported(error, session, args)
     finally:
         session.close()
     return code if isinstance(code, int) else 0
 
 
-def _quietly_cut_off() -> int:
-    """The reader of our output went away, as `head` does: nothing more to say, not even at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+def _reported(error: BaseException, session: Session, args: Sequence[str]) -> int:
+    from tuneport.cli.failures import report
+
+    return report(error, json=session.json or "--json" in args)

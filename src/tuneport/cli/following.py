@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Protocol
 from tuneport.cli.output import Output, note
 from tuneport.cli.progress import Standing, plain, stage, standing
 from tuneport.cli.session import Session
-from tuneport.cli.views import job_document, joined, short_uri
-from tuneport.errors import Detached, NotFound, Refused, TuneportError, worst_exit_code
+from tuneport.cli.views import job_document, short_uri
+from tuneport.errors import Detached, TuneportError, Unreachable, worst_exit_code
 from tuneport.job import Job, JobState
 
 if TYPE_CHECKING:
@@ -41,19 +41,20 @@ def follow_jobs(
 
     Raises Detached on Ctrl-C, WaitTimeout, Refused when every provider turns us away, NotFound when a job is gone for good.
     """
+    from tuneport.poll import ended
+
     last: Sequence[Job] = jobs
     silent: dict[str, str] = {}
     try:
         with _watcher(session, jobs, announced=announced) as watcher:
             for look in session.client.follow(jobs, timeout_s=timeout_s, interval_s=interval_s):
                 last = look.jobs
-                _refuse_when_turned_away(look)
                 silent = _say_silent(look, before=silent)
                 measured = _measured(session.client, look)
                 watcher.show([standing(job, measured.get(job.uri, ())) for job in look.jobs])
     except KeyboardInterrupt:
         raise detached(session, last) from None
-    return _ended(last)
+    return ended(last)
 
 
 def outcome_code(jobs: Sequence[Job]) -> int:
@@ -68,29 +69,14 @@ def detached(session: Session, jobs: Sequence[Job]) -> Detached:
     return Detached(f"stopped following; {what}.", remedy=f"Attach again: {session.command('jobs', 'wait', *live)}")
 
 
-def _ended(jobs: Sequence[Job]) -> list[Job]:
-    gone = [job for job in jobs if not job.state.terminal]
-    if gone:
-        since = f" since {gone[0].missing_since:%Y-%m-%d %H:%M} UTC" if gone[0].missing_since else ""
-        names = joined([job.uri for job in gone])
-        raise NotFound(f"{gone[0].provider} no longer knows {names}{since}.", remedy="See: tuneport jobs sync")
-    return list(jobs)
-
-
-def _refuse_when_turned_away(look: PollRound) -> None:
-    """Waiting does not mend credentials: once all that is still followed is refused, the refusal is the answer."""
-    live = {job.provider for job in look.jobs if not job.state.terminal}
-    refusals = [look.failures[provider] for provider in live if isinstance(look.failures.get(provider), Refused)]
-    if refusals and len(refusals) == len(live):
-        raise refusals[0]
-
-
 def _say_silent(look: PollRound, *, before: dict[str, str]) -> dict[str, str]:
     """Says which providers do not answer, each reason once, and returns them with their reasons."""
-    now = {provider: error.message for provider, error in look.failures.items()}
-    for provider, reason in now.items():
-        if before.get(provider) != reason:
-            note(f"{provider} did not answer: {reason} Trying again.")
+    now = {name: error.message for name, error in look.failures.items()}
+    if look.hopeless([job for job in look.jobs if not job.state.terminal]) is not None:
+        return now  # the wait is about to end with it
+    for name, error in look.failures.items():
+        if before.get(name) != error.message:
+            note(f"{name} did not answer: {error.message} Trying again." if isinstance(error, Unreachable) else f"{name}: {error.message}")
     return now
 
 

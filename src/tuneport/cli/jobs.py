@@ -16,7 +16,7 @@ from tuneport.errors import TuneportError, worst_exit_code
 from tuneport.job import Job
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from tuneport.job import Metric
     from tuneport.submit import SyncResult
@@ -33,6 +33,7 @@ OneJob = Annotated[str, typer.Argument(metavar="JOB", help="A job's URI, or a un
 SomeJobs = Annotated[list[str], typer.Argument(metavar="JOB...", help="URIs, or unique beginnings of them.")]
 FromProvider = Annotated[str | None, typer.Option(metavar="NAME", help="Only this provider or profile.")]
 STALE_AFTER_S = 60.0
+SYNC_WARNS = ("uncertain", "missing", "other_scope", "unreachable")
 
 
 @app.command("list", cls=LightCommand)
@@ -137,8 +138,8 @@ def wait(
     from tuneport.cli.following import follow_jobs, outcome_code, say_ended
 
     session = session_of(context)
-    known = [session.client.job(job, refresh=False) for job in dict.fromkeys(jobs)]
-    ended = follow_jobs(session, known, timeout_s=timeout, interval_s=interval)
+    known = {(one := session.client.job(job, refresh=False)).uri: one for job in jobs}
+    ended = follow_jobs(session, list(known.values()), timeout_s=timeout, interval_s=interval)
     say_ended(session, ended)
     raise typer.Exit(outcome_code(ended))
 
@@ -164,25 +165,32 @@ def resume(context: typer.Context, jobs: SomeJobs) -> None:
     _for_each(session, jobs, session.client.resume)
 
 
-def _for_each(session: Session, jobs: Sequence[str], act: Callable[[str], Job]) -> None:
-    """Acts on every job, says what each is now, and goes on when one refuses. A single job's error is raised as it is."""
+def _for_each(session: Session, jobs: Sequence[str], act: Callable[[Job], Job]) -> None:
+    """Acts once on every job, says what each is now, and goes on when one refuses. A single job's error is raised as it is."""
     if len(jobs) == 1:
-        return _say_acted(session, [act(jobs[0])])
-    done: list[Job] = []
-    codes: list[int] = []
-    for job in dict.fromkeys(jobs):
+        return _say_acted(session, [act(session.client.job(jobs[0], refresh=False))], {})
+    done: dict[str, Job] = {}
+    refused: dict[str, TuneportError] = {}
+    for job in jobs:
+        uri = job
         try:
-            done.append(act(job))
+            known = session.client.job(job, refresh=False)
+            uri = known.uri
+            if uri not in done and uri not in refused:
+                done[uri] = act(known)
         except TuneportError as error:
-            codes.append(error.exit_code)
+            refused[uri] = error
             note(f"error: {error}")
-    _say_acted(session, done)
-    raise typer.Exit(worst_exit_code(codes))
+    _say_acted(session, list(done.values()), refused)
+    raise typer.Exit(worst_exit_code(error.exit_code for error in refused.values()))
 
 
-def _say_acted(session: Session, jobs: Sequence[Job]) -> None:
+def _say_acted(session: Session, jobs: Sequence[Job], refused: Mapping[str, TuneportError]) -> None:
     if session.json:
-        session.out.document({"jobs": [job_document(job) for job in jobs]})
+        from tuneport.cli.failures import error_document
+
+        errors = [{"job": job, **error_document(error)} for job, error in refused.items()]
+        session.out.document({"jobs": [job_document(job) for job in jobs], "errors": errors})
     else:
         for job in jobs:
             session.out.say(f"{short_uri(job.uri)} is {job.state}")
@@ -195,18 +203,33 @@ def sync(
     everything: Annotated[bool, typer.Option("--all", help="Also record jobs that were submitted elsewhere.")] = False,
 ) -> None:
     """Settle open submits and refresh live jobs. Creates nothing."""
+    from tuneport.redaction import without_secrets
+
     session = session_of(context)
     results = session.client.sync(provider=provider, adopt_all=everything)
     if session.json:
         session.out.document({"results": [_sync_document(result) for result in results]})
     else:
         for result in results:
-            session.out.say(result.sentence, style="warn" if result.kind in ("uncertain", "missing") else "")
+            session.out.say(without_secrets(result.sentence), style="warn" if result.kind in SYNC_WARNS else "")
+            if result.error is not None and result.error.remedy:
+                session.out.say(result.error.remedy, style="dim")
         if not results:
             session.out.say("Nothing to settle: no live jobs and no open submits.")
-    raise typer.Exit(4 if any(result.kind == "uncertain" for result in results) else 0)
+    raise typer.Exit(worst_exit_code(_sync_code(result) for result in results))
+
+
+def _sync_code(result: SyncResult) -> int:
+    """4 for a submit whose outcome is still not known; for a provider that did not answer, as its error says."""
+    if result.error is not None:
+        return result.error.exit_code
+    return 4 if result.kind == "uncertain" or (result.kind == "other_scope" and result.job is None) else 0
 
 
 def _sync_document(result: SyncResult) -> dict[str, object]:
+    from tuneport.cli.failures import error_document
+    from tuneport.redaction import without_secrets
+
     job = job_document(result.job) if result.job else None
-    return {"kind": result.kind, "sentence": result.sentence, "client_id": result.client_id, "job": job}
+    error = error_document(result.error) if result.error else None
+    return {"kind": result.kind, "sentence": without_secrets(result.sentence), "client_id": result.client_id, "job": job, "error": error}

@@ -13,7 +13,7 @@ from tuneport.cli import recipe_input as given
 from tuneport.cli.output import Output
 from tuneport.cli.session import Session, session_of
 from tuneport.cli.views import counted, job_document, short_uri
-from tuneport.errors import UsageError
+from tuneport.errors import Detached, UsageError
 
 if TYPE_CHECKING:
     from tuneport.job import Job
@@ -33,6 +33,8 @@ def submit(
     provider: Annotated[str | None, typer.Option("--provider", metavar="NAME", help="Where to train.")] = None,
     train: given.Train = None,
     validation: given.Validation = None,
+    format: given.FromFormat = None,
+    columns: given.Columns = None,
     base: given.Base = None,
     method: given.Method = None,
     epochs: given.Epochs = None,
@@ -53,15 +55,23 @@ def submit(
     most_usd = _usd(max_cost)
     recipe = given.read_recipe(source, given.flags_in(context))
     where = given.provider_for(recipe, provider, client=session.client)
+    plan = session.client.plan(recipe, provider=where)
     if dry_run:
-        print_plan(session.client.plan(recipe, provider=where), out=session.out)
+        print_plan(plan, out=session.out)
         return
     if not yes:
         confirm_cost(session, recipe, where)
-    job = session.client.submit(recipe, provider=where, force=force, recreate=recreate, max_cost_usd=most_usd)
+    try:
+        job = session.client.submit(recipe, provider=where, force=force, recreate=recreate, max_cost_usd=most_usd, plan=plan)
+    except KeyboardInterrupt:
+        raise _interrupted(session) from None
     say_submitted(session, job, stream=wait)
     if wait:
         _follow(session, job)
+
+
+def _interrupted(session: Session) -> Detached:
+    return Detached("stopped; whether the job was created is not known.", remedy=f"Run: {session.command('jobs', 'sync')}")
 
 
 def _usd(text: str | None) -> Decimal | None:
@@ -80,7 +90,6 @@ def confirm_cost(session: Session, recipe: Recipe, provider: str) -> None:
     """Asks before money is spent, showing the quote. Raises UsageError where nobody can be asked, typer.Abort when the answer is no."""
     if not any(info.bills for info in session.client.providers() if info.name == provider and info.problem is None):
         return
-    session.client.plan(recipe, provider=provider)
     quote = session.client.quote(recipe, providers=[provider])[0]
     if not quote.billed:
         return
@@ -101,8 +110,6 @@ def print_plan(plan: Plan, *, out: Output) -> None:
     if out.json:
         out.document(plan.to_dict())
         return
-    import json
-
     out.say(f"Would send this to {plan.provider} ({plan.scope}); nothing was sent.")
     out.fields(
         [
@@ -115,8 +122,9 @@ def print_plan(plan: Plan, *, out: Output) -> None:
     for note in plan.notes:
         out.say(note)
     for request in plan.requests:
-        out.say(f"\n{request.call}")
-        out.say(json.dumps(request.body, indent=2, ensure_ascii=False, default=str))
+        out.say()
+        out.say(request.call)
+        out.raw_json(request.body, indent=2)
 
 
 def say_submitted(session: Session, job: Job, *, stream: bool) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import asdict, fields
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -132,9 +131,3 @@ def number(value: float) -> str:
 def counted(count: int, noun: str) -> str:
     """1 row, 2 rows."""
     return f"{count:,} {noun}" + ("" if count == 1 else "s")
-
-
-def joined(words: Sequence[str], *, most: int = 4) -> str:
-    """The first words, and how many more there are."""
-    shown = ", ".join(words[:most])
-    return f"{shown} and {len(words) - most} more" if len(words) > most else shown

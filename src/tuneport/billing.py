@@ -1,0 +1,40 @@
+"""What a job may cost, and what it cost in the end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from tuneport.errors import TuneportError, UsageError
+from tuneport.job import Job
+
+if TYPE_CHECKING:
+    from decimal import Decimal
+
+    from tuneport.provider import Trainer
+    from tuneport.quote import Quote
+    from tuneport.registry import JobRegistry
+
+
+def refuse_above(most_usd: Decimal, quote: Quote) -> None:
+    """Raises UsageError when `quote` is above `most_usd`, or is not known where a bill comes."""
+    if quote.total_usd is None and quote.billed:
+        raise UsageError(
+            f"the cost at {quote.provider} is not known, so it cannot be kept under {most_usd} USD.", remedy="See: tuneport quote"
+        )
+    if quote.total_usd is not None and quote.total_usd > most_usd:
+        raise UsageError(f"the quote at {quote.provider} is {quote.total_usd} USD, above the {most_usd} USD allowed; nothing was sent.")
+
+
+def with_bill(job: Job, *, trainer: Callable[[str], Trainer], registry: JobRegistry) -> Job:
+    """`job` with its cost, recorded; as it is while it goes on and where its provider does not say. One request if the cost is unknown."""
+    if not job.state.terminal or job.cost is not None or job.provider_id is None:
+        return job
+    try:
+        billed = trainer(job.provider).billed(job.provider_id)
+    except TuneportError:
+        return job
+    if billed is None:
+        return job
+    return registry.update(job.uri, lambda known: replace(known, cost=str(billed))) or job
