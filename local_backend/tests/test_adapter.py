@@ -17,11 +17,13 @@ from tuneport_local.jobfolder import JobFolder
 from tuneport_local.jobs import Jobs
 
 from tuneport.dataset import Dataset
-from tuneport.errors import CheckFailed, ConfigError, FileGone, NotFound, RecipeError, TuneportError, UnknownModel
-from tuneport.examples import ChatExample, ImagePart, Message, PreferenceExample
+from tuneport.errors import CheckFailed, ConfigError, FileGone, NotFound, RecipeError, Refused, TuneportError, UnknownModel
+from tuneport.examples import ChatExample, ImagePart, Message, Tool
 from tuneport.job import JobState
 from tuneport.provider import Capability, ProviderSettings
 from tuneport.recipe import SFT, Recipe
+
+from .tiny import CHATML, save_tiny
 
 BASE = "smollm2-135m-instruct"
 
@@ -59,6 +61,10 @@ def a_finished_job(home: Path, name: str, *, seconds: int = 0) -> JobFolder:
 
 
 # --- plans ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_scope_stays_when_the_state_folder_moves(tmp_path: Path) -> None:
+    assert opened(tmp_path / "here").scope() == opened(tmp_path / "there").scope()
 
 
 def test_a_plan_touches_nothing(trainer: LocalTrainer, tmp_path: Path) -> None:
@@ -111,7 +117,6 @@ def test_what_cannot_be_trained_is_refused_with_a_sentence(
 @pytest.mark.parametrize(
     "row",
     [
-        PreferenceExample((Message("user", "q"),), (Message("assistant", "a"),), (Message("assistant", "b"),)),
         ChatExample((Message("user", "q"),)),
         ChatExample((Message("user", (ImagePart("https://example.com/cat.png"),)), Message("assistant", "a cat"))),
     ],
@@ -119,6 +124,17 @@ def test_what_cannot_be_trained_is_refused_with_a_sentence(
 def test_a_row_that_cannot_be_learned_is_named_by_its_line(trainer: LocalTrainer, row: Any) -> None:
     with pytest.raises(CheckFailed, match="line 13"):
         trainer.plan(recipe(train=Dataset.from_examples([*ROWS, row])))
+
+
+def test_tools_are_refused_before_the_upload_where_the_base_has_no_place_for_them(trainer: LocalTrainer, tmp_path: Path) -> None:
+    asked = ChatExample((Message("user", "q"), Message("assistant", "a")), tools=(Tool("look_up"),))
+    rows = Dataset.from_examples([*ROWS, asked])
+    tools = "{% if tools %}{{ tools | tojson }}{% endif %}"
+    knows, plain = save_tiny(tmp_path / "knows", template=tools + CHATML), save_tiny(tmp_path / "plain")
+    assert trainer.support(Capability.TOOLS)
+    assert trainer.plan(recipe(train=rows, base=str(knows))).files[0].rows == 13
+    with pytest.raises(CheckFailed, match=r"line 13: the row has tools, which .*plain does not take"):
+        trainer.plan(recipe(train=rows, base=str(plain)))
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -210,6 +226,58 @@ def test_a_deleted_job_is_gone(trainer: LocalTrainer, tmp_path: Path) -> None:
     trainer.delete("known")
     assert trainer.fetch(["known"]) == {}
     assert list((tmp_path / "local" / "jobs").iterdir()) == []
+
+
+def test_a_damaged_job_does_not_hide_the_others(trainer: LocalTrainer, tmp_path: Path) -> None:
+    for name in ("whole", "damaged"):
+        a_finished_job(tmp_path, name)
+    for file in ("recipe.json", "state.json"):
+        (tmp_path / "local" / "jobs" / "damaged" / file).write_bytes(b'{"hyperpar')
+    assert {job.provider_id: job.state for job in trainer.list()} == {"whole": JobState.SUCCEEDED, "damaged": JobState.UNKNOWN}
+
+
+def test_deleting_a_job_deletes_its_uploaded_rows_unless_another_job_holds_them(trainer: LocalTrainer, tmp_path: Path) -> None:
+    plan = trainer.plan(recipe())
+    (uploaded,) = (trainer.upload(file) for file in plan.files)
+    path = tmp_path / "local" / "files" / uploaded
+    for name in ("first", "second"):
+        made_from = {"base": BASE, "method": "sft", "file_ids": {"train": uploaded}, "hyperparameters": {"device": "cpu"}}
+        folder, _ = Jobs(tmp_path).make(name, made_from, {"train": path})
+        folder.write_status(replace(folder.status(), state=JobState.SUCCEEDED))
+    trainer.delete("first")
+    assert path.exists()
+    trainer.delete("second")
+    assert not path.exists()
+
+
+def test_a_job_whose_folder_cannot_be_written_is_shown_and_a_command_for_it_says_why(trainer: LocalTrainer, tmp_path: Path) -> None:
+    folder = a_finished_job(tmp_path, "known")
+    folder.write_status(replace(folder.status(), state=JobState.RUNNING, pid=2**22 + 1, process_started=1.0))
+    (folder.path / "worker.lock").mkdir()
+    assert trainer.fetch(["known"])["known"].state is JobState.RUNNING
+    with pytest.raises(ConfigError, match="job known stays as it is"):
+        trainer.cancel("known")
+
+
+def test_a_cancel_that_came_while_the_worker_was_pausing_is_followed(trainer: LocalTrainer, tmp_path: Path) -> None:
+    folder = a_finished_job(tmp_path, "known")
+    folder.write_status(replace(folder.status(), state=JobState.PAUSED))
+    folder.ask("cancel")
+    assert trainer.fetch(["known"])["known"].state is JobState.CANCELLED
+
+
+def test_a_job_that_ended_before_a_pause_was_followed_cannot_be_resumed(trainer: LocalTrainer, tmp_path: Path) -> None:
+    a_finished_job(tmp_path, "known").ask("pause")
+    with pytest.raises(Refused, match="known is succeeded; only a paused job can be resumed"):
+        trainer.resume("known")
+
+
+@pytest.mark.parametrize("state", [JobState.CANCELLED, JobState.FAILED, JobState.SUCCEEDED])
+def test_a_worker_leaves_a_job_that_has_ended_as_it_is(tmp_path: Path, state: JobState) -> None:
+    folder = a_finished_job(tmp_path, "known")
+    ended = folder.write_status(replace(folder.status(), state=state))
+    subprocess.run([sys.executable, "-m", "tuneport_local.worker", str(folder.path)], check=True, capture_output=True)
+    assert folder.status() == ended
 
 
 # --- what it can do ---------------------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -71,6 +73,16 @@ def test_one_that_was_trained_on_other_rows_is_passed_over(tmp_path: Path) -> No
     assert "other rows" in said[0]
 
 
+def test_what_a_new_beginning_has_passed_over_does_not_push_out_what_it_writes(tmp_path: Path) -> None:
+    for step in (36, 40):
+        write(tmp_path, step, digest="other rows")
+
+    first = write(tmp_path, 4, digest="rows")
+
+    assert newest(tmp_path, digest="rows") == (first, [])
+    assert [path.name for path in tmp_path.iterdir()] == ["step-00000004"]
+
+
 def test_one_whose_writing_breaks_off_leaves_nothing_behind(tmp_path: Path) -> None:
     write(tmp_path, 4)
 
@@ -82,6 +94,22 @@ def test_one_whose_writing_breaks_off_leaves_nothing_behind(tmp_path: Path) -> N
         write_checkpoint(tmp_path, progress=Progress(8, 1.0), save=full_disk)
 
     assert [path.name for path in tmp_path.iterdir()] == ["step-00000004"]
+
+
+def test_a_disk_that_fills_while_torch_writes_is_told_as_such(tmp_path: Path) -> None:
+    program = (
+        "import resource, signal, sys, torch; from pathlib import Path\n"
+        "from tuneport_local.checkpoints import Progress, write_checkpoint\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "save = lambda part: torch.save({'moments': torch.zeros(100_000)}, part / 'optimizer.pt')\n"
+        "try: write_checkpoint(Path(sys.argv[1]), progress=Progress(4, 1.0), save=save)\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+    )
+
+    said = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True).stdout
+
+    assert said.startswith(f"MachineGaveOut a checkpoint in {tmp_path} could not be written")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_one_that_a_killed_worker_was_writing_is_not_taken_for_a_checkpoint(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from tuneport.recipe import SFT, Recipe
 from tuneport.testing import TrainerConformance
 from tuneport.testing.kit import Settle
 
-from .tiny import save_tiny, write_chats
+from .tiny import CHATML_WITH_TOOLS, save_tiny, write_chats
 from .workers import kill_workers, open_trainer, seen, until
 
 pytestmark = pytest.mark.train
@@ -55,7 +55,7 @@ class TestLocalTrainer(TrainerConformance):
     @classmethod
     def recipe(cls, tmp_path_factory: pytest.TempPathFactory) -> Recipe:
         folder = tmp_path_factory.mktemp("inputs")
-        base, rows = save_tiny(folder / "tiny"), write_chats(folder / "chats.jsonl")
+        base, rows = save_tiny(folder / "tiny", template=CHATML_WITH_TOOLS), write_chats(folder / "chats.jsonl")
         options = {"local": {"device": "cpu", "precision": "fp32"}}
         return Recipe(base=str(base), train=rows, method=SFT(epochs=1), options=options)
 

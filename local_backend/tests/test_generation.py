@@ -62,6 +62,61 @@ def test_each_answer_of_a_batch_is_the_one_the_prompt_gets_alone_and_in_order(mo
     assert {answer.finish for answer in answers} == {"length"}
 
 
+def test_a_model_that_sees_a_window_answers_in_a_batch_as_it_does_alone(tokenizer: Any) -> None:
+    """Prompts of unequal length with a common beginning that is longer than the window."""
+    from transformers import MistralConfig, MistralForCausalLM
+
+    torch.manual_seed(1)
+    sizes = {"vocab_size": 320, "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    windowed = MistralForCausalLM(MistralConfig(**sizes, num_key_value_heads=2, sliding_window=6, eos_token_id=2)).eval()
+    for weights in windowed.parameters():
+        torch.nn.init.normal_(weights, std=0.2)
+    asked = [[*range(20, 40), *range(50, 50 + size)] for size in (3, 17, 9, 1)]
+
+    answers = list(generate(windowed, tokenizer, asked, generation=Generation(max_tokens=10)))
+
+    assert [answer.text for answer in answers] == [
+        tokenizer.decode(alone(windowed, prompt, 10), skip_special_tokens=True) for prompt in asked
+    ]
+
+
+def test_a_long_neighbour_does_not_cut_an_answer_short(model: Any, tokenizer: Any) -> None:
+    short, long = list(range(20, 60)), list(range(20, 260)) * 2 + list(range(20, 50))
+    generation = Generation(max_tokens=12)
+
+    [expected] = generate(model, tokenizer, [short], generation=generation)
+
+    beside, last = generate(model, tokenizer, [short, long], generation=generation)
+
+    assert beside == expected
+    assert (beside.tokens[1], last.tokens[1]) == (12, 2)
+
+
+def test_rows_that_are_asked_later_do_not_repeat_the_draws_of_the_first(model: Any, tokenizer: Any) -> None:
+    generation, prompt = Generation(max_tokens=12, temperature=1.5, seed=7), [5, 6, 7]
+
+    together = [answer.text for answer in generate(model, tokenizer, [prompt] * 4, generation=generation)]
+    [later] = generate(model, tokenizer, [prompt], generation=generation, first=3)
+
+    assert len(set(together)) == 4
+    assert later.text == together[3]
+
+
+def test_the_draws_follow_the_models_own_chances(model: Any, tokenizer: Any) -> None:
+    prompt, temperature = [5, 6, 7], 0.05
+    with torch.no_grad():
+        chances = (model(torch.tensor([prompt])).logits[0, -1] / temperature).softmax(-1)
+    likely = [int(token) for token in chances.argsort(descending=True)[:3]]
+
+    drawn = generate(model, tokenizer, [prompt] * 1500, generation=Generation(max_tokens=1, temperature=temperature, seed=1))
+    texts = [answer.text for answer in drawn]
+
+    for token in likely:
+        chance = float(chances[token])
+        share = texts.count(tokenizer.decode([token])) / len(texts)
+        assert share == pytest.approx(chance, abs=4 * (chance * (1 - chance) / len(texts)) ** 0.5)
+
+
 class Scripted:
     """A model that answers each prompt with the tokens of a script, by the row's last prompt token."""
 
@@ -168,6 +223,13 @@ def test_the_log_probability_of_an_answer_is_that_of_its_tokens_one_by_one(model
     for row, (score, tokens) in zip(rows, scores, strict=True):
         assert score == pytest.approx(one_by_one(model, row), abs=1e-3)
         assert tokens == row.trained_tokens
+
+
+def test_a_reference_that_ends_beyond_what_the_model_sees_is_refused(model: Any, tokenizer: Any) -> None:
+    row = RenderedRow(tuple([5] * 513), (False,) * 512 + (True,), 1)
+
+    with pytest.raises(UsageError, match="513 tokens with its reference, and the model sees 512"):
+        list(log_probabilities(model, tokenizer, [row]))
 
 
 def one_by_one(model: Any, row: RenderedRow) -> float:

@@ -80,12 +80,13 @@ def test_a_machine_without_memory_still_takes_one_row_at_a_time() -> None:
 )
 def test_training_sees_one_gpu_only(wanted: str, visible: str | None, name: str, left: str) -> None:
     program = (
-        "import os; from tuneport_local.hardware import see_one_gpu; "
-        f"print(see_one_gpu({wanted!r}), os.environ['CUDA_VISIBLE_DEVICES'], sep='|')"
+        "import os, sys; from tuneport_local.hardware import see_one_gpu; "
+        f"print(see_one_gpu({wanted!r}), os.environ['CUDA_VISIBLE_DEVICES'], sep='|'); "
+        f"sys.modules['torch'] = None; print(see_one_gpu({wanted!r}), os.environ['CUDA_VISIBLE_DEVICES'], sep='|')"
     )
     environment = {key: value for key, value in os.environ.items() if key not in ("CUDA_VISIBLE_DEVICES", "LOCAL_RANK")}
     given = environment if visible is None else {**environment, "CUDA_VISIBLE_DEVICES": visible}
 
     said = subprocess.run([sys.executable, "-c", program], env=given, check=True, capture_output=True, text=True).stdout
 
-    assert said.strip() == f"{name}|{left}"
+    assert said.split() == [f"{name}|{left}"] * 2, "a job that is resumed in the same process gets the same"

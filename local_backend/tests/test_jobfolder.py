@@ -147,6 +147,30 @@ def test_what_a_resumed_job_measures_again_replaces_what_it_had(folder: JobFolde
     assert metrics[-1].values == {"loss": 0.4}
 
 
+def test_a_validation_left_over_from_a_pause_does_not_take_away_the_loss_of_its_step(folder: JobFolder) -> None:
+    for step in (5, 6):
+        folder.metric(step, {"loss": 1.0 * step})
+    folder.write_status(replace(folder.status(), attempt=2))
+    resumed = JobFolder(folder.path)
+    resumed.metric(6, {"eval_loss": 0.6})
+    resumed.metric(7, {"loss": 7.0})
+    assert [(metric.step, metric.values) for metric in folder.metrics()] == [
+        (5, {"loss": 5.0}),
+        (6, {"loss": 6.0, "eval_loss": 0.6}),
+        (7, {"loss": 7.0}),
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b'{"sta', b"[]", b'{"state": "running", "pid": 1'])
+def test_a_state_that_cannot_be_read_is_unknown(folder: JobFolder, content: bytes) -> None:
+    (folder.path / "state.json").write_bytes(content)
+    assert folder.status().state is JobState.UNKNOWN
+
+
+def test_what_the_jobs_of_a_home_are_made_of_is_for_their_owner_only(jobs: Jobs, folder: JobFolder) -> None:
+    assert jobs.root.stat().st_mode & 0o077 == 0
+
+
 def test_the_end_of_the_log_is_the_last_lines(folder: JobFolder) -> None:
     assert folder.log_end() == ""
     folder.log.write_text("\n".join(f"line {number}" for number in range(5000)))

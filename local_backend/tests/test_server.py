@@ -14,7 +14,7 @@ from tuneport_local.jobs import Jobs
 from tuneport_local.server import LocalServer
 
 from tuneport.errors import UnknownModel, Unsupported, UsageError
-from tuneport.examples import ChatExample, Example, LabelledExample, Message
+from tuneport.examples import ChatExample, Example, ImagePart, LabelledExample, Message, TextPart
 from tuneport.job import JobState
 from tuneport.model import Deployment, Model
 from tuneport.provider import Generation, ProviderSettings, Server
@@ -85,7 +85,7 @@ def rows() -> Sequence[Example]:
     return [ChatExample((Message("user", f"Where is my card? {n}" + " I lost it." * n), Message("assistant", "Red"))) for n in range(5)]
 
 
-def said(server: LocalServer, model: Model, rows: Sequence[Example]) -> list[str]:
+def said(server: Any, model: Model, rows: Sequence[Example]) -> list[str]:
     return [answer.text for answer in server.predict(model, rows, generation=SHORT, needs=frozenset({"text"}))]
 
 
@@ -195,3 +195,58 @@ def test_what_a_local_server_does_not_do_is_refused(local: LocalServer) -> None:
 def test_pieces_come_one_at_a_time(local: LocalServer) -> None:
     pieces: Iterator[str] = local.chat(local.model(SECOND), [Message("user", "hello world")], generation=Generation(max_tokens=20))
     assert len(list(pieces)) > 1
+
+
+def test_an_adapter_that_does_not_fit_is_refused_and_leaves_no_trace_in_what_its_base_says(
+    tmp_path: Path, base: Path, rows: Sequence[Example]
+) -> None:
+    """One of another shape in half of its weights, and one that lacks some."""
+    from safetensors.torch import load_file, save_file
+
+    assert provider.open_server is not None
+    for number, damage in enumerate(("shape", "absence")):
+        job_id = f"{number}" * 32
+        path = finished(tmp_path, job_id, base=base, seed=3).adapter / "adapter_model.safetensors"
+        tensors = load_file(path)
+        hurt = sorted(tensors)[len(tensors) // 2 :]
+        changed = {name: tensor[:, :2].contiguous() if name in hurt and damage == "shape" else tensor for name, tensor in tensors.items()}
+        save_file({name: tensor for name, tensor in changed.items() if name not in hurt or damage == "shape"}, path)
+        server = provider.open_server(ProviderSettings("local", tmp_path))
+        plain = server.model(str(base))
+        fresh = provider.open_server(ProviderSettings("local", tmp_path))
+
+        with pytest.raises(UnknownModel, match="does not fit its base"):
+            said(server, server.model(job_id), rows)
+
+        assert said(server, plain, rows) == said(fresh, plain, rows)
+        assert said(server, server.model(f"{job_id}@4"), rows) == said(fresh, fresh.model(f"{job_id}@4"), rows)
+
+
+def test_an_image_is_refused_and_not_passed_over(local: LocalServer, base: Path) -> None:
+    looked_at = ChatExample((Message("user", (TextPart("What is it?"), ImagePart("https://example.com/cat.png"))),))
+    with pytest.raises(UsageError, match="images or other media"):
+        list(local.predict(local.model(str(base)), [looked_at], generation=SHORT, needs=frozenset({"text"})))
+
+
+def test_the_same_question_gets_other_draws_however_many_rows_lie_between(local: LocalServer) -> None:
+    asked = [ChatExample((Message("user", "Where?"),))] * 200
+    warm = Generation(max_tokens=8, temperature=1.5, seed=1)
+    texts = [answer.text for answer in local.predict(local.model(FIRST), asked, generation=warm, needs=frozenset({"text"}))]
+    assert len(set(texts)) > 190
+
+
+def test_bases_that_were_not_asked_for_longest_are_forgotten_and_come_back(tmp_path: Path, rows: Sequence[Example]) -> None:
+    import gc
+    import weakref
+
+    assert provider.open_server is not None
+    server = provider.open_server(ProviderSettings("local", tmp_path))
+    assert isinstance(server, LocalServer)
+    bases = [server.model(str(save_tiny(tmp_path / f"base{layers}", layers=layers))) for layers in (1, 2, 3)]
+    before = said(server, bases[0], rows)
+    first = weakref.ref(server._resident()._bases[bases[0].id].loaded.model)
+    for model in bases[1:]:
+        said(server, model, rows)
+    gc.collect()
+    assert first() is None
+    assert said(server, bases[0], rows) == before

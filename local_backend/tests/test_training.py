@@ -14,13 +14,14 @@ from typing import Any
 
 import pytest
 import torch
+from tuneport_local.hardware import Fit
 from tuneport_local.training import TrainingSpec, train
 
 from tuneport.errors import DatasetError, JobFailed, RecipeError, UnknownModel
 from tuneport.job import JobState
 
 from .joblog import Killed, MemoryJob, spec_of
-from .tiny import save_tiny, tiny_tokenizer, write_chats
+from .tiny import save_tiny, tiny_model, tiny_tokenizer, write_chats
 
 pytestmark = pytest.mark.train
 STEPS = 12
@@ -320,6 +321,46 @@ def test_a_pause_asked_for_at_the_very_end_is_too_late(scene: Scene) -> None:
     assert train(job, spec=scene.spec(), home=scene.folder) == "succeeded"
 
 
+def test_a_run_whose_batches_go_in_parts_is_the_same_after_a_break(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of two rows; the last batch of an epoch has one part only."""
+    monkeypatch.setattr("tuneport_local.hardware.fit", lambda *given, **facts: Fit(2, False, ()))
+    whole, broken = scene.job("parts"), scene.job("parts, killed")
+    train(whole, spec=scene.spec(), home=scene.folder)
+    broken.after = _killer(metric_at(9))
+    with pytest.raises(Killed):
+        train(broken, spec=scene.spec(), home=scene.folder)
+    broken.after = lambda kind, what: None
+    train(broken, spec=scene.spec(), home=scene.folder)
+
+    assert broken.said("resuming at step 8")
+    assert broken.losses() == whole.losses()
+    assert same_weights(broken, whole)
+    plain = scene.spec(lora={"dropout": 0.0})
+    parts, at_once = scene.job("parts, no dropout"), scene.job("at once, no dropout")
+    train(parts, spec=plain, home=scene.folder)
+    monkeypatch.setattr("tuneport_local.hardware.fit", lambda *given, **facts: Fit(4, False, ()))
+    train(at_once, spec=plain, home=scene.folder)
+    assert parts.losses() == pytest.approx(at_once.losses(), abs=1e-3)
+
+
+def test_a_run_that_cannot_use_its_checkpoints_begins_anew_and_keeps_the_new_ones(scene: Scene) -> None:
+    job = scene.job("all damaged")
+    job.after = _killer(phase_is(JobState.FINALIZING))
+    with pytest.raises(Killed):
+        train(job, spec=scene.spec(), home=scene.folder)
+    for optimizer in job.checkpoints.glob("*/optimizer.pt"):
+        optimizer.write_bytes(b"")
+    job.after = _killer(metric_at(6))
+    with pytest.raises(Killed):
+        train(job, spec=scene.spec(), home=scene.folder)
+    job.after = lambda kind, what: None
+
+    train(job, spec=scene.spec(), home=scene.folder)
+
+    assert job.said("resuming at step 4")
+    assert same_weights(job, scene.whole)
+
+
 @pytest.mark.parametrize("moment", [(3, "loss"), (6, "loss")], ids=["in a step", "in a validation"])
 def test_a_cancelled_run_stops_at_once_and_keeps_what_it_has(scene: Scene, moment: tuple[int, str]) -> None:
     job = scene.job(f"cancelled {moment}")
@@ -360,7 +401,9 @@ def test_a_loss_that_is_no_number_ends_the_run_and_names_the_step(scene: Scene, 
     assert not job.adapter.exists()
 
 
-def test_a_model_whose_attention_is_not_plain_is_trained_in_padded_batches(scene: Scene, tmp_path: Path) -> None:
+@pytest.mark.parametrize("window", [4, 40])
+def test_a_model_that_sees_less_than_the_longest_row_is_trained_in_padded_batches(scene: Scene, tmp_path: Path, window: int) -> None:
+    """Also where the window is longer than the few tokens that packing is tried on."""
     from transformers import MistralConfig, MistralForCausalLM
 
     for path in scene.base.iterdir():
@@ -372,7 +415,7 @@ def test_a_model_whose_attention_is_not_plain_is_trained_in_padded_batches(scene
         num_hidden_layers=1,
         num_attention_heads=4,
         num_key_value_heads=2,
-        sliding_window=4,
+        sliding_window=window,
         bos_token_id=1,
         eos_token_id=2,
     )
@@ -380,7 +423,15 @@ def test_a_model_whose_attention_is_not_plain_is_trained_in_padded_batches(scene
     job = MemoryJob(tmp_path / "job")
 
     assert train(job, spec=spec_of(tmp_path, scene.rows, epochs=1), home=tmp_path) == "succeeded"
-    assert job.said("padded batches for this model")
+    assert job.said(f"padded batches for this model: its layers see {window} tokens at once")
+
+
+def test_a_tokenizer_with_more_tokens_than_the_model_is_refused_before_the_first_step(scene: Scene, tmp_path: Path) -> None:
+    tiny_model(vocabulary=50).save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+
+    with pytest.raises(UnknownModel, match="its model knows 50 tokens only: they do not belong together"):
+        train(MemoryJob(tmp_path / "job"), spec=spec_of(tmp_path, scene.rows), home=tmp_path)
 
 
 def test_targets_that_name_no_layer_are_refused_with_the_layers_there_are(scene: Scene) -> None:

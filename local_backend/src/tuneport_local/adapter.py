@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import shutil
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuneport.errors import ConfigError, FileGone, NotFound, Refused, Unsupported
+from tuneport.errors import ConfigError, FileGone, NotFound, Refused, TuneportError, Unsupported
 from tuneport.files import write_chunks
 from tuneport.job import Event, JobState, Metric, Snapshot
 from tuneport.provider import BaseModel, Capability, FileState, ProviderSettings, Support
@@ -43,7 +44,8 @@ class LocalTrainer:
         self._lifecycle = Lifecycle(environ=settings.environ, clock=settings.clock)
 
     def scope(self) -> str:
-        return str(self._jobs.root)
+        """Jobs lie in the state folder, as the registry does: it may move, and they with it."""
+        return "this machine"
 
     def check(self) -> Sequence[Finding]:
         from tuneport_local.readiness import readiness
@@ -60,14 +62,16 @@ class LocalTrainer:
 
     def plan(self, recipe: Recipe) -> Plan:
         from tuneport_local import planning
+        from tuneport_local.tokenizer_file import template_knows_tools
         from tuneport_local.weights import resolve
 
         answer = support(Capability.TRAIN, method=recipe.method.kind)
         if not answer:
             raise Unsupported(f"{answer.reason}.")
         base = recipe.base_for(self._name)
-        resolve(base, home=self._settings.home)
-        return planning.plan(recipe, provider=self._name, scope=self.scope(), base=base)
+        found = resolve(base, home=self._settings.home)
+        knows_tools = found.source in ("package", "hub") or template_knows_tools(Path(found.location))
+        return planning.plan(recipe, provider=self._name, scope=self.scope(), base=base, knows_tools=knows_tools)
 
     def estimate(self, recipe: Recipe) -> Quote:
         from tuneport_local.estimate import estimate
@@ -92,6 +96,7 @@ class LocalTrainer:
 
     def upload(self, file: PlannedFile) -> str:
         try:
+            self._jobs.open()
             write_chunks(self._jobs.files / file.name, file.chunks())
         except OSError as error:
             raise ConfigError(
@@ -116,7 +121,8 @@ class LocalTrainer:
                 f"there is already a job {client_id} here, made from another plan ({str(made_from)[:12]}…); it was left as it is.",
                 reason="plan fingerprints differ",
             )
-        return self._snapshot(folder, self._lifecycle.start(folder))
+        with _writing(folder):
+            return self._snapshot(folder, self._lifecycle.start(folder))
 
     def _recipe_file(self, plan: Plan, client_id: str, files: Mapping[str, str]) -> dict[str, Any]:
         from tuneport_local.planning import body_of
@@ -160,15 +166,18 @@ class LocalTrainer:
 
     def cancel(self, job_id: str) -> Snapshot:
         folder = self._known(job_id)
-        return self._snapshot(folder, self._lifecycle.cancel(folder))
+        with _writing(folder):
+            return self._snapshot(folder, self._lifecycle.cancel(folder))
 
     def pause(self, job_id: str) -> Snapshot:
         folder = self._known(job_id)
-        return self._snapshot(folder, self._lifecycle.pause(folder))
+        with _writing(folder):
+            return self._snapshot(folder, self._lifecycle.pause(folder))
 
     def resume(self, job_id: str) -> Snapshot:
         folder = self._known(job_id)
-        return self._snapshot(folder, self._lifecycle.resume(folder))
+        with _writing(folder):
+            return self._snapshot(folder, self._lifecycle.resume(folder))
 
     def result(self, job_id: str) -> Model:
         from tuneport_local.tuned import model_of
@@ -191,7 +200,11 @@ class LocalTrainer:
         return to
 
     def delete(self, job_id: str) -> None:
-        self._lifecycle.delete(self._known(job_id))
+        folder = self._known(job_id)
+        uploaded = folder.recipe().get("file_ids", {}).values()
+        with _writing(folder):
+            self._lifecycle.delete(folder)
+        self._jobs.forget_files(uploaded)
 
     def billed(self, job_id: str) -> Decimal | None:
         """None: nobody bills for one's own machine. `estimate` counts its hours where a price for them is configured."""
@@ -231,6 +244,19 @@ class LocalTrainer:
             partial=status.partial,
             attempt=status.attempt,
         )
+
+
+@contextmanager
+def _writing(folder: JobFolder) -> Iterator[None]:
+    try:
+        yield
+    except TuneportError:  # some of ours are also OSErrors
+        raise
+    except OSError as error:
+        raise ConfigError(
+            f"job {folder.id} stays as it is, {folder.path} cannot be written: {error.strerror or error}.",
+            remedy="Free some space or rights there.",
+        ) from None
 
 
 def _shown(status: JobStatus, folder: JobFolder) -> JobState:

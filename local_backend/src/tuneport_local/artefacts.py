@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from tuneport.errors import ConfigError
 from tuneport.files import whole_folder, write_text
+from tuneport_local.failures import written
 from tuneport_local.hardware import Hardware
 from tuneport_local.spec import TrainingSpec
 from tuneport_local.throughput import hardware_of
@@ -53,18 +53,13 @@ def complete(folder: Path) -> bool:
 
 
 def publish(folder: Path, model: Any, *, facts: Facts) -> Path:
-    """Writes run.json and `adapter/` into the job's folder. Raises ConfigError when the disk does not take them."""
+    """Writes run.json and `adapter/` into the job's folder. Raises MachineGaveOut when the disk does not take them."""
     target, document = folder / "adapter", json.dumps(_run(facts), indent=1, default=str) + "\n"
-    try:
-        with whole_folder(target) as part:
-            model.save_pretrained(part, save_embedding_layers=False)  # "auto" would ask the hub about the base
-            (part / "README.md").write_text(_card(facts), encoding="utf-8")
-            (part / "run.json").write_text(document, encoding="utf-8")
-            write_text(folder / "run.json", document)
-    except OSError as error:
-        raise ConfigError(
-            f"the adapter could not be written to {folder}: {error.strerror or error}.", remedy="Free some space there."
-        ) from None
+    with written(f"the adapter in {folder}"), whole_folder(target) as part:
+        model.save_pretrained(part, save_embedding_layers=False)  # "auto" would ask the hub about the base
+        (part / "README.md").write_text(_card(facts), encoding="utf-8")
+        (part / "run.json").write_text(document, encoding="utf-8")
+        write_text(folder / "run.json", document)
     return target
 
 

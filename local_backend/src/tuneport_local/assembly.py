@@ -61,19 +61,30 @@ def collator(job: JobLog, model: Any, rows: Sequence[RenderedRow], machine: Hard
     attention.register()
     from tuneport_local.sft import packing_is_exact
 
+    usual = model.config._attn_implementation
     probe = [
         {"input_ids": list(row.input_ids[:32]), "labels": labels(row)[:32]} for row in sorted(rows, key=lambda row: len(row.input_ids))[:3]
     ]
+    reason = _why_windowed(model, longest=max(len(row.input_ids) for row in rows))
     try:
-        model.set_attn_implementation(attention.SEGMENTS)
-        if packing_is_exact(model, probe, collate=packed):
-            return packed
-        reason = "it does not keep packed rows apart"
+        if not reason:
+            model.set_attn_implementation(attention.SEGMENTS)
+            if packing_is_exact(model, probe, collate=packed):
+                return packed
+            reason = "it does not keep packed rows apart"
     except (TypeError, ValueError, KeyError, RuntimeError) as error:
         reason = f"it does not take packed rows ({type(error).__name__})"
-    model.set_attn_implementation("sdpa")
+    model.set_attn_implementation(usual)
     job.event("info", f"padded batches for this model: {reason}")
     return padded
+
+
+def _why_windowed(model: Any, *, longest: int) -> str:
+    """Why rows of `longest` tokens cannot be packed for a model whose layers see a part of them only, or ''."""
+    config = model.config.get_text_config()
+    windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    narrowest = min((window for window in windows if window), default=longest)
+    return f"its layers see {narrowest} tokens at once, the longest row has {longest}" if narrowest < longest else ""
 
 
 def trl_arguments(spec: TrainingSpec, machine: Hardware, fit: Fit, *, folder: Path, steps: int, evaluate_first: bool) -> Any:

@@ -16,8 +16,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tuneport.errors import ConfigError
 from tuneport.files import whole_folder
+from tuneport_local.failures import written
 
 MARKER = "complete.json"
 KEPT = 2
@@ -55,19 +55,14 @@ class Checkpoint:
 def write_checkpoint(folder: Path, *, progress: Progress, save: Callable[[Path], None]) -> Checkpoint:
     """`save` puts the files into the folder it is given; then they get their marker and their name, and old checkpoints go.
 
-    Raises ConfigError when the disk does not take them; nothing half written is left behind.
+    Raises MachineGaveOut when the disk does not take them; nothing half written is left behind.
     """
     target = folder / f"step-{progress.step:08d}"
-    try:
-        with whole_folder(target) as part:
-            save(part)
-            files = {path.name: _stamp(path) for path in sorted(part.iterdir())}
-            (part / MARKER).write_text(json.dumps({"progress": asdict(progress), "files": files}, indent=1), encoding="utf-8")
-    except OSError as error:
-        raise ConfigError(
-            f"no checkpoint could be written to {folder}: {error.strerror or error}.", remedy="Free some space there."
-        ) from None
-    _prune(folder)
+    with written(f"a checkpoint in {folder}"), whole_folder(target) as part:
+        save(part)
+        files = {path.name: _stamp(path) for path in sorted(part.iterdir())}
+        (part / MARKER).write_text(json.dumps({"progress": asdict(progress), "files": files}, indent=1), encoding="utf-8")
+    _prune(folder, newest=target)
     return Checkpoint(target, progress)
 
 
@@ -110,7 +105,10 @@ def _stamp(path: Path) -> dict[str, Any]:
         return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
-def _prune(folder: Path) -> None:
+def _prune(folder: Path, *, newest: Path) -> None:
+    """Keeps the newest. Those of later steps were passed over when this attempt began: they are of other rows, or damaged."""
     complete = sorted(path.parent for path in folder.glob(f"step-*/{MARKER}"))
-    for path in complete[:-KEPT]:
-        shutil.rmtree(path, ignore_errors=True)
+    kept = [path for path in complete if path <= newest][-KEPT:]
+    for path in complete:
+        if path not in kept:
+            shutil.rmtree(path, ignore_errors=True)

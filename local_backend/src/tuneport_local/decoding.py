@@ -28,11 +28,19 @@ class Shared:
 def shared_beginning(model: Any, prompts: Sequence[Sequence[int]]) -> Shared:
     """Runs what all prompts begin with through the model once, if it is worth it. At least one token of each is left over."""
     length = common_length(prompts)
-    if len(prompts) < 2 or length < _WORTH_SHARING:
+    if len(prompts) < 2 or length < _WORTH_SHARING or _sees_a_window(model):
         return Shared(0, None)
     ids = torch.tensor([list(prompts[0][:length])], device=_device(model))
     with torch.inference_mode():
         return Shared(length, model(input_ids=ids, use_cache=True, logits_to_keep=_last(ids)).past_key_values)
+
+
+def _sees_a_window(model: Any) -> bool:
+    """Whether some layer sees the last tokens only. It counts places, and the padding between a shared beginning and a short rest takes
+    some of them."""
+    from transformers import DynamicCache
+
+    return any(getattr(layer, "is_sliding", False) for layer in DynamicCache(config=model.config).layers)
 
 
 def common_length(prompts: Sequence[Sequence[int]]) -> int:

@@ -21,28 +21,31 @@ _WINDOW_ROWS = 512
 """Rows that are sorted by length together: answers come in order, so so many are held back at most."""
 
 
-def generate(model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], *, generation: Generation) -> Iterator[Prediction]:
+def generate(
+    model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], *, generation: Generation, first: int = 0
+) -> Iterator[Prediction]:
     """One answer per prompt (token ids that end where the assistant begins), in order. Greedy at temperature 0.
 
+    `first` is the number of the first prompt among all that are asked with this seed: each draws from a stream of its own.
     Raises UsageError for a prompt that leaves no room in what the model can see.
     """
     ends = end_tokens(model, tokenizer)
     room = _room(model, prompts, generation)
-    seeds = _seeds(generation, len(prompts))
+    seeds = _seeds(generation, len(prompts), first=first)
     for window in _ranges(len(prompts), _WINDOW_ROWS):
         shared = shared_beginning(model, [prompts[place] for place in window])
         found: dict[int, Prediction] = {}
         for batch in _batches(window, prompts):
-            bounded = _bounded(generation, min(room[place] for place in batch))
-            job = _Batch([prompts[place] for place in batch], [seeds[place] for place in batch], shared)
-            found.update(zip(batch, _answer(model, tokenizer, job, generation=bounded, ends=ends), strict=True))
+            limits = [min(generation.max_tokens, room[place]) for place in batch]
+            job = _Batch([prompts[place] for place in batch], [seeds[place] for place in batch], limits, shared)
+            found.update(zip(batch, _answer(model, tokenizer, job, generation=generation, ends=ends), strict=True))
         yield from (found[place] for place in window)
 
 
 def stream(model: Any, tokenizer: Any, prompt: Sequence[int], *, generation: Generation) -> Iterator[str]:
     """The answer to one prompt, piece by piece; the pieces add up to what `generate` gives. Raises like `generate`."""
     ends = end_tokens(model, tokenizer)
-    bounded = _bounded(generation, _room(model, [prompt], generation)[0])
+    bounded = replace(generation, max_tokens=min(generation.max_tokens, _room(model, [prompt], generation)[0]))
     written: list[int] = []
     told = ""
     steps = decode(model, [prompt], shared=Shared(0, None), generation=bounded, seeds=_seeds(generation, 1), ends=ends)
@@ -63,8 +66,14 @@ def stream(model: Any, tokenizer: Any, prompt: Sequence[int], *, generation: Gen
 
 
 def log_probabilities(model: Any, tokenizer: Any, rows: Sequence[RenderedRow]) -> Iterator[tuple[float, int]]:
-    """For each row, in order: the sum of the log-probabilities of its learned tokens, and their number."""
+    """For each row, in order: the sum of the log-probabilities of its learned tokens, and their number.
+
+    Raises UsageError for a row longer than the model can see.
+    """
     lengths = [row.input_ids for row in rows]
+    longest, context = max(map(len, lengths), default=0), _context(model)
+    if longest > context:
+        raise UsageError(f"a row has {longest} tokens with its reference, and the model sees {context}.", remedy="Shorten it.")
     for window in _ranges(len(rows), _WINDOW_ROWS):
         found: dict[int, tuple[float, int]] = {}
         for batch in _batches(window, lengths):
@@ -81,10 +90,11 @@ def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
 
 @dataclass(frozen=True)
 class _Batch:
-    """Prompts that are answered together."""
+    """Prompts that are answered together. `limits`: the most tokens each answer may have."""
 
     prompts: Sequence[Sequence[int]]
     seeds: Sequence[int]
+    limits: Sequence[int]
     shared: Shared
 
 
@@ -92,7 +102,8 @@ def _answer(model: Any, tokenizer: Any, batch: _Batch, *, generation: Generation
     prompts = batch.prompts
     written: list[list[int]] = [[] for _ in prompts]
     finish = ["length"] * len(prompts)
-    steps = decode(model, prompts, shared=batch.shared, generation=generation, seeds=batch.seeds, ends=ends)
+    longest = replace(generation, max_tokens=max(batch.limits))
+    steps = decode(model, prompts, shared=batch.shared, generation=longest, seeds=batch.seeds, ends=ends)
     stopped: set[int] = set()
     try:
         step = next(steps)
@@ -104,6 +115,8 @@ def _answer(model: Any, tokenizer: Any, batch: _Batch, *, generation: Generation
                 written[row].append(token)
                 if generation.stop and _cut(_text(written[row], tokenizer), generation.stop)[1]:
                     finish[row] = "stop"
+                    stopped.add(row)
+                if len(written[row]) == batch.limits[row]:
                     stopped.add(row)
             step = steps.send(stopped)  # type: ignore[attr-defined]
     except StopIteration:
@@ -138,9 +151,14 @@ def _score(logits: Any, targets: Any, taken: Any) -> float:
     return float((of_target - chosen.logsumexp(-1)).sum())
 
 
+def _context(model: Any) -> int:
+    """How many tokens the model can see."""
+    return getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 20
+
+
 def _room(model: Any, prompts: Sequence[Sequence[int]], generation: Generation) -> list[int]:
     """How many tokens each prompt leaves for its answer."""
-    context = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 20
+    context = _context(model)
     longest = max((len(prompt) for prompt in prompts), default=0)
     if longest >= context:
         raise UsageError(f"a prompt of {longest} tokens leaves no room for an answer: the model sees {context}.", remedy="Shorten it.")
@@ -149,13 +167,9 @@ def _room(model: Any, prompts: Sequence[Sequence[int]], generation: Generation) 
     return [context - len(prompt) for prompt in prompts]
 
 
-def _bounded(generation: Generation, room: int) -> Generation:
-    return replace(generation, max_tokens=min(generation.max_tokens, room))
-
-
-def _seeds(generation: Generation, rows: int) -> list[int]:
+def _seeds(generation: Generation, rows: int, *, first: int = 0) -> list[int]:
     start = generation.seed if generation.seed is not None else random.SystemRandom().randrange(1 << 30)
-    return [start * 1_000_003 + row for row in range(rows)]
+    return [start * 1_000_003 + row for row in range(first, first + rows)]
 
 
 def _ranges(total: int, size: int) -> Iterator[range]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 from tuneport.errors import ConfigError
@@ -64,10 +65,12 @@ class Fit:
     reasons: tuple[str, ...]
 
 
+@cache
 def see_one_gpu(device: str) -> str:
     """Hides all GPUs from this process but the one that `device` means; to be called before torch is imported. Returns its name then.
 
-    trl refuses to train while one process sees several. Launchers that start a process per GPU (LOCAL_RANK is set) see to it themselves.
+    trl refuses to train while one process sees several. Asked again, it says what it said: a resumed job may go on in the same process.
+    Launchers that start a process per GPU (LOCAL_RANK is set) see to it themselves.
     """
     kind, _, number = device.partition(":")
     if kind not in ("auto", "cuda") or "torch" in sys.modules or "LOCAL_RANK" in os.environ:

@@ -7,6 +7,7 @@ import os
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -29,15 +30,33 @@ def endpoint() -> str:
     return os.environ.get("HF_ENDPOINT", _ENDPOINT).rstrip("/")
 
 
+def shown_endpoint() -> str:
+    """The hub's address without a user or password in it: for messages and files."""
+    address = urllib.parse.urlsplit(endpoint())
+    return urllib.parse.urlunsplit(address._replace(netloc=address.netloc.rpartition("@")[2]))
+
+
 def cached(repository: str) -> Path | None:
-    """The folder of a repository whose weights and configuration are in the hub's own cache, or None."""
+    """The folder of a repository that is in the hub's own cache whole (weights, configuration, tokenizer), or None: a download that broke
+    off is taken up again."""
     from huggingface_hub import try_to_load_from_cache
 
-    weights = ("model.safetensors", "model.safetensors.index.json")
     config = try_to_load_from_cache(repository, "config.json")
-    if not isinstance(config, str) or not any(isinstance(try_to_load_from_cache(repository, name), str) for name in weights):
+    if not isinstance(config, str):
         return None
-    return Path(config).parent
+    folder = Path(config).parent
+    return folder if _has_weights(folder) and any(folder.glob("tokenizer*")) else None
+
+
+def _has_weights(folder: Path) -> bool:
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        return (folder / "model.safetensors").is_file()
+    try:
+        parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+    return all((folder / part).is_file() for part in parts)
 
 
 def reachable(home: Path) -> bool:
@@ -85,13 +104,13 @@ def _head(url: str) -> bool:
 def _refused_lately(path: Path) -> bool:
     try:
         said = json.loads(path.read_text(encoding="utf-8"))
-        return bool(said["endpoint"] == endpoint() and 0 <= time.time() - float(said["at"]) < _REMEMBERED_S)
+        return bool(said["endpoint"] == shown_endpoint() and 0 <= time.time() - float(said["at"]) < _REMEMBERED_S)
     except (OSError, ValueError, KeyError, TypeError):
         return False
 
 
 def _remember_refusal(path: Path) -> None:
     try:
-        write_text(path, json.dumps({"endpoint": endpoint(), "at": time.time()}) + "\n")
+        write_text(path, json.dumps({"endpoint": shown_endpoint(), "at": time.time()}) + "\n")
     except (OSError, TuneportError):
         return  # a memory only; whoever needs the folder says what is wrong with it

@@ -94,19 +94,24 @@ class JobFolder:
         return self._exists("recipe.json")
 
     def recipe(self) -> dict[str, Any]:
-        """recipe.json."""
-        return dict(json.loads(self._read("recipe.json") or b"{}"))
+        """recipe.json; {} when it cannot be read, so that one damaged folder does not hide the other jobs."""
+        return _parsed(self._read("recipe.json") or b"") or {}
 
     def run(self) -> dict[str, Any]:
         """run.json, or {} before the job has got that far."""
-        return dict(json.loads(self._read("run.json") or b"{}"))
+        return _parsed(self._read("run.json") or b"") or {}
 
     # --- where the job stands ------------------------------------------------------------------------------------------------------
 
     def status(self) -> JobStatus:
         """state.json as it is now."""
         data = self._read("state.json")
-        return JobStatus.from_json(data) if data else JobStatus(JobState.UNKNOWN, detail="state.json is missing")
+        if data is None:
+            return JobStatus(JobState.UNKNOWN, detail="state.json is missing")
+        try:
+            return JobStatus.from_json(data)
+        except (ValueError, TypeError, AttributeError):
+            return JobStatus(JobState.UNKNOWN, detail="state.json cannot be read")
 
     def write_status(self, status: JobStatus) -> JobStatus:
         """Replaces state.json. Only for whoever holds the job's lock."""
@@ -263,7 +268,8 @@ def _one_per_step(lines: Iterable[dict[str, Any]]) -> list[Metric]:
         at = _time(line.pop("at"))
         if of != attempt:
             attempt = of
-            found = {earlier: metric for earlier, metric in found.items() if earlier < step}
+            repeated = step if "loss" in line else step + 1  # a validation left over from a pause belongs to the step before it
+            found = {earlier: metric for earlier, metric in found.items() if earlier < repeated}
         known = found[step].values if step in found else {}
         found[step] = Metric(step, {**known, **line}, at)
     return [found[step] for step in sorted(found)]

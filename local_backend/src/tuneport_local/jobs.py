@@ -7,13 +7,15 @@ import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tuneport.clock import Clock, SystemClock
 from tuneport.errors import ConfigError, UsageError
+from tuneport.files import write_text
 from tuneport.job import JobState
 from tuneport_local.jobfolder import JobFolder, JobStatus
 
@@ -34,6 +36,21 @@ class Jobs:
         self.files = self.root / "files"
         self.devices = self.root / "devices"
         self._clock = clock or SystemClock()
+
+    def open(self) -> None:
+        """Makes the folders. What lies in them (rows, weights, logs) is for their owner's eyes only."""
+        self.home.mkdir(parents=True, exist_ok=True)
+        self.root.mkdir(exist_ok=True, mode=0o700)
+        self.folder.mkdir(exist_ok=True)
+        self.files.mkdir(exist_ok=True)
+
+    def forget_files(self, names: Iterable[str]) -> None:
+        """Removes those of the uploaded files that no job holds any more. Where one is wanted again it is uploaded again."""
+        for name in names:
+            path = self.files / Path(name).name
+            with suppress(OSError):
+                if path.stat().st_nlink == 1:  # the jobs' own copies are links to it
+                    path.unlink()
 
     def get(self, job_id: str) -> JobFolder | None:
         """The job's folder, or None when there is none of that id."""
@@ -69,7 +86,7 @@ class Jobs:
             ) from None
 
     def _make(self, job_id: str, recipe: dict[str, Any], files: Mapping[str, Path]) -> tuple[JobFolder, bool]:
-        self.folder.mkdir(parents=True, exist_ok=True)
+        self.open()
         self._sweep()
         target = self.folder / job_id
         half_made = Path(tempfile.mkdtemp(prefix=_HALF_MADE, dir=self.folder))
@@ -92,7 +109,7 @@ class Jobs:
         for purpose, name in placed.items():
             _link_or_copy(files[purpose], path / "data" / name)
         where = {purpose: str(target / "data" / name) for purpose, name in placed.items()}
-        (path / "recipe.json").write_text(json.dumps({**recipe, "files": {"validation": None, **where}}, indent=1), encoding="utf-8")
+        write_text(path / "recipe.json", json.dumps({**recipe, "files": {"validation": None, **where}}, indent=1))
         now = self._clock.now().isoformat()
         status = JobStatus(JobState.CREATED, detail="waiting for its worker", created_at=now, queued_at=now, host=os.uname().nodename)
         JobFolder(path, clock=self._clock).write_status(replace(status, device=recipe["hyperparameters"]["device"]))

@@ -42,13 +42,14 @@ class Lifecycle:
         status = folder.status()
         if status.state is JobState.PAUSED and folder.asked_to_go_on():
             return self._relaunch(folder)
-        if status.state.terminal or status.state in _HELD:
+        if status.state.terminal or (status.state in _HELD and folder.wish() != "cancel"):
             return status
-        if alive(status):
+        if status.state not in _HELD and alive(status):
             self._end_overdue_cancel(folder, status)
             return status
-        with self._claimed(folder) as descriptor:
+        with suppress(OSError), self._claimed(folder) as descriptor:  # a disk that is full or read-only leaves it to a later look
             return folder.status() if descriptor is None else self._settle(folder, descriptor)
+        return status
 
     def start(self, folder: JobFolder) -> JobStatus:
         """Starts the worker of a new job. When that fails the job stays as it is, and the next look tries again."""
@@ -82,14 +83,14 @@ class Lifecycle:
         Raises Refused for one that runs or is over.
         """
         status = self.look(folder)
-        if folder.wish() != "pause":
+        if status.state.terminal or folder.wish() != "pause":
             _refuse_unless_paused(folder, status)
         folder.ask_to_go_on()
         folder.event("info", "resume requested")
         return self._relaunch(folder) if status.state is JobState.PAUSED else status
 
     def delete(self, folder: JobFolder) -> None:
-        """Removes the folder. Raises Refused while a worker lives."""
+        """Removes the folder. Raises Refused while a worker lives, OSError like the other commands when the disk does not take it."""
         status = self.look(folder)
         at_rest = status.state.terminal or status.state in _HELD
         with self._claimed(folder, wait_s=_TAKEN_BRIEFLY_S if at_rest else 0.0) as descriptor:
@@ -131,12 +132,13 @@ class Lifecycle:
 
     def _settle(self, folder: JobFolder, descriptor: int) -> JobStatus:
         """No worker lives and we hold the lock: what the folder says is final."""
-        status = folder.status()
-        if status.state.terminal or status.state in _HELD:
+        status, wish = folder.status(), folder.wish()
+        if status.state.terminal:
             return status
-        wish = folder.wish()
         if wish == "cancel":
             return _cancelled(folder)
+        if status.state in _HELD:
+            return status
         if status.state in _WAITING and wish == "pause":
             return _paused(folder)
         if status.state is JobState.CREATED and status.launches < _LAUNCHES:

@@ -32,40 +32,103 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> Any:
     return tokenizer
 
 
+def load_config(folder: Path, *, trust_remote_code: bool = False) -> Any:
+    """The configuration of the model's text part. Raises UnknownModel when transformers cannot read it."""
+    from transformers import AutoConfig
+
+    try:
+        return AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True).get_text_config()
+    except Exception as error:  # an unknown kind of model, code of its own that was not allowed, a broken file
+        raise _cannot_load(folder, error) from None
+
+
 def load_model(folder: Path, *, dtype: str, device: str, trust_remote_code: bool = False) -> Any:
-    """The model in `folder`, in evaluation mode. Raises UnknownModel when transformers cannot read it, ConfigError for the device."""
+    """The model in `folder`, in evaluation mode.
+
+    Raises UnknownModel when transformers cannot read it or when it is no causal language model, ConfigError for the device.
+    """
     from transformers import AutoModelForCausalLM
 
     try:
         with quiet():
-            model: Any = AutoModelForCausalLM.from_pretrained(
+            model, told = AutoModelForCausalLM.from_pretrained(
                 folder,
                 dtype=torch_dtype(dtype),
-                attn_implementation="sdpa",
                 use_safetensors=True,
                 trust_remote_code=trust_remote_code,
                 local_files_only=True,
+                output_loading_info=True,
             )
     except Exception as error:  # transformers, tokenizers, safetensors and the system each raise their own
         raise _cannot_load(folder, error) from None
-    return _placed(model, device).eval()
+    if told["missing_keys"]:
+        raise _no_language_model(folder, f"it lacks {_some(told['missing_keys'])}, which would be made up at random")
+    model = _placed(model, device).eval()
+    if not _is_causal(model):
+        raise _no_language_model(folder, "what it says of a word depends on the words that follow")
+    return model
+
+
+def _is_causal(model: Any) -> bool:
+    """Whether the answer at a position stays the same when a later token changes. An encoder loads as readily as a decoder, and would learn
+    to read off what it is to predict."""
+    import torch
+
+    ids = torch.tensor([[1, 2, 3, 4], [1, 2, 3, 5]], device=next(model.parameters()).device)
+    with torch.no_grad():
+        one, other = model(input_ids=ids, use_cache=False).logits[:, :3].float()
+    tolerance = 1e-4 if model.dtype is torch.float32 else 0.02
+    return not bool((one - other).norm() > tolerance * one.norm())  # broken weights give NaN, which is for the training to tell
+
+
+def _no_language_model(folder: Path, why: str) -> UnknownModel:
+    return UnknownModel(f"{folder} holds no causal language model: {why}.", remedy="Choose a base that was made to generate text.")
+
+
+def _some(names: Any) -> str:
+    found = sorted(names)
+    return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
 
 
 def _cannot_load(folder: Path, error: Exception) -> UnknownModel:
     return UnknownModel(f"transformers cannot load {folder}: {_first_line(error)}", remedy="See the model's own page for what it needs.")
 
 
-def load_adapter(model: Any, adapter: Path, *, device: str) -> Any:
-    """`model` with the adapter on it, not merged, in the model's precision. Raises UnknownModel when the folder holds none that fits."""
+def load_adapter(model: Any, adapter: Path, *, device: str, name: str = "default") -> Any:
+    """`model` with the adapter on it under `name`, not merged, in the model's precision; `model` may carry others already.
+
+    Raises UnknownModel when the folder holds none that fits; the model is not to be used any more then.
+    """
     from peft import PeftModel
 
     if not (adapter / "adapter_model.safetensors").is_file():
         raise UnknownModel(f"{adapter} holds no adapter_model.safetensors.", remedy="Name a finished job, or a folder with a PEFT adapter.")
     try:
         with quiet():
-            return PeftModel.from_pretrained(model, str(adapter), torch_device=device, autocast_adapter_dtype=False).to(model.dtype).eval()
+            if isinstance(model, PeftModel):
+                tuned: Any = model
+                tuned.load_adapter(str(adapter), adapter_name=name, torch_device=device, autocast_adapter_dtype=False)
+            else:
+                tuned = PeftModel.from_pretrained(model, str(adapter), adapter_name=name, torch_device=device, autocast_adapter_dtype=False)
+            strange = _weights_in(adapter) ^ _weights_of(tuned, name)
     except Exception as error:  # peft, safetensors and torch each raise their own
         raise UnknownModel(f"the adapter in {adapter} does not fit its base: {_first_line(error)}") from None
+    if strange:
+        raise UnknownModel(f"the adapter in {adapter} does not fit its base: they differ in {_some(strange)}.")
+    return tuned.to(model.dtype).eval()
+
+
+def _weights_in(adapter: Path) -> set[str]:
+    from safetensors import safe_open
+
+    with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
+        return set(file.keys())
+
+
+def _weights_of(tuned: Any, name: str) -> set[str]:
+    from peft import get_peft_model_state_dict
+
+    return set(get_peft_model_state_dict(tuned, adapter_name=name, save_embedding_layers=False))
 
 
 def download(repository: str) -> Path:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from tuneport.checks import CheckReport, check
+from tuneport.checks import CheckReport, Limits, Target, check
 from tuneport.errors import CheckFailed, RecipeError, Unsupported
-from tuneport.examples import ChatExample, ImagePart, MediaPart
 from tuneport.finding import Finding
 from tuneport.plan import Plan, PlannedFile, PlannedRequest
 from tuneport.recipe import SFT, Recipe
@@ -87,11 +85,15 @@ def resolved(method: SFT, options: LocalOptions, *, seed: int) -> dict[str, Any]
     }
 
 
-def plan(recipe: Recipe, *, provider: str, scope: str, base: str) -> Plan:
-    """The plan for a recipe whose base has been found to exist. Raises RecipeError, Unsupported, DatasetError, CheckFailed."""
+def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: bool = True) -> Plan:
+    """The plan for a recipe whose base has been found to exist. Raises RecipeError, Unsupported, DatasetError, CheckFailed.
+
+    `knows_tools` is False when the base's chat template is at hand and has no place for tools.
+    """
     values = hyperparameters(recipe, provider=provider)
     datasets = {"train": recipe.train} | ({"validation": recipe.validation} if recipe.validation is not None else {})
-    reports = {purpose: _checked(dataset, purpose=purpose) for purpose, dataset in datasets.items()}
+    target = Target(provider=provider, model=base, limits=Limits(images=False, media=False, tools=knows_tools))
+    reports = {purpose: _checked(dataset, purpose=purpose, target=target) for purpose, dataset in datasets.items()}
     files = tuple(_file(dataset, purpose=purpose, rows=reports[purpose].rows) for purpose, dataset in datasets.items())
     body = {
         "base": base,
@@ -138,20 +140,13 @@ def _notes(recipe: Recipe, values: dict[str, Any]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _checked(dataset: Dataset, *, purpose: str) -> CheckReport:
+def _checked(dataset: Dataset, *, purpose: str, target: Target) -> CheckReport:
     """What the rules say of the data. Raises CheckFailed with the first lines that cannot be trained on."""
-    report = check(dataset, method="sft")
-    problems = [finding for finding in report.findings if finding.severity == "error"] or list(_media(dataset))
+    report = check(dataset, target=target)
+    problems = [finding for finding in report.findings if finding.severity == "error"]
     if problems:
         raise CheckFailed(f"{dataset.name} ({purpose}) cannot be used: {_listed(problems)}", remedy="See: tuneport data check")
     return report
-
-
-def _media(dataset: Dataset) -> Iterator[Finding]:
-    for line, row in dataset.numbered():
-        contents = [message.content for message in row.messages] if isinstance(row, ChatExample) else []
-        if any(isinstance(part, ImagePart | MediaPart) for content in contents if isinstance(content, tuple) for part in content):
-            yield Finding("local-text-only", "error", "has images or other media, which Tuneport does not train on locally yet.", line=line)
 
 
 def _listed(problems: list[Finding]) -> str:

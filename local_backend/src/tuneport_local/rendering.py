@@ -6,19 +6,20 @@ the marker does not show it (it strips a part, or writes tool calls), the turn i
 end. Either way the pieces must add up to the very text of the first rendering, or the row is refused.
 
 An answer is tokenised by itself and not together with what stands before it, because that is how the model meets it when it answers:
-the prompt's tokens are fixed before it writes its first.
+the prompt's tokens are fixed before it writes its first. Control tokens in the row's own words are plain text (`control`).
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tuneport.errors import DatasetError, UsageError
 from tuneport.examples import ChatExample, Message
-from tuneport_local.turns import Span, answer_spans, as_dicts, as_tool_dicts
+from tuneport_local.control import Control, guard_for, not_plain
+from tuneport_local.turns import Span, answer_spans, as_dicts, as_tool_dicts, words_of
 
 Tokenizer = Any
 _USUAL_ENDS = ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|return|>", "<|call|>")
@@ -26,11 +27,15 @@ _USUAL_ENDS = ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end
 
 @dataclass(frozen=True, slots=True)
 class RenderedRow:
-    """One row as the model sees it. `loss_mask` is True where a token is learned; `line` is the row's line in its file."""
+    """One row as the model sees it. `loss_mask` is True where a token is learned; `line` is the row's line in its file.
+
+    `quoted`: its words hold control tokens of the model, which were read as plain text.
+    """
 
     input_ids: tuple[int, ...]
     loss_mask: tuple[bool, ...]
     line: int
+    quoted: bool = False
 
     @property
     def trained_tokens(self) -> int:
@@ -47,6 +52,7 @@ class Template:
     ends: frozenset[int]
     knows_developer: bool
     knows_tools: bool
+    control: Control
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> Template:
@@ -56,10 +62,30 @@ class Template:
         known = tokenizer.get_added_vocab()
         tokens = {token for token in _USUAL_ENDS if token in text and token in known}
         tokens |= {token for token in (tokenizer.eos_token, _probed_end(tokenizer) if text else None) if token}
-        ids = frozenset(int(tokenizer.convert_tokens_to_ids(token)) for token in tokens)
         return cls(
-            bool(text), tuple(sorted(tokens, key=len, reverse=True)), ids, "developer" in text, "tools" in text or "tool_calls" in text
+            chat=bool(text),
+            end_tokens=tuple(sorted(tokens, key=len, reverse=True)),
+            ends=frozenset(int(tokenizer.convert_tokens_to_ids(token)) for token in tokens),
+            knows_developer="developer" in text,
+            knows_tools="tool" in text,
+            control=Control.of(tokenizer, also=sorted(tokens)),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Conversation:
+    """Messages and tools as the chat template gets them; their control tokens are broken by `guard`, '' where there are none."""
+
+    messages: list[dict[str, Any]]
+    tools: list[dict[str, Any]]
+    guard: str
+
+    @classmethod
+    def of(cls, messages: Sequence[Message], tools: Sequence[Any], template: Template) -> _Conversation:
+        plain = [as_dicts(messages, knows_developer=template.knows_developer), as_tool_dicts(tools)]
+        guard = guard_for(plain) if template.control.stands_in(plain) else ""
+        said, offered = template.control.guarded(plain, guard) if guard else plain
+        return cls(said, offered, guard)
 
 
 def _probed_end(tokenizer: Tokenizer) -> str | None:
@@ -79,14 +105,18 @@ def render(example: ChatExample, tokenizer: Tokenizer, *, template: Template, li
 
     Raises DatasetError naming the line when the template has no place for the row, or hides where its answers are.
     """
-    if not template.chat:
-        return _plain(example, tokenizer, line=line)
     try:
-        text, spans = _rendered(example, tokenizer, template)
+        if not template.chat:
+            return _plain(example, tokenizer, template, line=line)
+        conversation = _Conversation.of(example.messages, example.tools, template)
+        text, spans = _rendered(example, conversation, tokenizer, template)
+        learned = [span for span in spans if span.learned]
+        taken = learned[-1:] if last_turn_only else learned
+        if conversation.guard:
+            return _tokenised_guarded(text, taken, tokenizer, control=template.control, guard=conversation.guard, line=line)
+        return _tokenised(text, taken, tokenizer, line=line)
     except UsageError as error:
-        raise DatasetError(f"line {line}: {error}", line=line) from None
-    learned = [span for span in spans if span.learned]
-    return _tokenised(text, learned[-1:] if last_turn_only else learned, tokenizer, line=line)
+        raise DatasetError(f"line {line}: {error.message}", line=line, remedy=error.remedy) from None
 
 
 def render_prompt(
@@ -98,26 +128,36 @@ def render_prompt(
     """
     template = template or Template.of(tokenizer)
     if not template.chat:
-        ids: list[int] = tokenizer(_plain_prompt(messages)).input_ids
+        ids: list[int] = tokenizer(_plain_prompt(messages), split_special_tokens=True).input_ids
         return ids
-    text = _apply(as_dicts(messages, knows_developer=template.knows_developer), tokenizer, tools=as_tool_dicts(tools), prompt=True)
+    conversation = _Conversation.of(messages, tools, template)
+    text = _apply(conversation.messages, tokenizer, tools=conversation.tools, prompt=True)
+    if conversation.guard:
+        return template.control.encode([text], tokenizer, guard=conversation.guard)[0]
     return list(tokenizer(text, add_special_tokens=False).input_ids)
 
 
-def _rendered(example: ChatExample, tokenizer: Tokenizer, template: Template) -> tuple[str, list[Span]]:
+def _rendered(example: ChatExample, conversation: _Conversation, tokenizer: Tokenizer, template: Template) -> tuple[str, list[Span]]:
     """The text of the whole row, and where its answers and their ends are in it."""
-    messages = as_dicts(example.messages, knows_developer=template.knows_developer)
-    tools = as_tool_dicts(example.tools)
-    if (tools or any(message.get("tool_calls") for message in messages)) and not template.knows_tools:
-        raise UsageError(
-            "the row has tools, and the model's chat template has no place for them.", remedy="Choose a base that knows tools."
-        )
+    messages, tools = conversation.messages, conversation.tools
+    calls = [call["function"]["name"] for message in messages for call in message.get("tool_calls", ())]
+    if (tools or calls) and not template.knows_tools:
+        raise _no_place("tools")
     learned = [message.role == "assistant" and message.weight != 0 for message in example.messages]
 
     def apply(part: Sequence[dict[str, Any]], prompt: bool) -> str:
         return _apply(part, tokenizer, tools=tools, prompt=prompt)
 
-    return answer_spans(messages, learned, apply=apply, end_tokens=template.end_tokens)
+    text, spans = answer_spans(messages, learned, apply=apply, end_tokens=template.end_tokens)
+    if any(tool["function"]["name"] not in text for tool in tools):
+        raise _no_place("a description of tools")
+    if any(name not in "".join(text[span.start : span.stop] for span in spans) for name in calls):
+        raise _no_place("tool calls")
+    return text, spans
+
+
+def _no_place(what: str) -> UsageError:
+    return UsageError(f"the row has {what}, and the model's chat template has no place for them.", remedy="Choose a base that knows tools.")
 
 
 def _apply(messages: Sequence[dict[str, Any]], tokenizer: Tokenizer, *, tools: list[dict[str, Any]], prompt: bool) -> str:
@@ -133,16 +173,33 @@ def _apply(messages: Sequence[dict[str, Any]], tokenizer: Tokenizer, *, tools: l
 
 def _tokenised(text: str, learned: Sequence[Span], tokenizer: Tokenizer, *, line: int) -> RenderedRow:
     """Tokenises the pieces between the edges of the learned spans one by one."""
-    edges = [0, *itertools.chain.from_iterable((span.start, span.stop) for span in learned), len(text)]
-    pieces = [text[start:stop] for start, stop in itertools.pairwise(edges)]
-    encoded = _pieces(pieces, tokenizer)
-    ids = tuple(itertools.chain.from_iterable(encoded))
-    mask = tuple(itertools.chain.from_iterable([place % 2 == 1] * len(piece) for place, piece in enumerate(encoded)))
-    row = RenderedRow(ids, mask, line)
+    pieces = _cut(text, learned)
+    row = _joined(_pieces(pieces, tokenizer), line=line)
     expected = "".join(pieces[1::2])
-    if _decoded(ids, tokenizer) == text and _decoded(_learned_ids(row), tokenizer) == expected:
+    if _decoded(row.input_ids, tokenizer) == text and _decoded(_learned_ids(row), tokenizer) == expected:
         return row
     return _by_offsets(text, learned, tokenizer, line=line)
+
+
+def _tokenised_guarded(text: str, learned: Sequence[Span], tokenizer: Tokenizer, *, control: Control, guard: str, line: int) -> RenderedRow:
+    """The same for a text with guards in it. A tokenizer that needs the text in one is refused by UsageError."""
+    pieces = _cut(text, learned)
+    encoded = control.encode(pieces, tokenizer, guard=guard)
+    row = replace(_joined(encoded, line=line), quoted=True)
+    if _decoded(row.input_ids, tokenizer) != text.replace(guard, ""):
+        raise not_plain()
+    return row
+
+
+def _cut(text: str, learned: Sequence[Span]) -> list[str]:
+    """The pieces between the edges of the learned spans; every second one is learned."""
+    edges = [0, *itertools.chain.from_iterable((span.start, span.stop) for span in learned), len(text)]
+    return [text[start:stop] for start, stop in itertools.pairwise(edges)]
+
+
+def _joined(encoded: Sequence[Sequence[int]], *, line: int) -> RenderedRow:
+    mask = itertools.chain.from_iterable([place % 2 == 1] * len(piece) for place, piece in enumerate(encoded))
+    return RenderedRow(tuple(itertools.chain.from_iterable(encoded)), tuple(mask), line)
 
 
 def _pieces(pieces: Sequence[str], tokenizer: Tokenizer) -> list[list[int]]:
@@ -153,9 +210,8 @@ def _pieces(pieces: Sequence[str], tokenizer: Tokenizer) -> list[list[int]]:
 
 def _by_offsets(text: str, learned: Sequence[Span], tokenizer: Tokenizer, *, line: int) -> RenderedRow:
     """For tokenizers that mark the beginning of a text (SentencePiece): the whole text at once, the mask from the tokens' offsets."""
-    refused = DatasetError(
-        f"line {line}: the model's tokenizer does not show where the assistant's words begin, so nothing can be trained on this row.",
-        line=line,
+    refused = UsageError(
+        "the model's tokenizer does not show where the assistant's words begin, so nothing can be trained on this row.",
         remedy="Choose another base model.",
     )
     if not tokenizer.is_fast:
@@ -177,19 +233,18 @@ def _decoded(ids: Sequence[int], tokenizer: Tokenizer) -> str:
     return str(tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
 
-def _plain(example: ChatExample, tokenizer: Tokenizer, *, line: int) -> RenderedRow:
+def _plain(example: ChatExample, tokenizer: Tokenizer, template: Template, *, line: int) -> RenderedRow:
     """Prompt, completion, end of text: for a base without a chat template."""
     if tokenizer.eos_token_id is None:
-        raise DatasetError(f"line {line}: the tokenizer has no end-of-text token, so the model could not learn to stop.", line=line)
-    try:
-        prompt = tokenizer(_plain_prompt(example.messages[:-1])).input_ids
-    except UsageError as error:
-        raise DatasetError(f"line {line}: {error}", line=line) from None
+        raise UsageError("the tokenizer has no end-of-text token, so the model could not learn to stop.")
     answer = example.messages[-1]
+    words, said = _plain_prompt(example.messages[:-1]), words_of(answer)
+    prompt = tokenizer(words, split_special_tokens=True).input_ids
+    quoted = template.control.stands_in([words, said])
     if answer.role != "assistant" or answer.weight == 0:
-        return RenderedRow(tuple(prompt), (False,) * len(prompt), line)
-    completion = [*tokenizer(answer.text, add_special_tokens=False).input_ids, tokenizer.eos_token_id]
-    return RenderedRow((*prompt, *completion), (False,) * len(prompt) + (True,) * len(completion), line)
+        return RenderedRow(tuple(prompt), (False,) * len(prompt), line, quoted)
+    completion = [*tokenizer(said, add_special_tokens=False, split_special_tokens=True).input_ids, tokenizer.eos_token_id]
+    return RenderedRow((*prompt, *completion), (False,) * len(prompt) + (True,) * len(completion), line, quoted)
 
 
 def _plain_prompt(messages: Sequence[Message]) -> str:
@@ -198,4 +253,4 @@ def _plain_prompt(messages: Sequence[Message]) -> str:
             "the base model has no chat template, so it can only learn from and answer single prompts.",
             remedy="Use prompt/completion rows, or choose an instruct model.",
         )
-    return messages[0].text
+    return words_of(messages[0])

@@ -22,6 +22,8 @@ from tuneport_local.rendering import Template, render, render_prompt
 
 _ROWS_AT_ONCE = 96
 """Rows that are answered before any is handed on: two full batches."""
+_BASES_KEPT = 2
+"""Bases in memory at once: what a comparison needs. The one that was not asked for longest goes."""
 
 
 @dataclass(slots=True)
@@ -44,79 +46,77 @@ class Residents:
 
     def predict(self, model: Model, rows: Iterable[Example], *, generation: Generation, needs: frozenset[Need]) -> Iterator[Prediction]:
         """One answer per row, in order. A last turn of the assistant is the reference: not shown, only measured."""
-        waiting = iter(rows)
+        waiting, first = iter(rows), 0
         while chunk := [as_chat(row) for row in islice(waiting, _ROWS_AT_ONCE)]:
-            with self._active(model) as (network, base):
-                found = list(_predict(network, base, chunk, generation=generation, needs=needs))
+            base = self._base(model)
+            with self._active(base, model) as network:
+                found = list(_predict(network, base, chunk, generation=generation, needs=needs, first=first))
+            first += len(chunk)
             yield from found
 
     def chat(self, model: Model, messages: Sequence[Message], *, generation: Generation) -> Iterator[str]:
         """The answer piece by piece."""
-        with self._active(model) as (network, base):
+        base = self._base(model)
+        with self._active(base, model) as network:
             prompt = render_prompt(messages, base.loaded.tokenizer, template=base.template)
             pieces = answers.stream(network, base.loaded.tokenizer, prompt, generation=generation)
         while True:
-            with self._active(model):  # another model of this base may have answered in between
+            with self._active(base, model):  # another model of this base may have answered in between
                 piece = next(pieces, None)
             if piece is None:
                 return
             yield piece
 
     @contextmanager
-    def _active(self, model: Model) -> Iterator[tuple[Any, _Base]]:
-        """The network that answers as `model` does, for as long as the block lasts."""
-        base = self._base(model)
+    def _active(self, base: _Base, model: Model) -> Iterator[Any]:
+        """The network of `base` that answers as `model` does, for as long as the block lasts."""
         if model.kind == "base":
             if base.tuned is None:
-                yield base.loaded.model, base
+                yield base.loaded.model
                 return
             with base.tuned.disable_adapter():
-                yield base.tuned, base
+                yield base.tuned
             return
-        if model.id in base.adapters:
-            base.tuned.set_adapter(base.adapters[model.id])
-        else:
-            _put_on(base, model)
-        yield base.tuned, base
+        if model.id not in base.adapters:
+            self._put_on(base, model)
+        base.tuned.set_adapter(base.adapters[model.id])
+        yield base.tuned
 
     def _base(self, model: Model) -> _Base:
         name = model.base or model.id
-        if name not in self._bases:
-            machine = hardware.choose()
-            trusted = bool(model.details.get("trust_remote_code", False))
-            loaded = weights.load(name, home=self._home, dtype=machine.precision, device=machine.device, trust_remote_code=trusted)
-            self._bases[name] = _Base(loaded, Template.of(loaded.tokenizer), machine.device)
-        return self._bases[name]
+        found = self._bases.pop(name, None) or self._loaded(name, model)
+        self._bases[name] = found
+        for forgotten in list(self._bases)[:-_BASES_KEPT]:
+            del self._bases[forgotten]
+        return found
 
+    def _loaded(self, name: str, model: Model) -> _Base:
+        machine = hardware.choose()
+        trusted = bool(model.details.get("trust_remote_code", False))
+        loaded = weights.load(name, home=self._home, dtype=machine.precision, device=machine.device, trust_remote_code=trusted)
+        return _Base(loaded, Template.of(loaded.tokenizer), machine.device)
 
-def _put_on(base: _Base, model: Model) -> None:
-    """Loads the model's adapter onto its base and makes it the active one."""
-    from tuneport_local.loading import load_adapter
-    from tuneport_local.quiet import quiet
+    def _put_on(self, base: _Base, model: Model) -> None:
+        """Loads the model's adapter onto its base. One that does not fit may have left its weights there: then the base is given up."""
+        from tuneport_local.loading import load_adapter
 
-    path = Path(model.path or "")
-    if base.tuned is None:
-        base.tuned = load_adapter(base.loaded.model, path, device=base.device)
-        base.adapters[model.id] = base.tuned.active_adapter
-        return
-    if not (path / "adapter_model.safetensors").is_file():
-        raise UnknownModel(f"the adapter of {model.uri} is no longer in {path}.")
-    name = f"tune{len(base.adapters)}"
-    with quiet():
-        base.tuned.load_adapter(str(path), adapter_name=name, torch_device=base.device, autocast_adapter_dtype=False)
-    base.tuned.to(base.loaded.model.dtype).eval()
-    base.tuned.set_adapter(name)
-    base.adapters[model.id] = name
+        name = f"tune{len(base.adapters)}"
+        try:
+            base.tuned = load_adapter(base.tuned or base.loaded.model, Path(model.path or ""), device=base.device, name=name)
+        except UnknownModel:
+            self._bases = {key: kept for key, kept in self._bases.items() if kept is not base}
+            raise
+        base.adapters[model.id] = name
 
 
 def _predict(
-    network: Any, base: _Base, rows: Sequence[ChatExample], *, generation: Generation, needs: frozenset[Need]
+    network: Any, base: _Base, rows: Sequence[ChatExample], *, generation: Generation, needs: frozenset[Need], first: int
 ) -> Iterator[Prediction]:
     tokenizer, template = base.loaded.tokenizer, base.template
     found = [Prediction(text="")] * len(rows)
     if "text" in needs:
         prompts = [render_prompt(_asked(row), tokenizer, tools=row.tools, template=template) for row in rows]
-        found = list(answers.generate(network, tokenizer, prompts, generation=generation))
+        found = list(answers.generate(network, tokenizer, prompts, generation=generation, first=first))
     if "log_probabilities" in needs:
         found = _measured(network, base, rows, found)
     return iter(found)

@@ -16,12 +16,14 @@ _LINES_NAMED = 20
 
 @dataclass(frozen=True, slots=True)
 class PreparedRows:
-    """What is trained on. The line numbers are those of the file; `masked` are rows in which nothing is learned (all weights 0)."""
+    """What is trained on. The line numbers are those of the file; `masked` are rows in which nothing is learned (all weights 0),
+    `quoted` rows of which control tokens were read as plain text."""
 
     rows: tuple[RenderedRow, ...]
     dropped: tuple[int, ...] = ()
     truncated: tuple[int, ...] = ()
     masked: tuple[int, ...] = ()
+    quoted: tuple[int, ...] = ()
 
     @property
     def tokens(self) -> int:
@@ -37,6 +39,11 @@ class PreparedRows:
     def longest(self) -> int:
         """Tokens of the longest row."""
         return max(len(row.input_ids) for row in self.rows)
+
+    @property
+    def highest_token(self) -> int:
+        """The highest token id in any row."""
+        return max(max(row.input_ids) for row in self.rows)
 
 
 def prepare(numbered: Iterable[tuple[int, Example]], tokenizer: Any, *, max_length: int, too_long: TooLong, name: str) -> PreparedRows:
@@ -64,6 +71,7 @@ def prepare(numbered: Iterable[tuple[int, Example]], tokenizer: Any, *, max_leng
         dropped=tuple(line for line in over if line not in lines),
         truncated=tuple(line for line in over if line in lines),
         masked=tuple(row.line for row in every if not row.trained_tokens),
+        quoted=tuple(row.line for row in kept if row.quoted),
     )
 
 
@@ -73,6 +81,7 @@ def notices(prepared: PreparedRows, *, name: str, max_length: int) -> list[str]:
         (prepared.dropped, f"longer than {max_length} tokens, left out"),
         (prepared.truncated, f"longer than {max_length} tokens, cut there"),
         (prepared.masked, "without anything to learn (no assistant turn with a weight), left out"),
+        (prepared.quoted, "with control tokens of the model in their words, read as plain text"),
     )
     return [f"{name}: {_rows(lines)} {what}: {named_lines(lines)}" for lines, what in said if lines]
 

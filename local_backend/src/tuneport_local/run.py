@@ -47,7 +47,11 @@ class Schedule:
 
     def validations_after(self, step: int) -> int:
         """How many validations are still to come."""
-        return sum(self.validates_at(later) for later in range(step + 1, self.total + 1))
+        if not self.validates:
+            return 0
+        every = self.eval_every or self.per_epoch
+        at_the_end = step < self.total and self.total % every != 0
+        return self.total // every - step // every + at_the_end
 
 
 class Run(TrainerCallback):  # type: ignore[misc]

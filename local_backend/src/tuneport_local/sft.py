@@ -128,8 +128,9 @@ class PortTrainer(SFTTrainer):  # type: ignore[misc]
         return norm
 
     def _not_finite(self, what: str, value: float) -> JobFailed:
+        step = self.state.global_step + (what != "validation loss")
         return JobFailed(
-            f"the {what} became {value} at step {self.state.global_step + 1}; the training was stopped there.",
+            f"the {what} became {value} at step {step}; the training was stopped there.",
             remedy="Lower learning_rate, or look for broken rows with: tuneport data check",
         )
 
@@ -149,6 +150,8 @@ class PortTrainer(SFTTrainer):  # type: ignore[misc]
             if stopped.wish == "pause":
                 self._watcher.save(self, evaluation_due=True)
             raise
+        if not math.isfinite(loss):
+            raise self._not_finite("validation loss", loss)
         self._watcher.evaluated(self.state.global_step, loss, time.monotonic() - begun)
         return {"eval_loss": loss}
 
@@ -203,11 +206,12 @@ def _seen(inputs: dict[str, Any]) -> dict[str, Any]:
 
 def packing_is_exact(model: Any, rows: Sequence[dict[str, Any]], *, collate: Collate) -> bool:
     """Whether `model` gives two packed rows what it gives each alone. What a model does with positions and attention is its own affair;
-    this asks it. The tolerance is that of bf16; rows that see each other differ by far more."""
+    this asks it. The tolerance is that of the model's precision; rows that see each other differ by far more."""
     with torch.no_grad():
         together = _answer(model, collate(rows))
         alone = torch.cat([_answer(model, collate([row])) for row in rows])
-    return bool((together - alone).norm() <= 0.05 * alone.norm())
+    tolerance = 1e-3 if model.dtype is torch.float32 else 0.05
+    return bool((together - alone).norm() <= tolerance * alone.norm())
 
 
 def _answer(model: Any, batch: dict[str, Any]) -> Any:

@@ -26,10 +26,10 @@ _CAPABILITIES: dict[Capability, Support] = {
     Capability.DOWNLOAD: YES,
     Capability.SUFFIX: YES,
     Capability.SEED: YES,
+    Capability.TOOLS: YES,
     Capability.PREDICT: YES,
     Capability.LOG_PROBABILITIES: YES,
     Capability.CONTINUE: not_yet("training on from an earlier tuned model is not built for the local backend yet"),
-    Capability.TOOLS: not_yet("rows with tool calls are not trained on locally yet"),
     Capability.IMAGES: not_yet("rows with images are not trained on locally yet"),
     Capability.DEPLOY: not_yet("a local model answers in this process; serving it to others is not built yet"),
 }

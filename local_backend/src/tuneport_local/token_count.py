@@ -33,7 +33,7 @@ class TokenCount:
 
 def count_tokens(dataset: Dataset, *, base: str, home: Path) -> TokenCount:
     """Exact for up to 20,000 rows of a base whose tokenizer is on this disk. Raises UnknownModel and DatasetError."""
-    tokenizer = _tokenizer(base, home)
+    dataset, tokenizer = dataset.recast("chat"), _tokenizer(base, home)
     if tokenizer is None:
         return TokenCount(sum(_estimate(row) for row in dataset if isinstance(row, ChatExample)), exact=False)
     try:

@@ -32,7 +32,8 @@ class FileTokenizer:
         self._config: dict[str, Any] = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
         self.chat_template: str | None = _template(folder, self._config)
 
-    def __call__(self, text: str | Sequence[str], *, add_special_tokens: bool = True) -> Encoded:
+    def __call__(self, text: str | Sequence[str], *, add_special_tokens: bool = True, split_special_tokens: bool = False) -> Encoded:
+        self._backend.encode_special_tokens = split_special_tokens
         if isinstance(text, str):
             return Encoded(self._backend.encode(text, add_special_tokens=add_special_tokens).ids)
         return Encoded([each.ids for each in self._backend.encode_batch(list(text), add_special_tokens=add_special_tokens)])
@@ -46,6 +47,11 @@ class FileTokenizer:
     def decode(self, ids: Sequence[int], *, skip_special_tokens: bool = False, clean_up_tokenization_spaces: bool = False) -> str:
         """The text of the ids."""
         return str(self._backend.decode(list(ids), skip_special_tokens=skip_special_tokens))
+
+    @property
+    def added_tokens_decoder(self) -> dict[int, Any]:
+        """The tokens that were added to the vocabulary by id, each with its `content` and whether it is `special`."""
+        return dict(self._backend.get_added_tokens_decoder())
 
     def get_added_vocab(self) -> dict[str, int]:
         """The tokens that were added to the vocabulary, with their ids."""
@@ -89,6 +95,15 @@ class FileTokenizer:
         environment.filters["tojson"] = lambda value, **options: json.dumps(value, ensure_ascii=False, **options)
         environment.globals["raise_exception"] = refuse
         return environment.from_string(self.chat_template or "")
+
+
+def template_knows_tools(folder: Path) -> bool:
+    """False when the folder's chat template has no place for tools, or there is none. What only transformers can tell counts as yes."""
+    try:
+        config = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
+        return "tool" in (_template(folder, config) or "")
+    except (OSError, ValueError):
+        return True
 
 
 def _template(folder: Path, config: dict[str, Any]) -> str | None:

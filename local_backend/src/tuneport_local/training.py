@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tuneport.dataset import Dataset
-from tuneport.errors import RecipeError
+from tuneport.errors import RecipeError, UnknownModel
 from tuneport.job import JobState
 from tuneport_local import artefacts, hardware, weights
 from tuneport_local.checkpoints import Checkpoint, Progress, newest_checkpoint
@@ -91,9 +91,9 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
 
 def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
     """Tokens per row: what the recipe says, else as many as the model can see."""
-    from transformers import AutoConfig
+    from tuneport_local.loading import load_config
 
-    config = AutoConfig.from_pretrained(folder, trust_remote_code=spec.trust_remote_code, local_files_only=True).get_text_config()
+    config = load_config(folder, trust_remote_code=spec.trust_remote_code)
     context = int(min(getattr(config, "max_position_embeddings", None) or math.inf, tokenizer.model_max_length, 1 << 20))
     if spec.max_length != "auto" and spec.max_length > context:
         raise RecipeError(f"max_length {spec.max_length} is more than the {context} tokens that {spec.base} can see.")
@@ -127,6 +127,7 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any
     model = load_model(
         Path(prepared.base.location), dtype=machine.precision, device=machine.device, trust_remote_code=spec.trust_remote_code
     )
+    _refuse_other_vocabulary(model, prepared, spec.base)
     rows_digest = digest(prepared.rows.rows)
     checkpoint = newest_checkpoint(job.checkpoints, say=lambda message: job.event("warning", message), rows_digest=rows_digest)
     fit = _fit(job, spec, prepared, model)
@@ -145,6 +146,15 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any
         callback=run,
     )
     return trainer, run, checkpoint
+
+
+def _refuse_other_vocabulary(model: Any, prepared: _Prepared, base: str) -> None:
+    highest, known = prepared.rows.highest_token, int(model.get_input_embeddings().num_embeddings)
+    if highest >= known:
+        raise UnknownModel(
+            f"the tokenizer of {base} gives token {highest}, and its model knows {known} tokens only: they do not belong together.",
+            remedy="Put the model's own tokenizer beside it.",
+        )
 
 
 def _fit(job: JobLog, spec: TrainingSpec, prepared: _Prepared, model: Any) -> Fit:

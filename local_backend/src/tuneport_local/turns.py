@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuneport.errors import UsageError
-from tuneport.examples import Message, Tool
+from tuneport.examples import Message, TextPart, Tool
 
 Apply = Callable[[Sequence[dict[str, Any]], bool], str]
 """(messages, whether to open the assistant's next turn) -> text."""
@@ -30,6 +30,15 @@ def as_dicts(messages: Sequence[Message], *, knows_developer: bool) -> list[dict
     return [_as_dict(message, knows_developer) for message in messages]
 
 
+def words_of(message: Message) -> str:
+    """Its text. Raises UsageError for one that holds more than text."""
+    if isinstance(message.content, tuple) and any(not isinstance(part, TextPart) for part in message.content):
+        raise UsageError(
+            "a message has images or other media, which Tuneport does not show to local models yet.", remedy="Take them out of the row."
+        )
+    return message.text
+
+
 def as_tool_dicts(tools: Sequence[Tool]) -> list[dict[str, Any]]:
     """Tools as chat templates expect them."""
     return [
@@ -40,7 +49,7 @@ def as_tool_dicts(tools: Sequence[Tool]) -> list[dict[str, Any]]:
 
 def _as_dict(message: Message, knows_developer: bool) -> dict[str, Any]:
     role = "system" if message.role == "developer" and not knows_developer else message.role
-    found: dict[str, Any] = {"role": role, "content": message.text}
+    found: dict[str, Any] = {"role": role, "content": words_of(message)}
     if message.tool_calls:
         found["tool_calls"] = [
             {"type": "function", "id": call.id, "function": {"name": call.name, "arguments": _arguments(call.arguments)}}

@@ -172,7 +172,7 @@ def _resolve_repository(model_id: str, home: Path) -> BaseWeights:
         )
     if not hub.reachable(home):
         raise Unreachable(
-            f"{model_id} is not in the hub's cache, and {hub.endpoint()} does not answer.",
+            f"{model_id} is not in the hub's cache, and {hub.shown_endpoint()} does not answer.",
             remedy=f"Try again later, give a folder, or use {embedded.MODEL_ID}, which works offline.",
         )
     if not hub.exists(model_id):

@@ -14,15 +14,17 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from tuneport.errors import TuneportError
+from tuneport.errors import TuneportError, Unreachable
 from tuneport.job import JobState
 from tuneport_local import marks, throughput
 from tuneport_local.devices import DeviceQueue, device_of
+from tuneport_local.failures import MachineGaveOut, told
 from tuneport_local.jobfolder import JobFolder, JobStatus
 from tuneport_local.launch import claim, process_started
 
@@ -51,6 +53,9 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"another worker has {folder.path}", file=sys.stderr)
         return 75
     os.set_inheritable(lock, False)
+    if folder.status().state.terminal:
+        print(f"{folder.path} has already ended: {folder.status().state}", file=sys.stderr)
+        return 0
     signal.signal(signal.SIGTERM, _stop)
     status = _introduce(folder)
     _run(folder, DeviceQueue(folder.path.parent.parent / "devices", device_of(status.device or "auto")))
@@ -77,10 +82,10 @@ def _run(folder: JobFolder, queue: DeviceQueue) -> None:
     except _Stop:
         _end(folder, "cancelled" if folder.wish() == "cancel" else "stopped")
     except TuneportError as error:
-        _fail(folder, str(error))
+        _break_off(folder, error)
     except Exception as error:  # whatever a library raises ends this job, with its reason, and nothing else
         traceback.print_exc()
-        _fail(folder, f"{type(error).__name__}: {(str(error) or 'no message').splitlines()[0]} (the full report is in worker.log)")
+        _break_off(folder, told(error))
     finally:
         queue.leave(folder.id)
 
@@ -187,9 +192,15 @@ def _cancelled(folder: JobFolder) -> None:
     folder.event("info", "cancelled")
 
 
-def _fail(folder: JobFolder, reason: str) -> None:
-    folder.event("error", reason)
-    folder.phase(JobState.FAILED, error=reason, partial=marks.something_kept(folder))
+def _break_off(folder: JobFolder, error: TuneportError) -> None:
+    """Failed; or paused, where only the machine or the hub gave out and there is a checkpoint to go on from."""
+    reason = str(error)
+    with suppress(OSError):  # the disk may be full; what the state says is worth more
+        folder.event("error", reason)
+    if isinstance(error, MachineGaveOut | Unreachable) and marks.newest_checkpoint(folder) is not None:
+        folder.phase(JobState.PAUSED, f"interrupted: {reason} Resume continues from the last checkpoint.")
+    else:
+        folder.phase(JobState.FAILED, error=reason, partial=marks.something_kept(folder))
 
 
 _ENDINGS: dict[Outcome, Callable[[JobFolder], None]] = {

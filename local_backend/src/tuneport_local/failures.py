@@ -1,0 +1,54 @@
+"""Why a training ended, in a sentence: what the libraries raise when the machine gives out, told apart from what is wrong with the job."""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tuneport.errors import ConfigError, TuneportError
+
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+_TORCH_WRITES = ("inline_container", "PytorchStreamWriter", "iostream")
+_NO_MEMORY = ("out of memory", "can't allocate memory", "not enough memory")
+
+
+class MachineGaveOut(ConfigError):
+    """The disk or the memory did not suffice. Nothing is wrong with the job: once there is room it can go on from its last checkpoint."""
+
+
+@contextmanager
+def written(what: str) -> Iterator[None]:
+    """Whatever the block raises because `what` does not fit on the disk becomes MachineGaveOut. torch and safetensors raise their own."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        raise _no_room(what, error) from None
+    except RuntimeError as error:
+        if not any(sign in str(error) for sign in _TORCH_WRITES):
+            raise
+        raise _no_room(what, error) from None
+
+
+def _no_room(what: str, error: Exception) -> MachineGaveOut:
+    why = (error.strerror if isinstance(error, OSError) else None) or _first_line(error)
+    return MachineGaveOut(f"{what} could not be written: {why}.", remedy="Free some space there.")
+
+
+def told(error: Exception) -> TuneportError:
+    """What an error that a library raised means for the job."""
+    words = _first_line(error)
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        return _no_room(str(error.filename or "a file of the job"), error)
+    if isinstance(error, MemoryError) or any(sign in words.lower() for sign in _NO_MEMORY):
+        return MachineGaveOut(
+            f"the memory did not suffice ({words[:200]}).",
+            remedy="Lower batch_size or max_length, set options.local.gradient_checkpointing = true, or close other programs.",
+        )
+    return TuneportError(f"{type(error).__name__}: {words} (the full report is in worker.log)")
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
