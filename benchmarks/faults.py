@@ -1,4 +1,4 @@
-"""10,000 simulated lives of a client under faults. Exits 1 if one of them makes a second job, loses one or says something untrue.
+"""10,000 simulated lives of a client, several submits each, under faults. Exits 1 if one makes a second job, loses one or says an untruth.
 
 python -m benchmarks.faults [--seeds N] [--start K] [--processes P] [--no-record]
 """
@@ -27,7 +27,7 @@ class Total:
     """What all runs were made of."""
 
     runs: int = 0
-    kills: int = 0
+    kills: Counter[str] = field(default_factory=Counter)
     uncertain: int = 0
     remote_jobs: int = 0
     flavours: Counter[str] = field(default_factory=Counter)
@@ -39,18 +39,19 @@ class Total:
         if isinstance(outcome, str):
             self.violations.append(outcome)
             return
-        self.kills += outcome.kills
+        self.kills += outcome.kills_by_module
         self.uncertain += outcome.uncertain
         self.remote_jobs += outcome.remote_jobs
         self.flavours[outcome.flavour] += 1
         self.faults += outcome.faults
 
     def lines(self, seconds: float) -> list[str]:
-        """The summary, one line, then the faults by kind."""
+        """The summary, one line, then the kills by module and the faults by kind."""
         flavours = ", ".join(f"{count} {flavour}" for flavour, count in sorted(self.flavours.items()))
         return [
-            f"{self.runs} runs ({flavours}), {self.kills} kills, {self.faults.total()} faults, {self.uncertain} uncertain submits, "
-            f"{self.remote_jobs} remote jobs, {len(self.violations)} violations, {seconds:.0f} s",
+            f"{self.runs} lives of a client ({flavours}), {self.kills.total()} kills, {self.faults.total()} faults, "
+            f"{self.uncertain} uncertain submits, {self.remote_jobs} remote jobs, {len(self.violations)} violations, {seconds:.0f} s",
+            "kills: " + ", ".join(f"{module} {count}" for module, count in self.kills.most_common()),
             "faults: " + ", ".join(f"{fault.name.lower()} {count}" for fault, count in self.faults.most_common()),
         ]
 
@@ -80,8 +81,9 @@ def main() -> int:
     lines = total.lines(time.monotonic() - began)
     print("\n".join(lines))
     if not options.no_record:
-        figures = {"start": options.start, "runs": total.runs, "faults": {fault.name.lower(): n for fault, n in total.faults.items()}}
-        record("faults", figures | {"violations": len(total.violations)}, headline=lines[0])
+        figures = {"start": options.start, "lives": total.runs, "kills": dict(total.kills.most_common())}
+        faults = {fault.name.lower(): n for fault, n in total.faults.items()}
+        record("faults", figures | {"faults": faults, "violations": len(total.violations)}, headline=lines[0])
     return 1 if total.violations else 0
 
 

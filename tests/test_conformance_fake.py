@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -13,24 +13,31 @@ from tuneport.dataset import Dataset
 from tuneport.errors import Refused
 from tuneport.examples import ChatExample, Message
 from tuneport.job import JobState, Snapshot
-from tuneport.model import Model
+from tuneport.model import Model, Prediction
 from tuneport.provider import Capability, Provider, ProviderSettings, Support
 from tuneport.recipe import SFT, Recipe
-from tuneport.testing import FakeCloud, FakeTrainer, ServerConformance, SimulatedClock, TrainerConformance, fake_provider
+from tuneport.testing import FakeCloud, FakeServer, FakeTrainer, ServerConformance, SimulatedClock, TrainerConformance, fake_provider
 from tuneport.testing.translation import Names
 from tuneport.testing.wire import Kind, NoAnswer, Reply
 
+SECRET = "sk-secret-1234"
+
 
 class UnpluggableWire:
-    """A wire that can be pulled out."""
+    """A wire that can be pulled out, or lose the answer to the next create."""
 
     def __init__(self) -> None:
         self.unplugged = False
+        self.losing = False
 
     def send(self, call: str, effect: Callable[[], Reply], *, kind: Kind) -> Reply:
         if self.unplugged:
             raise NoAnswer("no route to host")
-        return effect()
+        reply = effect()
+        if self.losing and kind == "create":
+            self.losing = False
+            raise NoAnswer("no answer within 30 s")
+        return reply
 
 
 def chat(question: str, answer: str) -> ChatExample:
@@ -81,6 +88,18 @@ class FakeConformance(TrainerConformance):
         return lambda: setattr(wire, "unplugged", True)
 
     @pytest.fixture
+    def lose_answer(self, wire: UnpluggableWire) -> Callable[[], None]:
+        return lambda: setattr(wire, "losing", True)
+
+    @pytest.fixture
+    def received(self, cloud: FakeCloud) -> Callable[[str], Mapping[str, Any]]:
+        return lambda job_id: cloud.jobs[job_id].body
+
+    @pytest.fixture
+    def secrets(self) -> tuple[str, ...]:
+        return (SECRET,)
+
+    @pytest.fixture
     def request_count(self, cloud: FakeCloud) -> Callable[[], int]:
         return lambda: len(cloud.log)
 
@@ -116,6 +135,25 @@ class TestTheFakeServer(ServerConformance):
     @pytest.fixture
     def rows(self) -> Sequence[ChatExample]:
         return [chat("Where is my card?", "card_arrival"), chat("I lost it", "lost_card")]
+
+
+class TestTheFakeServerWithATunedModel(TestTheFakeServer):
+    @pytest.fixture
+    def cloud(self, recipe: Recipe) -> FakeCloud:
+        return FakeCloud(SimulatedClock())
+
+    @pytest.fixture
+    def server(self, cloud: FakeCloud, tmp_path: Path) -> Any:
+        provider = fake_provider(cloud)
+        assert provider.open_server is not None
+        return provider.open_server(ProviderSettings(name="fake", home=tmp_path))
+
+    @pytest.fixture
+    def model(self, cloud: FakeCloud, recipe: Recipe) -> Model:
+        trainer = FakeTrainer(cloud, names="provider", name="fake")
+        job = _make(trainer, recipe)
+        cloud.settle(job.id)
+        return trainer.result(job.id)
 
 
 # what the kit refuses, rule by rule
@@ -163,7 +201,9 @@ def test_the_kit_catches_a_second_put_that_makes_a_second_job(recipe: Recipe, cl
         def create(self, plan: Any, client_id: str, files: Any) -> Snapshot:
             return super().create(plan, f"{client_id}-{len(self._cloud.jobs)}", files)
 
-    said = failure_of(lambda: KIT.test_one_client_id_never_leads_to_two_jobs(Renaming(cloud, names="client"), recipe))
+    said = failure_of(
+        lambda: KIT.test_one_client_id_never_leads_to_two_jobs(Renaming(cloud, names="client"), recipe, small_recipe("a", "b"))
+    )
     assert "expected the job to be named" in said
 
 
@@ -179,7 +219,7 @@ def test_the_kit_catches_an_error_for_a_job_that_is_not_known(recipe: Recipe, cl
     made = _make(trainer, recipe)
     with pytest.raises(KeyError):
         KIT.test_a_job_the_provider_does_not_know_is_absent_and_no_error(trainer, made)
-    said = failure_of(lambda: KIT.test_a_job_that_is_not_known_has_no_history_and_no_result(trainer))
+    said = failure_of(lambda: KIT.test_a_job_that_is_not_known_has_no_history_no_result_and_no_switches(trainer))
     assert "result() of a job that does not exist: expected NotFound or UsageError; got KeyError" in said
 
 
@@ -246,7 +286,7 @@ def test_the_kit_catches_money_in_floats(recipe: Recipe, cloud: FakeCloud) -> No
             return 0.1 + 0.2  # type: ignore[return-value]
 
     trainer = Rounding(cloud)
-    said = failure_of(lambda: KIT.test_a_bill_is_exact_money_or_not_known(trainer, _make(trainer, recipe)))
+    said = failure_of(lambda: KIT.test_a_bill_is_exact_money_or_not_known(trainer, fake_provider(cloud), _make(trainer, recipe)))
     assert said == "expected a Decimal in USD, or None; got 0.30000000000000004"
 
 
@@ -261,9 +301,11 @@ def test_the_kit_catches_a_lost_create_that_is_called_a_refusal(recipe: Recipe, 
                 raise Refused("the create failed.") from None
 
     trainer = Certain(cloud, names="provider", name="fake", wire=wire)
+    ended = _make(trainer, recipe)
+    cloud.settle(ended.id)
     said = failure_of(
         lambda: KIT.test_without_a_network_reads_are_unreachable_and_creates_ambiguous(
-            trainer, recipe, lambda: setattr(wire, "unplugged", True)
+            trainer, recipe, ended, lambda: setattr(wire, "unplugged", True)
         )
     )
     assert "create() without a network: expected Ambiguous; got Refused" in said
@@ -273,6 +315,57 @@ def _make(trainer: FakeTrainer, recipe: Recipe) -> Any:
     from tuneport.testing.kit import make
 
     return make(trainer, recipe)
+
+
+# what the kit refuses of a server
+
+SERVER_KIT = TestTheFakeServer()
+BASE = Model(uri="fake:fake-small", provider="fake", id="fake-small", base="fake-small", kind="base")
+ROWS = [chat("Where is my card?", "card_arrival"), chat("I lost it", "lost_card")]
+
+
+class BrokenServer(FakeServer):
+    def __init__(self) -> None:
+        super().__init__(FakeCloud(SimulatedClock()), name="fake", bases=("fake-small",))
+
+
+def test_the_kit_catches_a_server_that_answers_nothing() -> None:
+    class Mute(BrokenServer):
+        def predict(self, target: Any, rows: Any, **how: Any) -> Iterator[Prediction]:
+            return iter([Prediction(text="", finish="stop") for _ in rows])
+
+        def chat(self, *what: Any, **how: Any) -> Iterator[str]:
+            return iter(())
+
+    said = failure_of(lambda: SERVER_KIT.test_every_row_gets_one_answer_in_order(Mute(), BASE, ROWS))
+    assert "expected text in the answers to `rows`" in said
+    said = failure_of(lambda: SERVER_KIT.test_a_conversation_is_answered_piece_by_piece(Mute(), BASE))
+    assert said == "expected an answer to 'Say something short.'; got []"
+
+
+def test_the_kit_catches_a_server_that_shows_the_reference() -> None:
+    class Cribbing(BrokenServer):
+        def predict(self, target: Any, rows: Any, **how: Any) -> Iterator[Prediction]:
+            return iter([Prediction(text=row.messages[-1].text) for row in rows])
+
+    said = failure_of(lambda: SERVER_KIT.test_the_reference_is_not_shown(Cribbing(), BASE, ROWS))
+    assert "the same greedy answers whatever the reference says, ['card_arrival', 'lost_card']; got ['marmalade" in said
+
+
+def test_the_kit_catches_a_reference_that_is_left_in_the_prompt() -> None:
+    class Whispering(BrokenServer):
+        def predict(self, target: Any, rows: Any, *, generation: Any, needs: Any) -> Iterator[Prediction]:
+            for row in rows:
+                yield Prediction(text="".join(self.chat(target, row.messages, generation=generation)))
+
+    said = failure_of(lambda: SERVER_KIT.test_the_reference_is_not_shown(Whispering(), BASE, ROWS))
+    assert "expected the same greedy answers whatever the reference says" in said
+
+
+def test_the_kit_catches_a_server_that_does_not_list_its_tuned_model() -> None:
+    tuned = Model(uri="fake:fake-small:tuned:a", provider="fake", id="fake-small:tuned:a", base="fake-small")
+    said = failure_of(lambda: SERVER_KIT.test_the_tuned_models_are_listed_once_each(BrokenServer(), tuned))
+    assert said == "expected fake-small:tuned:a, which is tuned, in models(); got []"
 
 
 # the guard

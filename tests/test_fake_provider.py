@@ -120,12 +120,20 @@ def test_a_paused_job_stands_still_until_it_is_resumed(clock: SimulatedClock, cl
 
 
 def test_a_second_put_updates_the_job_instead_of_failing(cloud: FakeCloud) -> None:
-    trainer = open_fake(cloud, names="client")
-    create(trainer, cloud, names="client")
-    create(trainer, cloud, names="client", seed=7)
+    create(open_fake(cloud, names="client"), cloud, names="client")
+    cloud.put_job("client-a", {**cloud.jobs["client-a"].body, "seed": 7})
     assert list(cloud.jobs) == ["client-a"]
     assert cloud.jobs["client-a"].updates == 1
     assert cloud.jobs["client-a"].body["seed"] == 7
+
+
+def test_the_adapter_looks_before_it_puts_and_leaves_a_job_of_another_plan_alone(cloud: FakeCloud) -> None:
+    trainer = open_fake(cloud, names="client")
+    create(trainer, cloud, names="client")
+    assert create(trainer, cloud, names="client") == "client-a"
+    with pytest.raises(Refused, match="made from another plan"):
+        create(trainer, cloud, names="client", seed=7)
+    assert (cloud.jobs["client-a"].updates, cloud.jobs["client-a"].body["seed"]) == (0, 0)
 
 
 def test_two_posts_with_one_client_id_make_two_jobs(cloud: FakeCloud, trainer: FakeTrainer) -> None:

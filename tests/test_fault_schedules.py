@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from tuneport.testing.faults import FaultSchedule
@@ -24,6 +26,15 @@ def test_the_seeds_reach_every_flavour_kills_uncertain_submits_and_many_kinds_of
     assert sum(run.uncertain for run in runs) >= 5
     assert len({fault for run in runs for fault in run.faults}) >= 15
     assert any(run.remote_jobs > 2 for run in runs)
+
+
+def test_the_kills_land_all_over_the_steps_whose_order_is_the_promise() -> None:
+    killed_at = sum((simulate(seed).killed_at for seed in range(150)), Counter[str]())
+    places = Counter(place.partition(":")[0] for place in killed_at)
+    kills = sum((Counter({place.partition(":")[0]: times}) for place, times in killed_at.items()), Counter[str]())
+    assert places["submit.py"] >= 45, "so many lines of submit.py"
+    assert places["upload.py"] >= 10, "so many lines of upload.py"
+    assert (kills["submit.py"] + kills["upload.py"]) / kills.total() > 0.3
 
 
 @pytest.mark.parametrize("flavour", FLAVOURS)

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 if find_spec("pytest") is not None:
     import pytest
 
-    modules = ("conformance", "kit", "kit_plans", "kit_jobs", "kit_capabilities", "server_conformance")
+    rules = ("plans", "jobs", "listing", "results", "failures", "capabilities", "undeclared")
+    modules = ("conformance", "kit", *(f"kit_{name}" for name in rules), "server_conformance")
     pytest.register_assert_rewrite(*(f"tuneport.testing.{name}" for name in modules))
 
 _HOMES = {

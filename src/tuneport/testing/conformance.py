@@ -14,20 +14,25 @@
         @pytest.fixture
         def settle(self, trainer): ... # settle(job_id) drives the job to its end
 
-Optional fixtures: `start` (until it runs), `break_network`, `request_count`, `secrets`; `marks_jobs = False` for a provider that drops what
-we write on a job. A rule that cannot be kept is replaced by a test marked xfail with its reason; replacing one without is refused.
+Optional fixtures: `start` (until it runs), `break_network`, `lose_answer`, `received`, `request_count`, `secrets`; without one, what only
+it can show is skipped. `marks_jobs = False` for a provider that drops what we write on a job. A rule that cannot be kept is replaced by a
+test marked xfail with its reason; replacing one without is refused. An emulator whose pages hold two jobs shows whether all are read.
 A trainer fixture of class scope shares the jobs that tests only look at.
 """
 
 from __future__ import annotations
 
 from tuneport.testing.kit_capabilities import CapabilityRules
+from tuneport.testing.kit_failures import FailureRules
 from tuneport.testing.kit_jobs import JobRules
+from tuneport.testing.kit_listing import ListingRules
 from tuneport.testing.kit_plans import PlanRules
+from tuneport.testing.kit_results import ResultRules
+from tuneport.testing.kit_undeclared import UndeclaredRules
 from tuneport.testing.server_conformance import ServerConformance
 
 __all__ = ["ServerConformance", "TrainerConformance"]
 
 
-class TrainerConformance(PlanRules, JobRules, CapabilityRules):
-    """Every rule for a trainer: plans (must pass), jobs (must pass), capabilities (as declared)."""
+class TrainerConformance(PlanRules, JobRules, ListingRules, ResultRules, FailureRules, CapabilityRules, UndeclaredRules):
+    """Every rule for a trainer: plans, jobs, listings, results and failures (must pass), capabilities (as declared)."""

@@ -13,14 +13,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuneport.errors import NotFound, RecipeError, UnknownModel, Unsupported
+from tuneport.errors import NotFound, RecipeError, Refused, UnknownModel, Unsupported
 from tuneport.job import Event, Metric, Snapshot
 from tuneport.model import Model
 from tuneport.plan import Plan, PlannedFile
 from tuneport.provider import YES, BaseModel, Capability, FileState, Provider, Support, not_yet, vendor_cannot
 from tuneport.testing.cloud import FakeCloud
 from tuneport.testing.server import FakeServer
-from tuneport.testing.translation import Names, build_plan, demand, plan_files, scope_of, snapshot, time_of
+from tuneport.testing.translation import Names, build_plan, demand, needs_of, plan_files, scope_of, snapshot, time_of
 from tuneport.testing.wire import DirectWire, HttpAnswer, Kind, NoAnswer, Reply, Wire, to_error
 
 if TYPE_CHECKING:
@@ -102,6 +102,9 @@ class FakeTrainer:
             raise UnknownModel(f"{self._name} tunes no model {base!r}.", remedy=f"Known: {', '.join(known.id for known in BASES)}.")
         if not (support := self.support(Capability.TRAIN, method=recipe.method.kind)):
             raise Unsupported(f"{support.reason}.")
+        for needed in needs_of(recipe):
+            if not (support := self.support(needed)):
+                raise Unsupported(f"{recipe.train.name} cannot be trained on here: {support.reason}.")
         if unknown := recipe.options.get(self._name):
             raise RecipeError(f"options.{self._name}: unknown key {next(iter(unknown))!r}; the fake has no options.")
         return build_plan(
@@ -157,9 +160,19 @@ class FakeTrainer:
             "dataset": plan.dataset_fingerprint,
         }
         if self.client_names_jobs:
-            call = f"PUT /jobs/{client_id}"
-            return snapshot(self._send(call, lambda: self._cloud.put_job(client_id, body), kind="create"), call, "create")
+            return self._there_already(client_id, plan) or self._put(client_id, body)
         return snapshot(self._send("POST /jobs", lambda: self._cloud.post_job(body), kind="create"), "POST /jobs", "create")
+
+    def _there_already(self, client_id: str, plan: Plan) -> Snapshot | None:
+        """The job of that name, if it is there: a PUT would change it."""
+        job = self._get(client_id)
+        if job is not None and job.plan_fingerprint not in (None, plan.fingerprint):
+            raise Refused(f"job {client_id} is there already, made from another plan; it was left as it is.", reason="name_taken")
+        return job
+
+    def _put(self, client_id: str, body: Reply) -> Snapshot:
+        call = f"PUT /jobs/{client_id}"
+        return snapshot(self._send(call, lambda: self._cloud.put_job(client_id, body), kind="create"), call, "create")
 
     def find(self, client_id: str, plan: Plan | None = None, *, since: datetime | None = None) -> Snapshot | None:
         if self.client_names_jobs:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, ClassVar, TypeVar
 
 import pytest
 
+from tuneport.dataset import Dataset
 from tuneport.errors import TuneportError
+from tuneport.examples import ChatExample
 from tuneport.job import Snapshot
 from tuneport.plan import Plan
 from tuneport.provider import Capability, Provider, Support, Trainer
@@ -22,6 +24,9 @@ Settle = Callable[[str], Any]
 """Drives the job with that id to its end."""
 
 UNKNOWN_JOB = "tuneport-kit-no-such-job"
+UNKNOWN_FILE = "tuneport-kit-no-such-file"
+LONG_ENOUGH = 6
+"""Shorter texts of a row may stand in a message by chance."""
 LONGEST_SHOWN = 600
 EARLIER = timedelta(minutes=10)
 
@@ -47,6 +52,18 @@ def expect_error(call: Callable[[], object], *kinds: type[E], when: str) -> E:
             raise
         pytest.fail(f"{when}: expected {names}; got {type(error).__name__}: {error}", pytrace=False)
     pytest.fail(f"{when}: expected {names}; got no error but {_shown(value)}", pytrace=False)
+
+
+def expect_discreet(error: BaseException, hidden: Iterable[str], *, when: str) -> None:
+    """No key and nothing from a row in what people and logs see of an error."""
+    seen = " ".join([str(error), *(str(value) for value in (*error.args, *vars(error).values()))])
+    expect(not any(text in seen for text in hidden), f"{when}: a message without secrets and without what rows say", "some of it is in it")
+
+
+def texts_of(dataset: Dataset) -> set[str]:
+    """What is said in the turns of the rows, as far as it is long enough to be recognised."""
+    chats = (row for row in dataset if isinstance(row, ChatExample))
+    return {text for chat in chats for turn in chat.messages if len(text := turn.text.strip()) >= LONG_ENOUGH}
 
 
 def _shown(value: object) -> str:
@@ -80,9 +97,25 @@ class Made:
 def make(trainer: Trainer, recipe: Recipe, *, client_id: str | None = None) -> Made:
     """Plans, uploads and creates, as `tuneport.submit` does when nothing goes wrong."""
     plan = trainer.plan(recipe)
-    files = {file.purpose: trainer.find_file(file) or trainer.upload(file) for file in plan.files}
     chosen = client_id or uuid.uuid4().hex
-    return Made(chosen, plan, trainer.create(plan, chosen, files))
+    return Made(chosen, plan, trainer.create(plan, chosen, uploaded(trainer, plan)))
+
+
+def uploaded(trainer: Trainer, plan: Plan) -> dict[str, str]:
+    """The ids of the plan's files by purpose, each uploaded unless it is there."""
+    return {file.purpose: trainer.find_file(file) or trainer.upload(file) for file in plan.files}
+
+
+def ids_of(trainer: Trainer) -> set[str]:
+    """The ids of all jobs there are."""
+    return {one.provider_id for one in trainer.list()}
+
+
+def listed_one(trainer: Trainer, job_id: str) -> Snapshot:
+    """What the listing says of one job that must be in it."""
+    listed = {one.provider_id: one for one in trainer.list()}
+    expect(job_id in listed, f"{job_id} in list(), whatever page it is on", sorted(listed))
+    return listed[job_id]
 
 
 def fetch_one(trainer: Trainer, job_id: str) -> Snapshot:
@@ -178,6 +211,16 @@ class TrainerKit(Kit):
     @pytest.fixture
     def break_network(self) -> Callable[[], None] | None:
         """Optional: after the call, no request of `trainer` gets an answer any more."""
+        return None
+
+    @pytest.fixture
+    def lose_answer(self) -> Callable[[], None] | None:
+        """Optional: after the call, the next request that creates a job takes effect, and its answer never arrives."""
+        return None
+
+    @pytest.fixture
+    def received(self) -> Callable[[str], Mapping[str, Any]] | None:
+        """Optional: the body of the request that made the job with the given id, as it arrived at the provider."""
         return None
 
     @pytest.fixture

@@ -138,3 +138,6 @@ class CapabilityRules(TrainerKit):
             return
         plan, plain = trainer.plan(checked), trainer.plan(recipe)
         expect(plan.fingerprint != plain.fingerprint, "another plan with validation data", plan.fingerprint)
+        if plain.files:
+            purposes = [file.purpose for file in plan.files]
+            expect(len(purposes) > len(plain.files), "a file for the validation data as well", purposes)

@@ -1,32 +1,49 @@
-"""The kit's rules about jobs: made once, found again, followed to the end."""
+"""The kit's rules about jobs: made once, made as planned, found again by every way."""
 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from decimal import Decimal
+from typing import Any
 
 import pytest
 
-from tuneport.errors import Ambiguous, NotFound, Refused, TuneportError, Unreachable, UsageError
+from tuneport.errors import Ambiguous, Refused, UsageError
 from tuneport.job import JobState, Snapshot
-from tuneport.plan import PlannedFile
-from tuneport.provider import Trainer
+from tuneport.plan import Plan, PlannedFile
+from tuneport.provider import Capability, Trainer
 from tuneport.recipe import Recipe
-from tuneport.testing.kit import UNKNOWN_JOB, Made, TrainerKit, expect, expect_error, expect_time, fetch_one, make
+from tuneport.testing.kit import (
+    UNKNOWN_FILE,
+    UNKNOWN_JOB,
+    Made,
+    TrainerKit,
+    expect,
+    expect_error,
+    expect_time,
+    fetch_one,
+    ids_of,
+    listed_one,
+    make,
+    support_of,
+    uploaded,
+)
+
+UNUSUAL_SEED = 4321
 
 
 def check_snapshot(snapshot: Snapshot) -> None:
     """What every snapshot must look like."""
     expect(isinstance(snapshot.state, JobState), "a JobState", snapshot.state)
     expect(bool(snapshot.provider_state), "the provider's own word in provider_state", snapshot.provider_state)
+    expect(snapshot.created_at is not None, "the time of its creation in created_at", snapshot)
     expect_time(snapshot.created_at, "created_at")
     expect_time(snapshot.finished_at, "finished_at")
 
 
 class JobRules(TrainerKit):
-    """A job is made once and found again by every way."""
+    """A job is made once, and found again by every way."""
 
     def test_a_created_job_is_the_same_by_every_way_of_asking(self, trainer: Trainer, made: Made) -> None:
         check_snapshot(made.snapshot)
@@ -39,12 +56,28 @@ class JobRules(TrainerKit):
     def test_what_we_wrote_on_the_job_comes_back(self, trainer: Trainer, made: Made) -> None:
         if not self.marks_jobs:
             pytest.skip("this provider drops what we write on a job (marks_jobs is False)")
-        job = fetch_one(trainer, made.id)
-        expect(job.client_id == made.client_id, f"client_id {made.client_id}", job.client_id)
-        expect(job.plan_fingerprint == made.plan.fingerprint, f"plan_fingerprint {made.plan.fingerprint}", job.plan_fingerprint)
-        wanted = (made.plan.recipe_fingerprint, made.plan.dataset_fingerprint)
-        got = (job.recipe_fingerprint, job.dataset_fingerprint)
-        expect(got == wanted, f"recipe and dataset fingerprints {wanted}", got)
+        for job, way in ((fetch_one(trainer, made.id), "fetch()"), (listed_one(trainer, made.id), "list()")):
+            expect(job.client_id == made.client_id, f"client_id {made.client_id} from {way}", job.client_id)
+            expect(job.plan_fingerprint == made.plan.fingerprint, f"plan_fingerprint from {way}", job.plan_fingerprint)
+            wanted = (made.plan.recipe_fingerprint, made.plan.dataset_fingerprint)
+            got = (job.recipe_fingerprint, job.dataset_fingerprint)
+            expect(got == wanted, f"recipe and dataset fingerprints {wanted} from {way}", got)
+
+    def test_the_job_is_the_one_that_was_planned(
+        self, trainer: Trainer, recipe: Recipe, received: Callable[[str], Mapping[str, Any]] | None
+    ) -> None:
+        """What the provider says of the job fits the plan; where the author lets us look, the request is the planned one."""
+        job = make(trainer, _unusual(trainer, recipe))
+        said, plan = fetch_one(trainer, job.id), job.plan
+        expect(said.base is not None and said.base.startswith(plan.base), f"the base {plan.base!r}", said.base)
+        for name, got in (("method", said.method), ("seed", said.seed), ("suffix", said.suffix)):
+            wanted = getattr(plan, name)
+            expect(got in (None, wanted), f"the {name} of the plan, {wanted!r}, or none", got)
+        if not self.marks_jobs and plan.files:
+            purposes = {file.purpose for file in plan.files}
+            expect(set(said.files) == purposes, f"the ids of the files {sorted(purposes)}, by which an unmarked job is found", said.files)
+        if received is not None:
+            _is_as_planned(plan, received(job.id), said.files)
 
     def test_a_submit_that_never_was_is_not_found(self, trainer: Trainer, made: Made, other_recipe: Recipe) -> None:
         """Also where a filter is ignored: the one job there is belongs to someone else."""
@@ -60,15 +93,17 @@ class JobRules(TrainerKit):
         found = trainer.fetch([UNKNOWN_JOB, made.id])
         expect(set(found) == {made.id}, f"only {made.id} in fetch([unknown, known])", sorted(found))
 
-    def test_many_jobs_are_fetched_at_once(self, trainer: Trainer, recipe: Recipe) -> None:
-        if not self.marks_jobs:
-            pytest.skip("where jobs are not marked, equal ones cannot be told apart")
-        ids = {make(trainer, recipe).id for _ in range(2)}
-        found = trainer.fetch(sorted(ids))
-        expect(set(found) == ids, f"fetch() to answer about {sorted(ids)}", sorted(found))
+    def test_one_create_makes_one_job(self, trainer: Trainer, recipe: Recipe) -> None:
+        before = ids_of(trainer)
+        job = make(trainer, recipe)
+        new = ids_of(trainer) - before
+        expect(new == {job.id}, f"one create to make one job, {job.id}", sorted(new))
 
-    def test_one_client_id_never_leads_to_two_jobs(self, trainer: Trainer, recipe: Recipe) -> None:
-        """Where the client names the job, a second create must be refused or give the job that is there."""
+    def test_one_client_id_never_leads_to_two_jobs(self, trainer: Trainer, recipe: Recipe, other_recipe: Recipe) -> None:
+        """Where the client names the job, a second create of that name gives the job that is there, or is refused if it asks for another.
+
+        It never changes the job that is there.
+        """
         first = make(trainer, recipe)
         if not trainer.client_names_jobs:
             second = make(trainer, recipe)
@@ -76,82 +111,61 @@ class JobRules(TrainerKit):
             expect(found is not None and found.provider_id == first.id, f"{first.id}, not {second.id}, for its own client id", found)
             return
         expect(first.id == first.client_id, f"the job to be named {first.client_id}", first.id)
-        with suppress(Refused, Ambiguous, UsageError):
-            make(trainer, recipe, client_id=first.client_id)
+        for asked in (recipe, other_recipe):
+            _asks_again(trainer, first, asked)
         listed = [one.provider_id for one in trainer.list()]
-        expect(listed.count(first.id) == 1, f"{first.id} once in list() after a second create", listed)
+        expect(listed.count(first.id) == 1, f"{first.id} once in list() after further creates", listed)
 
-    def test_jobs_are_listed_newest_first_and_since_a_time(self, trainer: Trainer, made: Made) -> None:
-        times = [one.created_at for one in trainer.list() if one.created_at is not None]
-        expect(times == sorted(times, reverse=True), "list() newest first", times)
-        if times:
-            later = [one.provider_id for one in trainer.list(since=times[0])]
-            expect(bool(later), f"list(since={times[0]}) to hold the newest job", later)
-
-    def test_an_uploaded_file_is_found_again(self, trainer: Trainer, recipe: Recipe, other_recipe: Recipe) -> None:
+    def test_an_uploaded_file_is_found_again(self, trainer: Trainer, recipe: Recipe) -> None:
         files = trainer.plan(recipe).files
         if not files:
             pytest.skip("this provider uploads no files")
-        known = {file.sha256 for file in files}
         for file in files:
             file_id = trainer.upload(file)
             state = trainer.file_state(file_id)
             expect(state.state in ("ready", "pending"), "an uploaded file to be ready or pending", state)
             found = trainer.find_file(file)
             expect(found is not None and trainer.file_state(found).state != "gone", f"find_file() to find {file.name}", found)
-        _check_unknown_files(trainer, [file for file in trainer.plan(other_recipe).files if file.sha256 not in known])
-
-    def test_a_job_that_is_not_known_has_no_history_and_no_result(self, trainer: Trainer) -> None:
-        for name in ("events", "metrics", "result"):
-            ask: Callable[[str], object] = getattr(trainer, name)
-            expect_error(lambda ask=ask: ask(UNKNOWN_JOB), NotFound, UsageError, when=f"{name}() of a job that does not exist")  # type: ignore[misc]
-
-    def test_a_job_that_has_not_ended_has_no_result(self, trainer: Trainer, recipe: Recipe) -> None:
-        job = make(trainer, recipe)
-        if fetch_one(trainer, job.id).state.terminal:
-            pytest.skip("the job had ended before it could be asked")
-        expect_error(lambda: trainer.result(job.id), NotFound, when="result() of a job that still runs")
-
-    def test_a_job_runs_to_its_end_and_stays_there(self, trainer: Trainer, ended: Made) -> None:
-        job = fetch_one(trainer, ended.id)
-        check_snapshot(job)
-        expect(job.state is JobState.SUCCEEDED, f"succeeded (provider: {job.provider_state}, error: {job.error})", job.state)
-        expect(bool(job.model), "the tuned model's id once the job succeeded", job.model)
-        with suppress(TuneportError):
-            trainer.cancel(ended.id)
-        again = fetch_one(trainer, ended.id)
-        expect(again.state is JobState.SUCCEEDED, "a job that succeeded to stay so, also when it is cancelled", again.state)
-
-    def test_the_result_is_a_model_with_its_lineage(self, trainer: Trainer, ended: Made) -> None:
-        model = trainer.result(ended.id)
-        expect(model.uri.partition(":")[2] == model.id, f"a URI that ends with the id {model.id!r}", model.uri)
-        expect(bool(model.base), "the base the model was tuned from", model.base)
-        expect((model.job_uri or "").endswith(ended.id), f"job_uri to name {ended.id}", model.job_uri)
-        expect_time(model.created_at, "created_at")
-        if self.marks_jobs:
-            wanted = ended.plan.dataset_fingerprint
-            expect(model.dataset_fingerprint == wanted, f"dataset_fingerprint {wanted}", model.dataset_fingerprint)
-
-    def test_a_bill_is_exact_money_or_not_known(self, trainer: Trainer, ended: Made) -> None:
-        billed = trainer.billed(ended.id)
-        expect(billed is None or isinstance(billed, Decimal), "a Decimal in USD, or None", billed)
-
-    def test_without_a_network_reads_are_unreachable_and_creates_ambiguous(
-        self, trainer: Trainer, recipe: Recipe, break_network: Callable[[], None] | None
-    ) -> None:
-        if break_network is None:
-            pytest.skip("no break_network fixture: this provider has no network, or its author did not say how to break it")
-        job = make(trainer, recipe)
-        plan, client_id = trainer.plan(recipe), uuid.uuid4().hex
-        break_network()
-        expect_error(lambda: trainer.fetch([job.id]), Unreachable, when="fetch() without a network")
-        expect_error(lambda: trainer.find(job.client_id, job.plan), Unreachable, when="find() without a network")
-        expect_error(lambda: trainer.create(plan, client_id, job.snapshot.files), Ambiguous, when="create() without a network")
+            found = trainer.find_file(_never_uploaded(file))
+            expect(found is None, "find_file() of a file that was never uploaded to give None", found)
+        state = trainer.file_state(UNKNOWN_FILE)
+        expect(state.state == "gone", "a file that is not there to be 'gone'", state)
 
 
-def _check_unknown_files(trainer: Trainer, strangers: list[PlannedFile]) -> None:
-    for file in strangers:
-        found = trainer.find_file(file)
-        expect(found is None, f"find_file() of {file.name}, which was never uploaded, to give None", found)
-    state = trainer.file_state("tuneport-kit-no-such-file")
-    expect(state.state == "gone", "a file that is not there to be 'gone'", state)
+def _never_uploaded(like: PlannedFile) -> PlannedFile:
+    content = f'{{"kit": "{uuid.uuid4().hex}"}}\n'.encode()
+    return PlannedFile.from_chunks(lambda: iter([content]), purpose=like.purpose, rows=1, suffix=like.suffix)
+
+
+def _unusual(trainer: Trainer, recipe: Recipe) -> Recipe:
+    """The recipe with values that no default has."""
+    suffix = {"suffix": "kit-suffix"} if support_of(trainer, Capability.SUFFIX) else {}
+    return recipe.model_copy(update={"seed": UNUSUAL_SEED, **suffix})
+
+
+def _is_as_planned(plan: Plan, body: Mapping[str, Any], files: Mapping[str, str]) -> None:
+    """Every key of the planned request arrived with its value, the placeholders of the files filled in."""
+    placeholders = {f"{{file:{purpose}}}": file_id for purpose, file_id in files.items()}
+    for key, planned in plan.requests[-1].body.items():
+        wanted = _filled(planned, placeholders)
+        expect(body.get(key) == wanted, f"the provider to receive {key} = {wanted!r}, as planned", body.get(key))
+
+
+def _filled(value: Any, placeholders: Mapping[str, str]) -> Any:
+    if isinstance(value, Mapping):
+        return {key: _filled(inner, placeholders) for key, inner in value.items()}
+    return placeholders.get(value, value) if isinstance(value, str) else value
+
+
+def _asks_again(trainer: Trainer, first: Made, recipe: Recipe) -> None:
+    plan = trainer.plan(recipe)
+    files = uploaded(trainer, plan)
+    if plan.fingerprint == first.plan.fingerprint:
+        with suppress(Refused, Ambiguous, UsageError):
+            again = trainer.create(plan, first.client_id, files).provider_id
+            expect(again == first.id, f"a second create of the same plan to give {first.id}", again)
+    else:
+        when = "create() of another plan under the name of a job that is there"
+        expect_error(lambda: trainer.create(plan, first.client_id, files), Refused, Ambiguous, UsageError, when=when)
+    now = fetch_one(trainer, first.id).plan_fingerprint
+    expect(now in (None, first.plan.fingerprint), "the job that is there to keep its plan", f"plan {now}")

@@ -4,23 +4,44 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 
 from tuneport.errors import CheckFailed, RecipeError, UnknownModel, Unsupported
 from tuneport.finding import Finding
 from tuneport.plan import Plan
 from tuneport.provider import PLUGIN_API, Provider, Trainer
-from tuneport.recipe import SFT, Recipe
+from tuneport.quote import QuoteLine
+from tuneport.recipe import SFT, LoRA, Recipe
 from tuneport.testing.kit import TrainerKit, expect, expect_error
 
 Count = Callable[[], int] | None
+ONE_CENT = Decimal("0.01")
 
 
 def with_more_epochs(recipe: Recipe) -> Recipe:
     """The recipe with one epoch more."""
     epochs = recipe.method.epochs
     return recipe.model_copy(update={"method": recipe.method.model_copy(update={"epochs": 2 if epochs == "auto" else epochs + 1})})
+
+
+def with_each_setting_changed(recipe: Recipe) -> Iterator[tuple[str, Recipe]]:
+    """The name of a setting, and the recipe with a value of it that it did not have."""
+    method = recipe.method
+    values = {
+        "batch_size": 3 if method.batch_size != 3 else 5,
+        "warmup_ratio": method.warmup_ratio / 2 + 0.03,
+        "schedule": "constant" if method.schedule != "constant" else "cosine",
+        "weight_decay": method.weight_decay / 2 + 0.01,
+        "max_grad_norm": method.max_grad_norm / 2,
+        "lora": LoRA(rank=4 if method.lora.rank != 4 else 6),
+    }
+    changes = [{name: value} for name, value in values.items()]
+    rate = 1.5e-4 if method.learning_rate != 1.5e-4 else 2.5e-4
+    changes.append({"learning_rate": rate, "learning_rate_multiplier": "auto"})
+    for change in changes:
+        yield next(iter(change)), recipe.model_copy(update={"method": method.model_copy(update=change)})
+    yield "seed", recipe.model_copy(update={"seed": recipe.seed + 1})
 
 
 class PlanRules(TrainerKit):
@@ -44,8 +65,9 @@ class PlanRules(TrainerKit):
         expect(trainer.scope() == scope, f"the scope to stay {scope!r}", trainer.scope())
         expect(not any(secret in scope for secret in secrets), "a scope without secrets", "one of them is in it")
 
-    def test_the_check_of_a_working_provider_has_no_errors(self, trainer: Trainer) -> None:
+    def test_the_check_of_a_working_provider_has_no_errors(self, trainer: Trainer, secrets: tuple[str, ...]) -> None:
         findings = list(trainer.check())
+        expect(not any(secret in repr(findings) for secret in secrets), "findings without secrets", "one of them is in it")
         expect(all(isinstance(finding, Finding) for finding in findings), "check() to give Findings", findings)
         errors = [finding.message for finding in findings if finding.severity == "error"]
         expect(not errors, "no finding of severity 'error'", errors)
@@ -74,6 +96,17 @@ class PlanRules(TrainerKit):
         expect(trainer.plan(other_recipe).fingerprint != plan.fingerprint, "another fingerprint for other rows", plan.fingerprint)
         longer = trainer.plan(with_more_epochs(recipe))
         expect(longer.fingerprint != plan.fingerprint, "another fingerprint for one epoch more", plan.fingerprint)
+
+    def test_no_setting_disappears(self, trainer: Trainer, recipe: Recipe) -> None:
+        """Another value makes another plan, or is refused, or the plan's notes name the setting that is not used."""
+        plan = trainer.plan(recipe)
+        for name, changed in with_each_setting_changed(recipe):
+            try:
+                other = trainer.plan(changed)
+            except (Unsupported, RecipeError, CheckFailed):
+                continue
+            said = other.fingerprint != plan.fingerprint or any(name in note for note in other.notes)
+            expect(said, f"another plan for another {name}, a refusal, or a note that names it", other.notes)
 
     def test_a_plan_says_what_would_be_done(self, trainer: Trainer, recipe: Recipe) -> None:
         plan = trainer.plan(recipe)
@@ -119,8 +152,21 @@ class PlanRules(TrainerKit):
         strange = recipe.model_copy(update={"options": {provider.name: {"no_such_option_anywhere": 1}}})
         expect_error(lambda: trainer.plan(strange), RecipeError, Unsupported, CheckFailed, when="plan() with an option nobody knows")
 
-    def test_an_estimate_is_in_exact_money(self, trainer: Trainer, recipe: Recipe) -> None:
-        quote = trainer.estimate(recipe)
-        money = [amount for line in quote.lines for amount in (line.price_usd, line.cost_usd)]
-        expect(all(amount is None or isinstance(amount, Decimal) for amount in money), "every price a Decimal, or None if unknown", money)
+    def test_an_estimate_is_of_this_recipe_in_exact_money(self, trainer: Trainer, recipe: Recipe) -> None:
+        quote, plan = trainer.estimate(recipe), trainer.plan(recipe)
+        expect((quote.provider, quote.base) == (plan.provider, plan.base), f"a quote for {plan.base} at {plan.provider}", quote)
         expect(bool(quote.lines), "an estimate with at least one line", quote)
+        for line in quote.lines:
+            _adds_up(line)
+
+
+def _adds_up(line: QuoteLine) -> None:
+    money = (line.price_usd, line.cost_usd)
+    expect(all(one is None or isinstance(one, Decimal) for one in money), "every price a Decimal, or None if unknown", money)
+    expect(line.amount > 0, f"an amount of {line.item}", line.amount)
+    if line.price_usd is None or line.cost_usd is None:
+        expect(line.cost_usd is None, f"no cost of {line.item} where its price is not known", line.cost_usd)
+        return
+    expect(bool(line.source and line.as_of), f"the source of the price of {line.item} and the day it was read", line)
+    wanted = line.amount * line.price_usd
+    expect(abs(line.cost_usd - wanted) < ONE_CENT, f"{line.item} to cost amount x price, {wanted} USD", line.cost_usd)

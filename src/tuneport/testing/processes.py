@@ -18,8 +18,10 @@ from tuneport.clock import Clock
 from tuneport.registry import JobRegistry
 from tuneport.testing.clock import SimulatedClock
 
-WATCHED = ("submit", "upload", "registry", "registry_schema", "poll", "retry", "job")
+WATCHED = ("submit", "second_run", "upload", "registry", "registry_schema", "poll", "retry", "job")
 """The modules of tuneport in which a client may be killed at any line."""
+DECISIVE = ("submit", "second_run", "upload")
+"""Those whose order of steps is the promise. The registry executes most of the lines, so some kills are counted in these alone."""
 
 
 class Killed(BaseException):
@@ -93,16 +95,32 @@ class PatientClock:
         self.turns.give_way()
 
 
-class Process:
-    """One start of the client. `kill_at_line` is the n-th line executed in the watched modules, or None to live to the end."""
+@dataclass(frozen=True, slots=True)
+class Death:
+    """Where a process is killed: at the n-th line executed in the modules `within`."""
 
-    def __init__(self, name: str, *, clock: SimulatedClock, turns: Turns, kill_at_line: int | None = None) -> None:
+    at_line: int
+    within: tuple[str, ...] = WATCHED
+
+    @classmethod
+    def drawn(cls, chance: random.Random) -> Death:
+        """Mostly anywhere in the few hundred lines of a submit, half of that in the decisive modules; sometimes far out, in a long wait."""
+        draw = chance.random()
+        if draw < 0.4:
+            return cls(chance.randint(1, 80), DECISIVE)
+        return cls(chance.randint(1, 300) if draw < 0.8 else int(10 ** chance.uniform(0.3, 3.2)))
+
+
+class Process:
+    """One start of the client. It is killed at the n-th line that `alive` executes in the watched modules, if there is such a `death`."""
+
+    def __init__(self, name: str, *, clock: SimulatedClock, turns: Turns, death: Death | None = None) -> None:
         self.name = name
         self.clock: Clock = PatientClock(clock, turns)
         self.killed_where: str | None = None
         self.lines = 0
         self._turns = turns
-        self._kill_at_line = kill_at_line
+        self._death = death
         self._files: frozenset[str] = frozenset()
         self._cut_off: list[Callable[[], None]] = []
 
@@ -125,10 +143,10 @@ class Process:
     @contextmanager
     def alive(self) -> Iterator[None]:
         """Runs the body as this process; restores whatever traced before (a debugger, coverage)."""
-        if self._kill_at_line is None:
+        if self._death is None:
             yield
             return
-        before, self._files = sys.gettrace(), watched_files()
+        before, self._files = sys.gettrace(), files_of(self._death.within)
         sys.settrace(self._enter)
         try:
             yield
@@ -141,15 +159,15 @@ class Process:
     def _step(self, frame: FrameType, event: str, argument: Any) -> Any:
         if event == "line":
             self.lines += 1
-            if self.lines == self._kill_at_line:
+            if self._death is not None and self.lines == self._death.at_line:
                 self.die(f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}")
         return self._step
 
 
 @cache
-def watched_files() -> frozenset[str]:
-    """The source files of the watched modules."""
-    return frozenset(importlib.import_module(f"tuneport.{name}").__file__ or "" for name in WATCHED)
+def files_of(modules: tuple[str, ...]) -> frozenset[str]:
+    """The source files of these modules of tuneport."""
+    return frozenset(importlib.import_module(f"tuneport.{name}").__file__ or "" for name in modules)
 
 
 class DeadConnection:

@@ -1,14 +1,15 @@
-"""The kit's rules for a server: answers in order, what it gives is what it says, and unknown models are refused by name."""
+"""The kit's rules for a server: it answers, in order and without a look at the reference; unknown models are refused by name."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import get_args
 
+import msgspec
 import pytest
 
 from tuneport.errors import UnknownModel, Unsupported
-from tuneport.examples import Example, Message
+from tuneport.examples import ChatExample, Example, Message
 from tuneport.model import Deployment, Model, Prediction
 from tuneport.provider import Generation, Need, Server
 from tuneport.testing.kit import Kit, expect, expect_error, not_given
@@ -17,8 +18,16 @@ SHORT = Generation(max_tokens=8)
 TEXT: frozenset[Need] = frozenset({"text"})
 
 
+def with_another_reference(row: ChatExample) -> ChatExample:
+    """The row with other words as its last turn."""
+    return msgspec.structs.replace(row, messages=(*row.messages[:-1], Message("assistant", "marmalade under a lighthouse")))
+
+
 class ServerConformance(Kit):
-    """Subclass it and define the fixtures `server`, `model` (one that it serves) and `rows` (at least two, which it can answer)."""
+    """Subclass it and define the fixtures `server`, `model` (one that it serves) and `rows` (at least two, which it can answer).
+
+    With a tuned `model` the kit also sees whether models() lists it.
+    """
 
     @pytest.fixture
     def server(self) -> Server:
@@ -49,17 +58,29 @@ class ServerConformance(Kit):
         error = expect_error(lambda: server.model(name), UnknownModel, when=f"model({name!r})")
         expect(name in str(error), f"a message that names {name!r}", str(error))
 
-    def test_the_tuned_models_are_listed_once_each(self, server: Server) -> None:
-        ids = [model.id for model in server.models()]
+    def test_the_tuned_models_are_listed_once_each(self, server: Server, model: Model) -> None:
+        ids = [one.id for one in server.models()]
         expect(len(ids) == len(set(ids)), "each model once in models()", ids)
+        if model.kind == "tuned":
+            expect(model.id in ids, f"{model.id}, which is tuned, in models()", ids)
 
     def test_every_row_gets_one_answer_in_order(self, server: Server, model: Model, rows: Sequence[Example]) -> None:
         answers = list(server.predict(model, rows, generation=SHORT, needs=TEXT))
         expect(len(answers) == len(rows), f"{len(rows)} answers to {len(rows)} rows", len(answers))
         expect(all(isinstance(answer, Prediction) for answer in answers), "every answer a Prediction", answers)
+        expect(any(answer.text.strip() for answer in answers), "text in the answers to `rows`", answers)
         backwards = list(server.predict(model, list(reversed(rows)), generation=SHORT, needs=TEXT))
         texts, reversed_texts = [answer.text for answer in answers], [answer.text for answer in reversed(backwards)]
         expect(texts == reversed_texts, f"the same greedy answers whatever the order, {texts}", reversed_texts)
+
+    def test_the_reference_is_not_shown(self, server: Server, model: Model, rows: Sequence[Example]) -> None:
+        """The last turn of the assistant is what the answer is compared with: another one there must change nothing."""
+        chats = [row for row in rows if isinstance(row, ChatExample) and row.messages[-1].role == "assistant"]
+        if not chats:
+            pytest.fail("the fixture `rows` must hold conversations that end with the assistant's answer", pytrace=False)
+        answers = [answer.text for answer in server.predict(model, chats, generation=SHORT, needs=TEXT)]
+        others = [answer.text for answer in server.predict(model, list(map(with_another_reference, chats)), generation=SHORT, needs=TEXT)]
+        expect(others == answers, f"the same greedy answers whatever the reference says, {answers}", others)
 
     def test_no_rows_get_no_answers(self, server: Server, model: Model) -> None:
         answers = list(server.predict(model, [], generation=SHORT, needs=TEXT))
@@ -80,6 +101,7 @@ class ServerConformance(Kit):
     def test_a_conversation_is_answered_piece_by_piece(self, server: Server, model: Model) -> None:
         pieces = list(server.chat(model, [Message("user", "Say something short.")], generation=SHORT))
         expect(all(isinstance(piece, str) for piece in pieces), "pieces of text", pieces)
+        expect(bool("".join(pieces).strip()), "an answer to 'Say something short.'", pieces)
 
     def test_deploying_works_or_is_refused_with_a_reason(self, server: Server, model: Model) -> None:
         try:

@@ -9,15 +9,16 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from tuneport.errors import DuplicateSubmit, Uncertain, WaitTimeout
-from tuneport.job import Job
+from tuneport.job import Job, Snapshot
 from tuneport.poll import PollRound, follow, poll
+from tuneport.provider import Trainer
 from tuneport.submit import Desk, submit, sync
 from tuneport.testing.faults import Fault
 from tuneport.testing.invariants import check_always, check_quiet
@@ -37,11 +38,25 @@ class Run:
 
     seed: int
     flavour: Flavour
-    kills: int
+    killed_at: Counter[str]
     uncertain: int
     faults: Counter[Fault]
     remote_jobs: int
     trace: tuple[str, ...]
+
+    @property
+    def kills(self) -> int:
+        """How often a process of the client was killed."""
+        return self.killed_at.total()
+
+    @property
+    def kills_by_module(self) -> Counter[str]:
+        """The same by module of tuneport; 'a request' stands for the moments before a request is sent and after its answer came."""
+        found: Counter[str] = Counter()
+        for place, kills in self.killed_at.items():
+            module, colon, line = place.partition(":")
+            found[module if colon and line.isdecimal() else "a request"] += kills
+        return found
 
 
 def simulate(seed: int, *, flavour: Flavour | None = None, open_trainer: OpenTrainer = open_honest) -> Run:
@@ -55,7 +70,7 @@ def simulate(seed: int, *, flavour: Flavour | None = None, open_trainer: OpenTra
         _come_to_rest(world)
         _submit_once_more(world)
     truth = world.truth
-    return Run(seed, chosen, truth.kills, truth.outcomes["Uncertain"], world.schedule.counts, len(world.ours()), tuple(world.trace))
+    return Run(seed, chosen, truth.killed_at, truth.outcomes["Uncertain"], world.schedule.counts, len(world.ours()), tuple(world.trace))
 
 
 @contextmanager
@@ -73,10 +88,12 @@ def _choose_step(world: World) -> Step:
     steps: dict[Step, int] = {
         _submit: 9,
         _submit_side_by_side: 3,
+        _force_and_submit_again: 2,
         _recreate: 1,
         _sync: 3,
         _poll: 4,
         _poll_side_by_side: 2,
+        _poll_while_another_sleeps: 1,
         _follow: 2,
         _someone_cancels: 1,
         _someone_else_submits: 2,
@@ -94,8 +111,8 @@ def _submit(world: World) -> None:
     world.run(f"submit plan {number}", _submitting(world, number), kill=_kill(world))
 
 
-def _submitting(world: World, number: int, *, recreate: bool = False) -> Callable[[Desk], Job]:
-    return lambda desk: submit(world.plan(number), desk=desk, recreate=recreate)
+def _submitting(world: World, number: int, *, recreate: bool = False, force: bool = False) -> Callable[[Desk], Job]:
+    return lambda desk: submit(world.plan(number), desk=desk, recreate=recreate, force=force)
 
 
 def _submit_side_by_side(world: World) -> None:
@@ -104,6 +121,15 @@ def _submit_side_by_side(world: World) -> None:
     other = world.chance.choice((number, number, (number + 1) % 3))
     second: Callable[[Desk], Any] = _syncing if world.chance.random() < 0.3 else _submitting(world, other)
     world.run(f"side by side, plans {number} and {other}", _submitting(world, number), second, kill=_kill(world))
+
+
+def _force_and_submit_again(world: World) -> None:
+    """A user who wants a second job is mostly killed before there is one; the next submit comes without --force."""
+    number = world.chance.randrange(3)
+    world.may_double = True
+    world.run(f"submit plan {number} --force", _submitting(world, number, force=True), kill=world.chance.random() < 0.8)
+    world.may_double = False
+    world.run(f"submit plan {number}", _submitting(world, number), kill=_kill(world))
 
 
 def _recreate(world: World) -> None:
@@ -143,6 +169,36 @@ def _poll_side_by_side(world: World) -> None:
         return second(desk)
 
     world.run("poll beside another", _polling, later, kill=_kill(world))
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspended:
+    """A trainer whose process sleeps between an answer and what it does with it: the lid was closed."""
+
+    trainer: Trainer
+    meanwhile: Callable[[], Any]
+
+    def scope(self) -> str:
+        return self.trainer.scope()
+
+    def fetch(self, ids: Sequence[str]) -> Mapping[str, Snapshot]:
+        heard = self.trainer.fetch(ids)
+        self.meanwhile()
+        return heard
+
+
+def _poll_while_another_sleeps(world: World) -> None:
+    """What was heard first is written down last, and is old by then."""
+
+    def others_go_on() -> None:
+        world.clock.sleep(world.chance.uniform(0.0, 5000.0))
+        world.run("poll in between", _polling)
+
+    def polling(desk: Desk) -> PollRound:
+        sleepy = cast("Trainer", _Suspended(desk.trainer, others_go_on))
+        return poll(desk.registry.jobs(), trainers={"fake": sleepy}, registry=desk.registry)
+
+    world.run("poll, asleep", polling)
 
 
 def _nothing_moved(world: World, before: dict[str, Job]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from tuneport.job import JobState, Snapshot
 from tuneport.plan import Plan, PlannedFile, PlannedRequest
+from tuneport.provider import Capability
 from tuneport.testing.wire import Kind, NoAnswer, Reply, to_error
 
 if TYPE_CHECKING:
@@ -100,6 +101,19 @@ def plan_files(recipe: Recipe) -> Iterator[PlannedFile]:
         if dataset is not None:
             rows = [canonical_bytes(example) + b"\n" for example in dataset]
             yield PlannedFile.from_chunks(partial(iter, rows), purpose=purpose, rows=len(rows))
+
+
+def needs_of(recipe: Recipe) -> Iterator[Capability]:
+    """What the rows of a recipe ask for beside text, once for every row that does."""
+    from tuneport.examples import ChatExample, TextPart
+
+    for dataset in (recipe.train, recipe.validation):
+        for row in dataset or ():
+            turns = row.messages if isinstance(row, ChatExample) else ()
+            if turns and (getattr(row, "tools", ()) or any(turn.tool_calls or turn.role == "tool" for turn in turns)):
+                yield Capability.TOOLS
+            if any(not isinstance(part, TextPart) for turn in turns if isinstance(turn.content, tuple) for part in turn.content):
+                yield Capability.IMAGES
 
 
 def time_of(epoch_s: float) -> datetime:

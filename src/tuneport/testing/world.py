@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from tuneport.errors import TuneportError, Uncertain, WaitTimeout
 from tuneport.intent import Intent, Phase
-from tuneport.job import Job, JobState
+from tuneport.job import Job, JobState, Snapshot
 from tuneport.plan import Plan
 from tuneport.poll import PollRound
 from tuneport.provider import Trainer
@@ -24,7 +24,7 @@ from tuneport.testing.cloud import FakeCloud
 from tuneport.testing.fake import FakeTrainer
 from tuneport.testing.faults import FaultSchedule
 from tuneport.testing.faulty_wire import FaultyWire, Traffic
-from tuneport.testing.processes import Killed, Process, Turns, cut_off, forget
+from tuneport.testing.processes import Death, Killed, Process, Turns, cut_off, forget
 from tuneport.testing.remote_job import TERMINAL_WORDS, Course, RemoteJob
 from tuneport.testing.translation import WORDS, Names, fake_plan
 from tuneport.testing.wire import Kind, Reply
@@ -59,6 +59,9 @@ class Truth:
     ended       the terminal state in which the registry first had a job
     created_by  the remote jobs that each process's requests made
     denied_by   processes that told their user that nothing was created, with the sentence
+    bold        processes whose user said --force or --recreate
+    forced      the remote jobs that such a process made
+    killed_at   how often a process was killed at each place: 'submit.py:117', or a request
     given_up    client ids whose submit the user chose to create anew
     """
 
@@ -67,14 +70,23 @@ class Truth:
     created_by: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     denied_by: dict[str, str] = field(default_factory=dict)
     given_up: set[str] = field(default_factory=set)
+    bold: set[str] = field(default_factory=set)
+    forced: set[str] = field(default_factory=set)
     violations: list[InvariantViolation] = field(default_factory=list)
-    kills: int = 0
+    killed_at: Counter[str] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
 
 
+class Hasty(FakeTrainer):
+    """Leaves it to core to look before a PUT, as the contract allows: so core's own look is what is tried."""
+
+    def _there_already(self, client_id: str, plan: Plan) -> Snapshot | None:
+        return None
+
+
 def open_honest(wire: FaultyWire, cloud: FakeCloud, names: Names) -> Trainer:
-    """The fake's own trainer: an adapter without bugs."""
-    return FakeTrainer(cloud, names=names, name="fake", wire=wire)
+    """An adapter without bugs."""
+    return Hasty(cloud, names=names, name="fake", wire=wire)
 
 
 class World:
@@ -83,7 +95,7 @@ class World:
     `home` is an empty folder for the registry, `open_trainer` makes the adapter under test,
     `after_each` looks at what each process has left behind.
 
-    `may_give_up` is True while a user who said --recreate is at work.
+    `may_give_up` is True while a user who said --recreate is at work, `may_double` while one who said --force is.
     """
 
     def __init__(
@@ -100,6 +112,7 @@ class World:
         self.cloud = self._make_cloud()
         self.truth = Truth()
         self.may_give_up = False
+        self.may_double = False
         self.trace: list[str] = []
         self.traffic = Traffic(note=self.note, heard=self._hear, sending=self._sending, created=self._created)
         self._open_trainer = open_trainer
@@ -141,15 +154,16 @@ class World:
 
     def _process(self, title: str, *, kill: bool) -> Process:
         self._processes += 1
-        line = int(10 ** self.chance.uniform(0.3, 2.9)) if kill else None
-        return Process(f"#{self._processes} {title}", clock=self.clock, turns=self.turns, kill_at_line=line)
+        name = f"#{self._processes} {title}"
+        if self.may_give_up or self.may_double:
+            self.truth.bold.add(name)
+        return Process(name, clock=self.clock, turns=self.turns, death=Death.drawn(self.chance) if kill else None)
 
     def _run_one(self, process: Process, work: Callable[[Desk], Any]) -> Outcome:
         caught: BaseException | None = None
         value: Any = None
         try:
-            with process.alive():
-                value = self._with_desk(process, work)
+            value = self._with_desk(process, work)
         except (Exception, Killed) as error:
             caught = error
         outcome = self._outcome(process, value, caught)
@@ -169,13 +183,14 @@ class World:
             process.on_death(partial(cut_off, registry))
             wire = FaultyWire(self.cloud, schedule=self.schedule, sender=process, traffic=self.traffic)
             trainer = self._open_trainer(wire, self.cloud, self.names)
-            return work(Desk(provider="fake", trainer=trainer, registry=registry, clock=process.clock))
+            with process.alive():
+                return work(Desk(provider="fake", trainer=trainer, registry=registry, clock=process.clock))
 
     def _outcome(self, process: Process, value: Any, error: BaseException | None) -> Outcome:
         if isinstance(error, InvariantViolation):
             self.truth.violations.append(error)
         elif process.killed_where is not None:
-            self.truth.kills += 1
+            self.truth.killed_at[process.killed_where] += 1
             self.note(process.name, f"KILLED at {process.killed_where}")
             return Outcome(error=Killed, sentence=process.killed_where, killed=True)
         elif error is None:
@@ -209,6 +224,9 @@ class World:
             raise self.violation(f"{who} sends a second PUT over job {name}, which exists")
 
     def _created(self, who: str, reply: Reply) -> None:
+        known = {job_id for made in self.truth.created_by.values() for job_id in made}
+        if who in self.truth.bold and reply["id"] not in known:
+            self.truth.forced.add(reply["id"])
         self.truth.created_by[who].append(reply["id"])
 
     def ours(self) -> Sequence[RemoteJob]:

@@ -50,6 +50,11 @@ class TestKilnTrainer(TrainerConformance):
     def settle(self, clock: SimulatedClock) -> Callable[[str], None]:
         return lambda job_id: clock.sleep(60)
 
+    @pytest.fixture
+    def received(self, tmp_path: Path) -> Callable[[str], dict[str, object]]:
+        """The Kiln's own record of a job."""
+        return lambda job_id: dict(json.loads((tmp_path / "home" / "kiln" / "default" / "jobs" / f"{job_id}.json").read_text()))
+
 
 def test_a_word_the_kiln_has_not_used_before_is_unknown_and_kept() -> None:
     job = {"id": "firing-1", "status": "cooling", "created": "2026-11-21T09:00:00+00:00", "finished": None, "base": "clay-small"}

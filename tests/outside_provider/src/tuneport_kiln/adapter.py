@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -83,6 +84,8 @@ class KilnTrainer:
             raise Unsupported(f"{support.reason}.")
         if recipe.suffix is not None:
             self._refuse(Capability.SUFFIX)
+        for needed in filter(None, map(wire.needs, chain(recipe.train, recipe.validation or ()))):
+            self._refuse(needed)
         if options := recipe.options.get(self._name):
             raise RecipeError(f"options.{self._name}: unknown key {next(iter(options))!r}; the Kiln has no settings of its own.")
         return wire.to_plan(recipe, name=self._name, scope=self.scope(), base=base)

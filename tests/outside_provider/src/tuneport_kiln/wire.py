@@ -7,8 +7,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import Ambiguous, CredentialsRefused, NotFound, RateLimited, Refused, TuneportError, Unreachable
+from tuneport.examples import ChatExample, Example, TextPart
 from tuneport.job import JobState, Snapshot
 from tuneport.plan import Plan, PlannedFile, PlannedRequest
+from tuneport.provider import Capability
 
 if TYPE_CHECKING:
     from tuneport.recipe import Recipe
@@ -46,6 +48,16 @@ def to_plan(recipe: Recipe, *, name: str, scope: str, base: str) -> Plan:
         seed=recipe.seed,
         notes=(f"the Kiln decides by itself and does not use: {', '.join(unused)}",) if unused else (),
     )
+
+
+def needs(row: Example) -> Capability | None:
+    """What a row asks for that the Kiln has no place for."""
+    turns = row.messages if isinstance(row, ChatExample) else ()
+    if any(turn.tool_calls for turn in turns) or getattr(row, "tools", ()):
+        return Capability.TOOLS
+    if any(not isinstance(part, TextPart) for turn in turns if isinstance(turn.content, tuple) for part in turn.content):
+        return Capability.IMAGES
+    return None
 
 
 def labels(plan: Plan, client_id: str) -> dict[str, str]:
