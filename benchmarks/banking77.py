@@ -67,7 +67,7 @@ class WorkerMemory:
             self.peak_bytes = max(self.peak_bytes, *(_peak(process) for process in self._workers()), 0)
 
     def _workers(self) -> Iterator[psutil.Process]:
-        for process in psutil.process_iter(["cmdline"]):
+        for process in psutil.process_iter(["cmdline"]):  # one that has ended meanwhile, or is not ours to see, has None
             command = process.info["cmdline"] or []
             if "tuneport_local.worker" in command and any(part.startswith(self.home) for part in command):
                 yield process
@@ -79,7 +79,14 @@ def _peak(process: psutil.Process) -> int:
         lines = Path(f"/proc/{process.pid}/status").read_text(encoding="utf-8").splitlines()
         return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
     except (OSError, StopIteration):
-        return int(process.memory_info().rss) if process.is_running() else 0
+        return _resident_now(process)
+
+
+def _resident_now(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:  # it has ended between two looks
+        return 0
 
 
 @dataclass(frozen=True, slots=True)

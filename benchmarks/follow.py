@@ -49,10 +49,12 @@ def measure(*, jobs: int, rounds: int, home: Path) -> tuple[float, float]:
         followed = fill(cloud, trainer, registry, jobs=jobs)
         sent, began = len(cloud.log), time.process_time()
         looks = follow(followed, trainers={"fake": trainer}, registry=registry, clock=clock, interval_s=INTERVAL_S, max_rounds=rounds)
+        done = 0
         try:
-            done = sum(1 for _ in looks)
-        except WaitTimeout:
-            done = rounds
+            for _ in looks:
+                done += 1
+        except WaitTimeout:  # the budget of rounds is used up
+            pass
         return (len(cloud.log) - sent) / done, (time.process_time() - began) / done / INTERVAL_S
 
 

@@ -1,21 +1,22 @@
-"""Local SFT against TRL's own SFTTrainer: real tokens a second, same model, rows, adapter, adapter precision and batch.
+"""Local SFT against TRL's own SFTTrainer: real tokens a second, same model, rows, learned tokens, adapter, adapter precision and batch.
 
-    python -m benchmarks.sft_speed [--rows 64] [--epochs 1] [--rounds 3] [--no-record]
+    python -m benchmarks.sft_speed [--rows 64] [--epochs 1] [--rounds 4] [--base NAME] [--no-record]
 
 First TRL runs once in each of its settings (padded, padding-free, packed; gradient checkpointing on and off); then ours and TRL's fastest
 take turns for `--rounds`, each run in a process of its own. Counted is the time from the start of the training loop to its end, in both
 by the same callback; tokens are the real ones, padding left out.
 
-The rows come in the same order, so that in the first epoch the losses of ours and of TRL's padded and padding-free settings are those of
-the same steps (packs hold other rows). They are means over learned tokens, and TRL's completion has one token more a row, the newline that
-the template writes after the end of the turn, which is learned at once: with 4.33 tokens a row ours is 5.33 / 4.33 times as large. Ours
-logs every step as it does in a job, and so does TRL. Limit: ours is at least as fast as TRL's fastest.
+TRL gets the rows as we render them, with the same labels and in the same order: both learn exactly the same tokens, which is counted (in
+TRL's own batches) and compared. So in the first epoch the losses of ours and of TRL's padded and padding-free settings are those of the
+same steps (packs hold other rows). Ours logs every step as it does in a job, and so does TRL. Every process waits for its threads as a
+worker of ours does (OMP_WAIT_POLICY=PASSIVE), or as the environment says. Limit: ours is at least as fast as TRL's fastest.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import statistics
 import subprocess
@@ -23,10 +24,14 @@ import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchmarks.record import record
+from benchmarks.record import paired_rounds, record
+
+if TYPE_CHECKING:
+    from tuneport_local.rows import PreparedRows
 
 BASE = "smollm2-135m-instruct"
 BATCH = 8
@@ -34,6 +39,7 @@ LEARNING_RATE = 5e-4
 RANK = 16
 SEED = 0
 SETTINGS = ("padded", "padding-free", "packed")
+WAIT_POLICY = os.environ.get("OMP_WAIT_POLICY", "PASSIVE")
 ROWS = Path(__file__).resolve().parents[1] / "examples" / "data" / "tickets-train.jsonl"
 LIMIT = 1.0
 
@@ -59,7 +65,7 @@ class Task:
 def rows(count: int) -> list[dict[str, Any]]:
     """The first rows of the example tickets, as they lie in the file; from the start again when there are too few."""
     lines = ROWS.read_text(encoding="utf-8").splitlines()
-    return [json.loads(lines[number % len(lines)]) for number in range(count)]
+    return [json.loads(line) for line in islice(cycle(lines), count)]
 
 
 # --- in the process of one run ---------------------------------------------------------------------------------------------------------
@@ -88,26 +94,36 @@ def stopwatch() -> Any:
 
 
 def run_task(task: Task) -> dict[str, Any]:
-    """Trains once; seconds in the loop, real tokens, the process's largest resident size, losses."""
-    watch, train = stopwatch(), rows(task.rows)
-    tokens = _real_tokens(task.model, train) * task.epochs
-    details = (_train_tuneport if task.who == "tuneport" else _train_trl)(task, train)
+    """Trains once; seconds in the loop, real tokens, learned tokens, the process's largest resident size, losses."""
+    watch = stopwatch()
+    with tempfile.TemporaryDirectory() as folder:
+        data = Path(folder) / "rows.jsonl"
+        data.write_text("".join(json.dumps(row) + "\n" for row in rows(task.rows)), encoding="utf-8")
+        details = (_train_tuneport if task.who == "tuneport" else _train_trl)(task, data)
     if not watch.seconds:
         raise RuntimeError(f"{task.name}: the training loop was not seen by the stopwatch callback")
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3)
-    speed = tokens / watch.seconds
-    return {"seconds": watch.seconds, "tokens": tokens, "tokens_per_second": speed, "peak_mb": peak_mb, "losses": watch.losses, **details}
+    speed = details["tokens"] / watch.seconds
+    return {"seconds": watch.seconds, "tokens_per_second": speed, "peak_mb": peak_mb, "losses": watch.losses, **details}
 
 
-def _real_tokens(model: str, train: list[dict[str, Any]]) -> int:
-    from transformers import AutoTokenizer
+def prepared(task: Task, data: Path) -> PreparedRows:
+    """The rows as our worker renders them."""
+    from tuneport_local.loading import load_tokenizer
+    from tuneport_local.rows import prepare
 
-    tokenizer = AutoTokenizer.from_pretrained(model)
-    texts = [tokenizer.apply_chat_template(row["messages"], tokenize=False) for row in train]
-    return sum(len(tokenizer(text, add_special_tokens=False).input_ids) for text in texts)
+    from tuneport import Dataset
+
+    numbered = Dataset.read(data, format="chat").numbered()
+    return prepare(numbered, load_tokenizer(Path(task.model)), max_length=10**6, too_long="refuse", name="rows")
 
 
-def _train_tuneport(task: Task, train: list[dict[str, Any]]) -> dict[str, Any]:
+def learned_in(batches: Any) -> int:
+    """Tokens of one epoch whose labels are not masked, as they arrive at the model."""
+    return sum(int((batch["labels"] != -100).sum()) for batch in batches)
+
+
+def _train_tuneport(task: Task, data: Path) -> dict[str, Any]:
     from tuneport_local import training
     from tuneport_local.jobs import Jobs
     from tuneport_local.planning import LocalOptions, resolved
@@ -117,51 +133,53 @@ def _train_tuneport(task: Task, train: list[dict[str, Any]]) -> dict[str, Any]:
 
     method = SFT(epochs=task.epochs, batch_size=BATCH, learning_rate=LEARNING_RATE, lora=LoRA(rank=RANK))
     values = resolved(method, LocalOptions(adapter_precision="fp32", checkpoint_every=10**6), seed=SEED)
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "rows.jsonl"
-        data.write_text("".join(json.dumps(row) + "\n" for row in train), encoding="utf-8")
-        recipe = {"base": task.model, "method": "sft", "recipe": {}, "hyperparameters": values, "client_id": "speed", "home": task.home}
-        job, _ = Jobs(Path(folder)).make("speed", recipe, {"train": data})
-        job.phase(JobState.STARTING)
-        training.train(job, spec=training.TrainingSpec.from_dict(job.recipe()), home=Path(task.home))
-        losses = [metric.values["loss"] for metric in job.metrics() if "loss" in metric.values]
-        return {"losses": losses, "hardware": job.run().get("hardware")}
+    recipe = {"base": task.model, "method": "sft", "recipe": {}, "hyperparameters": values, "client_id": "speed", "home": task.home}
+    job, _ = Jobs(data.parent).make("speed", recipe, {"train": data})
+    job.phase(JobState.STARTING)
+    training.train(job, spec=training.TrainingSpec.from_dict(job.recipe()), home=Path(task.home))
+    losses = [metric.values["loss"] for metric in job.metrics() if "loss" in metric.values]
+    done = job.run()
+    tokens, learned = (done["data"][name] * task.epochs for name in ("tokens_per_epoch", "learned_tokens_per_epoch"))
+    return {"tokens": tokens, "learned_tokens": learned, "losses": losses, "hardware": done.get("hardware")}
 
 
-def _train_trl(task: Task, train: list[dict[str, Any]]) -> dict[str, Any]:
+def _train_trl(task: Task, data: Path) -> dict[str, Any]:
     import torch
-    from datasets import Dataset
     from peft import LoraConfig
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModelForCausalLM
     from trl import SFTConfig, SFTTrainer
-    from tuneport_local.batches import EpochOrder
+    from tuneport_local.batches import EpochOrder, as_dataset
+    from tuneport_local.loading import load_tokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(task.model)
-    train = [train[number] for number in EpochOrder(len(train), seed=SEED)]  # ours shuffles so: then the losses can be compared
-    pairs = Dataset.from_list([{"prompt": row["messages"][:-1], "completion": row["messages"][-1:]} for row in train])
-    with tempfile.TemporaryDirectory() as folder:
-        trainer = SFTTrainer(
-            model=AutoModelForCausalLM.from_pretrained(task.model, dtype=torch.bfloat16),
-            processing_class=tokenizer,
-            train_dataset=pairs,
-            peft_config=LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear", task_type="CAUSAL_LM"),
-            args=SFTConfig(
-                output_dir=folder,
-                num_train_epochs=task.epochs,
-                learning_rate=LEARNING_RATE,
-                gradient_checkpointing=task.checkpointing,
-                logging_steps=1,
-                save_strategy="no",
-                report_to="none",
-                disable_tqdm=True,
-                train_sampling_strategy="sequential",
-                use_cpu=not torch.cuda.is_available(),
-                **_batching(task, longest=_packed_length(task.model, train)),
-            ),
-        )
-        trainer.train()
-        adapters = {str(weights.dtype) for weights in trainer.model.parameters() if weights.requires_grad}
-    return {"steps": trainer.state.global_step, "adapter_precision": sorted(adapters)}
+    found = prepared(task, data)
+    ordered = [found.rows[number] for number in EpochOrder(len(found.rows), seed=SEED)]  # ours shuffles so: then losses can be compared
+    trainer = SFTTrainer(
+        model=AutoModelForCausalLM.from_pretrained(task.model, dtype=torch.bfloat16),
+        processing_class=load_tokenizer(Path(task.model)),
+        train_dataset=as_dataset(ordered),
+        peft_config=LoraConfig(r=RANK, lora_alpha=2 * RANK, target_modules="all-linear", task_type="CAUSAL_LM"),
+        args=SFTConfig(
+            output_dir=str(data.parent),
+            num_train_epochs=task.epochs,
+            learning_rate=LEARNING_RATE,
+            gradient_checkpointing=task.checkpointing,
+            logging_steps=1,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+            train_sampling_strategy="sequential",
+            use_cpu=not torch.cuda.is_available(),
+            **_batching(task, longest=max(found.longest, round(BATCH * found.tokens / len(found.rows)))),
+        ),
+    )
+    learned = learned_in(trainer.get_train_dataloader())
+    trainer.train()
+    return {
+        "tokens": found.tokens * task.epochs,
+        "learned_tokens": learned * task.epochs,
+        "steps": trainer.state.global_step,
+        "adapter_precision": sorted({str(weights.dtype) for weights in trainer.model.parameters() if weights.requires_grad}),
+    }
 
 
 def _batching(task: Task, *, longest: int) -> dict[str, Any]:
@@ -171,18 +189,13 @@ def _batching(task: Task, *, longest: int) -> dict[str, Any]:
     return {"padding_free": task.setting == "padding-free", "per_device_train_batch_size": BATCH, "max_length": None}
 
 
-def _packed_length(model: str, train: list[dict[str, Any]]) -> int:
-    longest = max(_real_tokens(model, [row]) for row in train)
-    return max(longest, round(BATCH * _real_tokens(model, train) / len(train)))
-
-
 # --- in the process that compares ------------------------------------------------------------------------------------------------------
 
 
 def start(task: Task) -> dict[str, Any]:
     """`run_task` in a fresh process. Raises RuntimeError with the end of what it said."""
     command = [sys.executable, "-m", "benchmarks.sft_speed", "--task", json.dumps(asdict(task))]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "OMP_WAIT_POLICY": WAIT_POLICY}, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{task.name} failed:\n{done.stderr[-3000:]}")
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
@@ -192,7 +205,7 @@ def start(task: Task) -> dict[str, Any]:
     return found
 
 
-def compare(model: str, home: str, *, count: int, epochs: int, rounds: int) -> dict[str, Any]:
+def compare(model: str, home: str, *, base: str, count: int, epochs: int, rounds: int) -> dict[str, Any]:
     """All of TRL's settings once, then ours and the fastest of them in turns. The ratio is that of the medians of the rounds."""
     shared = {"model": model, "home": home, "rows": count, "epochs": epochs}
     theirs = [Task("trl", setting=setting, checkpointing=on, **shared) for setting in SETTINGS for on in (False, True)]  # type: ignore[arg-type]
@@ -203,10 +216,15 @@ def compare(model: str, home: str, *, count: int, epochs: int, rounds: int) -> d
         pair = [Task("tuneport", **shared), fastest]  # type: ignore[arg-type]
         for task in pair if number % 2 == 0 else reversed(pair):
             turns[task.name].append(start(task))
+    learned = {name: run["learned_tokens"] for name, run in (*first.items(), *((name, runs[0]) for name, runs in turns.items()))}
+    if len(set(learned.values())) != 1:
+        raise RuntimeError(f"they did not learn the same tokens: {learned}")
     speeds = {name: statistics.median(run["tokens_per_second"] for run in runs) for name, runs in turns.items()}
     return {
-        "base": BASE,
+        "base": base,
         "rows": count,
+        "learned_tokens": learned["tuneport"],
+        "omp_wait_policy": WAIT_POLICY,
         "epochs": epochs,
         "batch": BATCH,
         "settings_once": {name: run["tokens_per_second"] for name, run in first.items()},
@@ -217,11 +235,11 @@ def compare(model: str, home: str, *, count: int, epochs: int, rounds: int) -> d
     }
 
 
-def base_folder(home: Path) -> Path:
+def base_folder(base: str, home: Path) -> Path:
     """The base as safetensors, the very folder that ours will train. Converted first when only the packaged GGUF is there."""
     from tuneport_local import embedded, weights
 
-    found = weights.resolve(BASE, home=home)
+    found = weights.resolve(base, home=home)
     return embedded.convert(home) if found.source in ("package", "hub") else Path(found.location)
 
 
@@ -230,7 +248,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--rows", type=int, default=64)
     parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--rounds", type=paired_rounds, default=4, help="an even number: each side goes first as often as the other")
+    parser.add_argument("--base", default=BASE)
     parser.add_argument("--home", type=Path, help="Tuneport's state folder; a temporary one when not given")
     parser.add_argument("--no-record", action="store_true")
     parser.add_argument("--task", help=argparse.SUPPRESS)
@@ -240,7 +259,8 @@ def main() -> int:
         return 0
     with tempfile.TemporaryDirectory() as temporary:
         home = (given.home or Path(temporary)).resolve()
-        figures = compare(str(base_folder(home)), str(home), count=given.rows, epochs=given.epochs, rounds=given.rounds)
+        model = str(base_folder(given.base, home))
+        figures = compare(model, str(home), base=given.base, count=given.rows, epochs=given.epochs, rounds=given.rounds)
     ours, theirs = (figures["median_tokens_per_second"][name] for name in ("tuneport", figures["fastest_trl"]))
     headline = f"{ours:.0f} tokens/s, {figures['ratio']:.2f} x TRL's fastest ({figures['fastest_trl']}: {theirs:.0f} tokens/s)"
     print(headline)

@@ -1,8 +1,9 @@
 """How long the cheap commands take and how much memory, against `import typer` alone.
 
-    python -m benchmarks.startup [--rounds 15] [--no-record]
+    python -m benchmarks.startup [--rounds 16] [--no-record]
 
-Every round starts each command once, in turn, so that a slow moment of the machine hits all of them. Limits: twice `import typer`, 60 MB.
+Every round starts each command once, every other round backwards, so that a slow moment of the machine hits all of them.
+Limits: twice `import typer`, 60 MB.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.record import record
+from benchmarks.record import paired_rounds, record
 
 LIMIT_RATIO = 2.0
 LIMIT_MB = 60.0
@@ -56,7 +57,8 @@ def measure(rounds: int) -> dict[str, dict[str, float]]:
     taken: dict[str, list[tuple[float, float]]] = {name: [] for name in commands()}
     with tempfile.TemporaryDirectory() as home:
         for number in range(rounds + 1):
-            for name, command in commands().items():
+            turns = list(commands().items())
+            for name, command in turns if number % 2 else reversed(turns):
                 found = start(command, home=home)
                 if number:
                     taken[name].append(found)
@@ -70,7 +72,7 @@ def measure(rounds: int) -> dict[str, dict[str, float]]:
 def main() -> int:
     """Measures, prints, records; 1 when a limit is broken."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--rounds", type=paired_rounds, default=16, help="an even number: the order changes with every round")
     parser.add_argument("--no-record", action="store_true")
     given = parser.parse_args()
     figures = measure(given.rounds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import tomllib
 from dataclasses import replace
 from datetime import datetime
@@ -13,7 +14,9 @@ import pytest
 from commands import CHAT_ROWS, Shell
 
 from tuneport import __version__
+from tuneport.cli import main
 from tuneport.errors import Unreachable
+from tuneport.plan import Plan
 from tuneport.quote import Quote
 from tuneport.recipe import Recipe
 from tuneport.testing.cloud import Course
@@ -301,12 +304,81 @@ def test_the_words_of_a_question_after_two_dashes_are_no_options(shell: Shell) -
     assert shell("models", "chat", shell.finished(), "--", "--json").out == "--json\n"
 
 
+def test_the_words_of_a_question_need_no_quotes(shell: Shell) -> None:
+    assert shell("models", "chat", shell.finished(), "where", "is", "it?").out == "where is it?\n"
+
+
+def test_an_opponent_that_is_mistyped_is_refused_with_the_word_that_was_meant(shell: Shell) -> None:
+    run = shell("models", "eval", shell.finished(), shell.data(), "--against", "bas")
+    assert run.code == 2
+    assert "--against 'bas'" in run.err
+    assert "did you mean 'base'?" in run.err
+
+
 def test_a_file_of_rows_is_answered_line_by_line(shell: Shell) -> None:
     uri = shell.finished()
     records = shell("models", "predict", uri, shell.data(), "--limit", "3").records
     assert [record["line"] for record in records] == [1, 2, 3]
     assert [record["reference"] for record in records] == ["refund", "delivery", "refund"]
     assert all(record["answer"] and record["finish"] == "stop" for record in records)
+
+
+def test_answers_replace_no_file_unless_told_to_and_never_their_own_rows(shell: Shell, tmp_path: Path) -> None:
+    model, rows = shell.finished(), shell.data()
+    (tmp_path / "link.jsonl").symlink_to(rows)
+    (tmp_path / "notes.txt").write_text("mine")
+    for target, flags in ((rows, ()), (rows, ("--overwrite",)), (tmp_path / "link.jsonl", ("--overwrite",)), (tmp_path / "notes.txt", ())):
+        run = shell("models", "predict", model, rows, "-o", target, *flags)
+        assert run.code == 2
+        assert "nothing was written" in run.err
+    assert rows.read_text(encoding="utf-8") == CHAT_ROWS
+    assert (tmp_path / "notes.txt").read_text() == "mine"
+    assert shell("models", "predict", model, rows, "-o", tmp_path / "notes.txt", "--overwrite").code == 0
+    assert len((tmp_path / "notes.txt").read_text().splitlines()) == 18
+
+
+def test_a_file_with_columns_of_its_own_can_be_checked_trained_on_evaluated_and_answered(shell: Shell) -> None:
+    rows = [json.loads(row)["messages"] for row in CHAT_ROWS.splitlines()]
+    table = shell.data("faq.jsonl", "".join(json.dumps({"q": asked["content"], "a": said["content"]}) + "\n" for asked, said in rows))
+    how = ("--format", "completion", "--column", "prompt=q", "--column", "completion=a")
+    assert shell("data", "check", table, *how).code == 0
+    run = shell("submit", table, *how, "--validation", table, "--base", "fake-small", "--provider", "fake", "--dry-run", "--json")
+    assert [file["rows"] for file in run.document["files"]] == [18, 18]
+    assert shell("quote", table, *how, "--base", "fake-small", "--json").document["quotes"][0]["total_usd"] == "0.18"
+    model = shell.finished()
+    assert shell("models", "eval", model, table, *how, "--against", "base+labels", "--labels-from", table, "--json").document["rows"] == 18
+    assert len(shell("models", "predict", model, table, *how).records) == 18
+
+
+def test_how_a_file_is_read_is_refused_where_no_file_is_given(shell: Shell) -> None:
+    shell.data()
+    recipe = shell.data("recipe.toml", 'base = "fake-small"\ntrain = "tickets.jsonl"\n')
+    run = shell("submit", recipe, "--column", "prompt=q", "--provider", "fake", "--dry-run")
+    assert run.code == 2
+    assert "--format and --column" in run.err
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_submit_that_is_confirmed_plans_once(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    planned = []
+
+    class Counting(FakeTrainer):
+        def plan(self, recipe: Recipe) -> Plan:
+            planned.append(recipe)
+            return super().plan(recipe)
+
+    shell.provider = replace(shell.provider, open_trainer=lambda settings: Counting(shell.cloud, names="provider", name=settings.name))
+    words = ["submit", str(shell.data()), "--base", "fake-small", "--provider", "fake"]
+    monkeypatch.setenv("TERM", "xterm")
+    for name, stream in (("stdin", Terminal("y\n")), ("stdout", Terminal())):
+        monkeypatch.setattr(sys, name, stream)
+    assert main(words, opening=shell.opening) == 0
+    assert len(planned) == 1
+    assert len(shell.cloud.jobs) == 1
 
 
 def test_answers_go_to_a_file_whole(shell: Shell) -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
 import sys
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from commands import CHAT_ROWS, Run, Shell
 from desks import ScriptedWire
 
 from tuneport.cli.failures import without_secrets
+from tuneport.cli.output import Output
 from tuneport.testing.wire import HttpAnswer
 
 
@@ -83,6 +86,14 @@ def test_an_impossible_hyperparameter_names_itself_and_the_value(shell: Shell, f
     assert flags[0].removeprefix("--").replace("-", "_") in run.err
 
 
+@pytest.mark.parametrize(
+    ("flags", "saying"),
+    [(("--epochs", "many"), "'--epochs': not a whole number"), (("--learning-rate", "1e"), "'--learning-rate': not a number")],
+)
+def test_a_value_of_the_wrong_kind_is_said_in_plain_words(shell: Shell, flags: tuple[str, str], saying: str) -> None:
+    refused(shell, submit(shell, shell.data(), *flags), saying=saying)
+
+
 def test_a_home_that_cannot_be_written(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     run = submit(shell, shell.data(), "--home", tmp_path / "file" / "home")
@@ -109,6 +120,17 @@ def test_neither_recipe_nor_data(shell: Shell) -> None:
 
 def test_data_twice(shell: Shell) -> None:
     refused(shell, submit(shell, shell.data(), "--train", shell.data("more.jsonl")), saying="one of them")
+
+
+def test_data_twice_is_said_before_the_file_is_read(shell: Shell) -> None:
+    refused(shell, submit(shell, "nowhere.jsonl", "--train", shell.data("more.jsonl")), saying="one of them")
+
+
+def test_a_dataset_that_ends_like_a_recipe_says_how_to_name_it(shell: Shell) -> None:
+    rows = shell.data("rows.json", "[]")
+    run = submit(shell, rows)
+    refused(shell, run, saying="a recipe is a table of keys")
+    assert f"--train {rows}" in run.err
 
 
 def test_a_second_submit_of_a_running_plan_names_the_job(shell: Shell) -> None:
@@ -192,6 +214,12 @@ def test_what_looks_like_a_key_is_blanked_out(secret: str) -> None:
     assert without_secrets("job ftjob-abc of model fake-small") == "job ftjob-abc of model fake-small"
 
 
+def test_an_error_cannot_move_the_cursor(shell: Shell) -> None:
+    run = shell("jobs", "show", "fake:\x1b[2Jnothing")
+    assert run.code == 2
+    assert "\x1b" not in run.err
+
+
 def test_a_provider_cannot_move_the_cursor(shell: Shell) -> None:
     uri = shell.submitted()
     shell.cloud.jobs[uri.removeprefix("fake:")].words.append("\x1b[2Jgone\r\nnext")
@@ -200,10 +228,70 @@ def test_a_provider_cannot_move_the_cursor(shell: Shell) -> None:
     assert "\r" not in run.out
 
 
-def test_a_reader_that_goes_away_is_no_failure(tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", [("recipe", "schema"), ("--help",), ("jobs", "list", "--help"), ("jobs", "list", "--json")], ids=" ".join)
+def test_a_reader_that_goes_away_is_no_failure(tmp_path: Path, words: tuple[str, ...]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    words = [sys.executable, "-c", "import sys; from tuneport.cli import main; sys.exit(main())", "recipe", "schema"]
+    program = [sys.executable, "-c", "import sys; from tuneport.cli import main; sys.exit(main())", *words]
+    with os.fdopen(writing, "wb") as pipe:
+        run = subprocess.run(program, stdout=pipe, stderr=subprocess.PIPE, env={**os.environ, "TUNEPORT_HOME": str(tmp_path)}, check=False)
+    assert run.stderr == b""
+    assert run.returncode == 0
+
+
+def test_a_failure_keeps_its_exit_code_when_the_reader_has_gone(tmp_path: Path) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    words = [sys.executable, "-c", "import sys; from tuneport.cli import main; sys.exit(main())", "jobs", "show", "local:none", "--json"]
     with os.fdopen(writing, "wb") as pipe:
         run = subprocess.run(words, stdout=pipe, stderr=subprocess.PIPE, env={**os.environ, "TUNEPORT_HOME": str(tmp_path)}, check=False)
-    assert run.stderr == b""
+    assert run.returncode == 2
+    assert run.stderr.startswith(b"error: ")
+    assert b"Traceback" not in run.stderr
+
+
+def test_a_connection_to_a_provider_that_breaks_is_a_failure(shell: Shell, wire: ScriptedWire) -> None:
+    uri = shell.submitted()
+    wire.before("GET /jobs/ftjob-0001/events", BrokenPipeError(32, "Broken pipe"))  # type: ignore[arg-type]
+    run = shell("jobs", "events", uri)
+    assert run.code == 4
+    assert "Broken pipe" in run.err
+
+
+def test_letters_that_the_terminal_does_not_know_are_replaced_and_json_stays_whole(tmp_path: Path) -> None:
+    data = tmp_path / "größe.jsonl"
+    data.write_text(CHAT_ROWS, encoding="utf-8")
+    environ = {**os.environ, "TUNEPORT_HOME": str(tmp_path), "PYTHONIOENCODING": "ascii"}
+    seen = {}
+    for words in (("data", "check", str(data)), ("recipe", "check", "müll.toml", "--json")):
+        program = [sys.executable, "-c", "import sys; from tuneport.cli import main; sys.exit(main())", *words]
+        seen[words[0]] = subprocess.run(program, capture_output=True, env=environ, check=False)
+    assert b"gr??e.jsonl: 18 rows" in seen["data"].stdout
+    assert seen["data"].returncode == 0
+    assert "müll.toml" in json.loads(seen["recipe"].stdout)["error"]["message"]
+
+
+def test_numbers_that_json_has_no_word_for_are_null() -> None:
+    printed = io.StringIO()
+    out = Output(json=True, stream=printed)
+    out.record("progress", {"loss": float("nan"), "values": {"a": [float("inf"), 1.5]}, "cost": Decimal("NaN")})
+    out.document({"loss": -float("inf")})
+    line, _, document = printed.getvalue().partition("\n")
+    assert json.loads(line) == {"schema_version": 1, "record": "progress", "loss": None, "values": {"a": [None, 1.5]}, "cost": None}
+    assert json.loads(document)["loss"] is None
+
+
+@pytest.mark.parametrize("lora", ["true", "16", '"all"'])
+def test_a_lora_that_is_no_table_is_refused_beside_a_rank(shell: Shell, lora: str) -> None:
+    shell.data()
+    recipe = shell.data("recipe.toml", f'base = "fake-small"\ntrain = "tickets.jsonl"\n[method]\nkind = "sft"\nlora = {lora}\n')
+    run = submit(shell, recipe, "--rank", "8")
+    refused(shell, run, saying="lora")
+    assert "recipe.toml" in run.err
+
+
+@pytest.mark.parametrize("words", [("--home=",), ("--home", ""), ("--home",)])
+def test_a_home_without_a_name_is_refused(shell: Shell, words: tuple[str, ...]) -> None:
+    run = shell("jobs", "list", *words)
+    assert run.code == 2
+    assert "--home is given without a folder" in run.err

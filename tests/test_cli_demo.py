@@ -96,6 +96,14 @@ def test_a_folder_that_cannot_be_written_is_said_before_anything_is_trained(shel
     assert shell.cloud.jobs == {}
 
 
+def test_a_demo_whose_test_rows_were_trained_on_is_refused(shell: Shell, tmp_path: Path) -> None:
+    shell.data("tickets-test.jsonl")
+    run = shell("demo", "--data", tmp_path)
+    assert run.code == 1
+    assert "18 rows of tickets-test.jsonl stand in tickets-train.jsonl too" in run.err
+    assert shell.cloud.jobs == {}
+
+
 def test_the_demo_as_json_is_a_stream_of_records(shell: Shell, tmp_path: Path) -> None:
     records = shell("demo", "--data", tmp_path, "--json").records
     kinds = [record["record"] for record in records]

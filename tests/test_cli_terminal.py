@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pty
 import re
@@ -15,7 +16,7 @@ import pytest
 from commands import CHAT_ROWS
 
 from tuneport.cli.live import drawn
-from tuneport.cli.output import Output, aligned
+from tuneport.cli.output import Output
 from tuneport.cli.progress import Standing
 from tuneport.cli.views import ago, duration, short_uri
 from tuneport.job import Job, JobState
@@ -31,13 +32,14 @@ from tuneport.testing import FakeCloud, SimulatedClock, fake_provider
 
 clock = SimulatedClock()
 cloud = FakeCloud(clock)
-code = main(sys.argv[2:], opening=lambda home: Client(home=Path(sys.argv[1]), clock=clock, providers=[fake_provider(cloud)]))
+for words in " ".join(sys.argv[2:]).split(" AND "):
+    code = main(words.split(), opening=lambda home: Client(home=Path(sys.argv[1]), clock=clock, providers=[fake_provider(cloud)]))
 print("jobs at the provider:", len(cloud.jobs), "exit code:", code)
 """
 
 
 def on_a_terminal(home: Path, *words: str, typing: str = "", columns: int = 80) -> str:
-    """Everything that appears on a terminal of so many columns while the command runs."""
+    """Everything that appears on a terminal of so many columns while the command runs, or several with AND between them."""
     ours, theirs = pty.openpty()
     environ = {**os.environ, "COLUMNS": str(columns), "LINES": "40", "TERM": "xterm-256color"}
     environ.pop("NO_COLOR", None)
@@ -73,6 +75,22 @@ def test_a_no_sends_nothing(tmp_path: Path, data: str) -> None:
     assert "jobs at the provider: 0 exit code: 1" in seen
 
 
+def test_a_conversation_says_that_it_started_over(tmp_path: Path, data: str) -> None:
+    words = ("submit", data, "--base", "fake-small", "--provider", "fake", "--yes", "--wait")
+    typing = "how are you\n/system Be brief.\n/new\n/exit\n"
+    seen = on_a_terminal(tmp_path / "home", *words, "AND", "models", "chat", "fake:ftjob-0001", typing=typing)
+    _, _, talk = ANSI.sub("", seen).partition("Talking to fake:fake-small:tuned:ftjob-0001.")
+    assert talk.index("how are you") < talk.index("Started over with that instruction.") < talk.index("Started over.")
+    assert "exit code: 0" in talk
+
+
+def test_a_long_error_is_broken_between_words(tmp_path: Path, data: str) -> None:
+    seen = on_a_terminal(tmp_path / "home", "submit", data, "--base", "fake-small", "--provider", "fake", "--suffix", "-" * 30)
+    lines = ANSI.sub("", seen).splitlines()
+    assert max(map(len, lines)) <= 80
+    assert "beginning with a letter or digit" in " ".join(lines)
+
+
 def test_following_redraws_one_line_and_leaves_the_last(tmp_path: Path, data: str) -> None:
     seen = on_a_terminal(tmp_path / "home", "submit", data, "--base", "fake-small", "--provider", "fake", "--yes", "--wait")
     assert "\x1b[" in seen
@@ -87,9 +105,51 @@ def test_tables_fit_the_terminal(tmp_path: Path, data: str, columns: int) -> Non
     assert max(len(line) for line in seen.splitlines()) <= columns
 
 
+def test_json_on_a_terminal_is_not_wrapped(tmp_path: Path, data: str) -> None:
+    words = ("submit", data, "--base", "fake-small", "--provider", "fake", "--dry-run", "--json", "--suffix", "x" * 60)
+    for command in (words, ("recipe", "schema")):
+        seen = on_a_terminal(tmp_path / "home", *command).replace("\r\n", "\n")
+        document, _, _ = seen.rpartition("jobs at the provider:")
+        assert "\x1b" not in document
+        assert max(len(line) for line in document.splitlines()) > 80
+        json.loads(document)
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_a_drawing_on_a_terminal_keeps_its_lines(tmp_path: Path, data: str, columns: int) -> None:
+    words = ("submit", data, "--base", "fake-small", "--provider", "fake", "--yes", "--wait")
+    seen = on_a_terminal(tmp_path / "home", *words, "AND", "jobs", "plot", "fake:ftjob-0001", columns=columns)
+    lines = ANSI.sub("", seen).replace("\r", "").splitlines()
+    axis = next(number for number, line in enumerate(lines) if line.startswith("   step └"))
+    drawn = lines[axis - 12 : axis + 3]
+    assert all(line[8] == "┤" for line in drawn[:12])
+    assert len(drawn[12]) == min(columns, 100)
+    assert drawn[13].split() == ["1", "10"]
+    assert drawn[14].startswith("train loss 2.000 at step 1, 0.200 at step 10")
+
+
 class Terminal(io.StringIO):
     def isatty(self) -> bool:
         return True
+
+
+def test_a_long_value_goes_on_under_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "40")
+    printed = Terminal()
+    Output(json=False, stream=printed).fields(
+        [("job", "local:1"), ("reason", "the worker was lost and nothing is left of it"), ("note", "")]
+    )
+    lines = [line.rstrip() for line in ANSI.sub("", printed.getvalue()).splitlines()]
+    assert lines == ["job     local:1", "reason  the worker was lost and nothing", "        is left of it"]
+
+
+def test_a_command_in_a_line_is_never_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "40")
+    printed = Terminal()
+    Output(json=False, stream=printed).say("Ask it: tuneport models chat local:4f1c09a2 --home /somewhere/else")
+    assert len(printed.getvalue().splitlines()) == 1
 
 
 def test_states_have_colours_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,6 +164,16 @@ def test_states_have_colours_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch)
 def test_a_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     assert not Output(json=False, stream=Terminal()).terminal
+
+
+def test_a_terminal_that_knows_ascii_only_gets_plain_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Old(io.TextIOWrapper):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert Output(json=False, stream=Old(io.BytesIO(), encoding="utf-8")).terminal
+    assert not Output(json=False, stream=Old(io.BytesIO(), encoding="ascii")).terminal
 
 
 def test_many_jobs_are_drawn_as_a_few_lines_and_a_count() -> None:
@@ -134,7 +204,9 @@ def test_long_ids_are_shortened_to_what_a_command_still_understands() -> None:
 
 
 def test_empty_cells_are_dashes_so_that_columns_can_be_counted() -> None:
-    assert aligned([["A", "B", "N"], ["x", "", "1"], ["long", "y", "22"]], right=(2,)) == ["A     B   N", "x     -   1", "long  y  22"]
+    printed = io.StringIO()
+    Output(json=False, stream=printed).table(("A", "B", "N"), [("x", "", "1"), ("long", "y", "22")], right=(2,))
+    assert printed.getvalue().splitlines() == ["A     B   N", "x     -   1", "long  y  22"]
 
 
 def test_times_read_as_people_say_them() -> None:

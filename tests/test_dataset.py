@@ -36,7 +36,7 @@ def jsonl(path: Path, rows: Iterable[Example]) -> Path:
 
 
 def answers(dataset: Dataset) -> Counter[str]:
-    return Counter(example.messages[-1].text for example in dataset if isinstance(example, ChatExample))
+    return Counter(example.messages[-1].text for example in dataset.recast("chat") if isinstance(example, ChatExample))
 
 
 def lines(dataset: Dataset) -> list[int]:
@@ -80,10 +80,10 @@ def test_reading_returns_before_a_byte_is_read_and_a_bad_row_is_told_with_its_li
 
 def test_a_file_of_no_known_format_is_told_when_it_is_first_read(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
-    path.write_text('{"question": "a", "answer": "b"}')
-    with pytest.raises(DatasetError, match=r"rows\.jsonl: is not of a format that is recognised.*'question', 'answer'.*columns"):
+    path.write_text('{"frage": "a", "antwort": "b"}')
+    with pytest.raises(DatasetError, match=r"rows\.jsonl: is not of a format that is recognised.*'frage', 'antwort'.*columns"):
         Dataset.read(path).count()
-    assert Dataset.read(path, columns={"prompt": "question", "completion": "answer"}).count() == 1
+    assert Dataset.read(path, columns={"prompt": "frage", "completion": "antwort"}).count() == 1
 
 
 def test_the_length_is_known_only_after_a_full_pass_and_count_always_works(tickets: Path) -> None:
@@ -121,7 +121,7 @@ def test_the_fingerprint_is_of_the_rows_whatever_file_and_format_they_come_from(
     rows = [chat("Hello, you", "greeting"), chat("Bye", "farewell")]
     first = Dataset.read(jsonl(tmp_path / "a.jsonl", rows)).fingerprint
     (tmp_path / "b.csv").write_text('text,label\n"Hello, you",greeting\nBye,farewell\n')
-    assert Dataset.read(tmp_path / "b.csv").fingerprint == first == Dataset.from_examples(rows).fingerprint
+    assert Dataset.read(tmp_path / "b.csv").recast("chat").fingerprint == first == Dataset.from_examples(rows).fingerprint
     assert Dataset.from_examples(rows[::-1]).fingerprint != first
     assert len(first) == 64
 

@@ -15,9 +15,10 @@ from tuneport.job import JobState
 from tuneport.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
+NOT_OURS = ("demo", "build", "dist", "node_modules")
+"""Folders that tools and the demo leave behind; those that begin with a dot are passed over too."""
 DOCUMENTS = sorted(
-    [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "examples/README.md", "local_backend/README.md")]
-    + list((ROOT / "docs").glob("*.md"))
+    path for path in ROOT.rglob("*.md") if not any(part.startswith(".") or part in NOT_OURS for part in path.relative_to(ROOT).parent.parts)
 )
 LINK = re.compile(r"\[[^\]]+\]\(([^)\s]+)\)")
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -102,10 +103,31 @@ def test_the_exit_codes_of_the_documents_are_those_of_the_errors() -> None:
         assert {int(code) for code in written} == codes | {0}
 
 
-@pytest.mark.parametrize("document", ["docs/cli.md", "docs/architecture.md"])
-def test_the_states_of_the_documents_are_those_of_a_job(document: str) -> None:
-    words = set(re.findall(r"[a-z]+", (ROOT / document).read_text(encoding="utf-8")))
-    assert {state.value for state in JobState} <= words
+STATES = {state.value for state in JobState}
+
+
+def lists_of_states(text: str) -> list[list[str]]:
+    """What stands between backticks and names three states or more: a list of states, whatever else is in it."""
+    spans = [span.split() for span in re.findall(r"(?<!`)`([a-z]+(?:\s+[a-z]+)+)`(?!`)", text)]
+    return [words for words in spans if len(STATES & set(words)) >= 3]
+
+
+def test_every_list_of_states_has_all_states_of_a_job_and_no_other() -> None:
+    texts = {path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8") for path in DOCUMENTS}
+    lists = {document: found for document, text in texts.items() if (found := lists_of_states(text))}
+    assert {"docs/cli.md", "docs/architecture.md"} <= lists.keys()
+    for document, found in lists.items():
+        listed = [word for words in found for word in words]
+        alone = {state for state in STATES if f"`{state}`" in texts[document]}  # `unknown` has a sentence of its own
+        assert set(listed) - STATES == set(), document
+        assert STATES - set(listed) - alone == set(), document
+        assert len(listed) == len(set(listed)), document
+
+
+def test_every_document_of_the_checkout_is_looked_at() -> None:
+    names = {path.relative_to(ROOT).as_posix() for path in DOCUMENTS}
+    assert {"README.md", "docs/local.md", "benchmarks/README.md", "examples/data/README.md", "tests/outside_provider/README.md"} <= names
+    assert not any(name.startswith((".venv", "demo/")) for name in names)
 
 
 def test_the_settings_of_the_local_backend_are_all_described() -> None:

@@ -62,6 +62,18 @@ def test_an_example_with_a_real_model_trains_and_evaluates_it(name: str, tmp_pat
     assert_in_order(run(name, tmp_path, timeout_s=1800), WITH_A_REAL_MODEL[name])
 
 
+def test_the_examples_train_as_the_demo_does() -> None:
+    """One learning rate for the one job that is shown in four places."""
+    from tuneport.cli import demo
+
+    recipe = Recipe.load(EXAMPLES / "recipes" / "tickets.toml")
+    assert (recipe.method.epochs, recipe.method.learning_rate, recipe.method.lora.rank) == (demo.EPOCHS, demo.LEARNING_RATE, demo.RANK)
+    script = (EXAMPLES / "local_sft.py").read_text(encoding="utf-8")
+    written = recipe.method.model_dump(include={"epochs", "batch_size"}) | {"seed": recipe.seed}
+    assert f"learning_rate={demo.LEARNING_RATE:.0e}".replace("e-0", "e-") in script
+    assert [f"{name}={value}" for name, value in written.items() if f"{name}={value}" not in script] == []
+
+
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.name)
 def test_an_example_recipe_can_be_read_and_names_data_that_are_there(path: Path) -> None:
     recipe = Recipe.load(path)

@@ -1,13 +1,15 @@
 """The metrics against numbers worked out by hand or by scikit-learn 1.7, and the intervals against simulated models."""
 
 import math
+import tracemalloc
 
 import numpy as np
 import pytest
 
-from tuneport.intervals import Difference, paired_difference
-from tuneport.metrics import MEASURES, Answers, label_counts, measured, precision_recall_f1, same_answer, word_f1
+from tuneport.intervals import Difference, Pair, paired_differences
+from tuneport.metrics import MEASURES, Answers, label_counts, precision_recall_f1, same_answer, word_f1
 from tuneport.model import Prediction
+from tuneport.tallies import Numbers, total
 
 RIGHT = ("a", "a", "a", "b", "b", "c", "c", "c", "c", "d")
 SAID = ("a", "b", "a", "b", "b", "c", "zzz", "a", "c", "a")
@@ -19,11 +21,19 @@ def answers(said, right=RIGHT, labels=("a", "b", "c", "d")):
 
 def hits(*marks):
     """Tallies of exact match for rows marked right (1) or wrong (0)."""
-    return np.array([[float(mark), 1.0] for mark in marks])
+    return Numbers(np.array([[float(mark), 1.0] for mark in marks]))
 
 
-def mean_difference(first, second, *, resamples=2000, seed=0, level=0.95):
-    return paired_difference(first, second, MEASURES["exact_match"].value, level=level, resamples=resamples, seed=seed)
+def measured(measure, answers):
+    return measure.of(measure.tally(answers))
+
+
+def difference(first, second, measure, *, resamples=2000, seed=0, level=0.95):
+    return paired_differences([Pair(first, second, measure.value)], level=level, resamples=resamples, seed=seed)[0]
+
+
+def mean_difference(first, second, **settings):
+    return difference(first, second, MEASURES["exact_match"], **settings)
 
 
 @pytest.mark.parametrize(
@@ -65,7 +75,7 @@ def test_macro_scores_agree_with_scikit_learn_when_an_answer_is_no_label_and_a_l
 
 
 def test_scores_per_label_agree_with_scikit_learn():
-    precision, recall, f1 = precision_recall_f1(label_counts(answers(SAID)).sum(axis=0))
+    precision, recall, f1 = precision_recall_f1(total(label_counts(answers(SAID))))
     assert precision == pytest.approx([0.5, 2 / 3, 1.0, 0.0])
     assert recall == pytest.approx([2 / 3, 1.0, 0.5, 0.0])
     assert f1 == pytest.approx([0.5714285714, 0.8, 2 / 3, 0.0])
@@ -108,7 +118,7 @@ def test_the_interval_is_as_wide_as_theory_says():
     rng = np.random.default_rng(5)
     first, second = hits(*(rng.random(2000) < 0.8)), hits(*(rng.random(2000) < 0.6))
     found = mean_difference(first, second, resamples=4000)
-    half = 1.96 * np.std(first[:, 0] - second[:, 0]) / math.sqrt(2000)
+    half = 1.96 * np.std(first.values[:, 0] - second.values[:, 0]) / math.sqrt(2000)
     assert (found.interval[1] - found.interval[0]) / 2 == pytest.approx(half, rel=0.05)
 
 
@@ -148,7 +158,41 @@ def test_a_difference_in_macro_f1_is_found_by_swapping_rows_too():
     right = tuple("abcd"[row % 4] for row in range(80))
     good, bad = answers(right, right), answers(["a" if row % 2 else text for row, text in enumerate(right)], right)
     measure = MEASURES["macro_f1"]
-    found = paired_difference(measure.tally(good), measure.tally(bad), measure.value, level=0.95, resamples=1000, seed=0)
+    found = difference(measure.tally(good), measure.tally(bad), measure, resamples=1000)
     assert found.value == pytest.approx(measured(measure, good) - measured(measure, bad))
     assert found.interval[0] > 0
     assert found.p < 0.01
+
+
+def test_what_is_found_for_a_metric_does_not_depend_on_what_else_is_asked():
+    right = tuple("abc"[row % 3] for row in range(60))
+    good, bad = answers(right, right), answers([text if row % 4 else "a" for row, text in enumerate(right)], right)
+    pairs = [Pair(MEASURES[name].tally(good), MEASURES[name].tally(bad), MEASURES[name].value) for name in ("exact_match", "macro_f1")]
+    together = paired_differences(pairs, level=0.95, resamples=500, seed=3)
+    alone = [paired_differences([pair], level=0.95, resamples=500, seed=3)[0] for pair in pairs]
+    assert together == alone
+
+
+def test_label_counts_drawn_again_are_those_of_the_rows_drawn():
+    rng = np.random.default_rng(0)
+    counts = label_counts(answers(SAID))
+    weights = rng.integers(4, size=(len(RIGHT), 6)).astype(float)
+    written_out = np.stack([total(counts.part(np.arange(len(RIGHT)) == row)) for row in range(len(RIGHT))])
+    assert counts.summed(weights) == pytest.approx(weights.T @ written_out)
+
+
+@pytest.mark.parametrize("labels", [2, 1000])
+def test_comparing_many_labels_takes_no_more_memory_than_few(labels):
+    """64 MB at once, however many rows and labels; written out, 3,080 rows of a thousand labels would take 400."""
+    rng = np.random.default_rng(0)
+    names = tuple(f"label {number:04}" for number in range(labels))
+    right = [names[row % labels] for row in range(3080)]
+    taken = [answers([text if rng.random() < share else names[0] for text in right], right, names) for share in (0.9, 0.8)]
+    measure = MEASURES["macro_f1"]
+    tracemalloc.start()
+    try:
+        difference(*(measure.tally(one) for one in taken), measure, resamples=1000)
+        peak_bytes = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak_bytes < 80e6

@@ -11,10 +11,13 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from importlib.metadata import requires, version
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[1]
 LEFT_BEHIND = shutil.ignore_patterns("__pycache__", "*.egg-info", "tests", "dist", "build")
@@ -43,10 +46,22 @@ def metadata(wheel: Path, name: str) -> str:
         return archive.read(entry).decode()
 
 
-class Environment:
-    """A virtual environment, and a folder outside the checkout to work in. With `over`, what is installed there is seen here as well."""
+def nothing_can_be_installed(*, required: bool) -> NoReturn:
+    """Skips the test; fails it where all tests are `required` (--require-all, in CI): there a skip would pass for a tested package."""
+    sentence = "the package index cannot be reached, so nothing can be installed into an empty environment"
+    if required:
+        pytest.fail(f"{sentence}, and --require-all wants it tested", pytrace=False)
+    pytest.skip(sentence)
 
-    def __init__(self, folder: Path, *, over: Environment | None = None) -> None:
+
+class Environment:
+    """A virtual environment, and a folder outside the checkout to work in. With `over`, what is installed there is seen here as well.
+
+    `required` says what becomes of a test when the package index cannot be reached.
+    """
+
+    def __init__(self, folder: Path, *, required: bool, over: Environment | None = None) -> None:
+        self.required = required
         self.work = folder / "work"
         self.work.mkdir(parents=True)
         self._python = folder / "venv" / "bin" / "python"
@@ -61,7 +76,7 @@ class Environment:
         pip = [sys.executable, "-m", "pip", "--python", str(self._python), "install", "--disable-pip-version-check", "--no-input"]
         done = self._run([*pip, *requirements])
         if done.returncode != 0 and any(word in done.stdout + done.stderr for word in UNREACHABLE):
-            pytest.skip("the package index cannot be reached, so nothing can be installed into an empty environment")
+            nothing_can_be_installed(required=self.required)
         assert done.returncode == 0, done.stdout + done.stderr
 
     def tuneport(self, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -101,9 +116,15 @@ def outside_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def core(core_wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+def required(pytestconfig: pytest.Config) -> bool:
+    """Whether a test that cannot run is a failure."""
+    return bool(pytestconfig.getoption("--require-all"))
+
+
+@pytest.fixture(scope="module")
+def core(core_wheel: Path, tmp_path_factory: pytest.TempPathFactory, required: bool) -> Environment:
     """Core and its declared dependencies, nothing else. Nobody installs more into it; see `over`."""
-    made = Environment(tmp_path_factory.mktemp("core-alone"))
+    made = Environment(tmp_path_factory.mktemp("core-alone"), required=required)
     made.install(str(core_wheel))
     return made
 
@@ -172,7 +193,7 @@ def provider_entry(environment: Environment, name: str) -> dict[str, Any]:
 
 
 def test_a_broken_plug_in_is_one_line_of_explanation(core: Environment, tmp_path: Path) -> None:
-    broken = Environment(tmp_path, over=core)
+    broken = Environment(tmp_path, over=core, required=core.required)
     info = broken.packages / "tuneport_broken-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tuneport-broken\nVersion: 1.0\n", encoding="utf-8")
@@ -189,7 +210,7 @@ def test_a_broken_plug_in_is_one_line_of_explanation(core: Environment, tmp_path
 def test_a_provider_from_outside_installs_from_its_own_wheel_and_passes_the_conformance_kit(
     core: Environment, outside_wheel: Path, tmp_path: Path
 ) -> None:
-    outside = Environment(tmp_path, over=core)
+    outside = Environment(tmp_path, over=core, required=core.required)
     outside.install(f"{outside_wheel}[test]")
     shutil.copytree(ROOT / "tests" / "outside_provider" / "tests", outside.work / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     done = outside.python("-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib", "tests")
@@ -202,7 +223,7 @@ def test_a_provider_from_outside_installs_from_its_own_wheel_and_passes_the_conf
 def test_the_local_backend_is_listed_without_its_libraries_and_says_which_are_missing(
     core: Environment, local_wheel: Path, tmp_path: Path
 ) -> None:
-    local = Environment(tmp_path, over=core)
+    local = Environment(tmp_path, over=core, required=core.required)
     local.install("--no-deps", str(local_wheel), "psutil")
     assert provider_entry(local, "local")["problem"] is None
     checked = local.tuneport("providers", "check", "local")
@@ -212,11 +233,78 @@ def test_the_local_backend_is_listed_without_its_libraries_and_says_which_are_mi
 
 @pytest.mark.slow
 def test_the_local_backend_installs_with_all_it_declares_and_finds_this_machine_ready(
-    core_wheel: Path, local_wheel: Path, tmp_path: Path
+    core_wheel: Path, local_wheel: Path, tmp_path: Path, required: bool
 ) -> None:
-    made = Environment(tmp_path)
+    made = Environment(tmp_path, required=required)
     made.install(str(core_wheel), str(local_wheel))
     checked = made.tuneport("providers", "check", "local")
     assert checked.returncode == 0, checked.stdout + checked.stderr
     loaded = made.python("-c", "import tuneport_local.training, transformers, peft, trl")
     assert loaded.returncode == 0, loaded.stderr
+
+
+# --- setting up the checkout -----------------------------------------------------------------------------------------------------------
+
+
+def needed_by(*requirements: str) -> dict[str, str]:
+    """Name -> installed version of all that these need, and all that those need, on this machine."""
+    found: dict[str, str] = {}
+    todo = [Requirement(requirement) for requirement in requirements]
+    seen: set[tuple[str, frozenset[str]]] = set()
+    while todo:
+        wanted = todo.pop()
+        name, extras = canonicalize_name(wanted.name), frozenset(wanted.extras)
+        if (name, extras) in seen:
+            continue
+        seen.add((name, extras))
+        found[name] = version(name)
+        for line in requires(name) or ():
+            further = Requirement(line)
+            if further.marker is None or any(further.marker.evaluate({"extra": extra}) for extra in ("", *extras)):
+                todo.append(further)
+    return found
+
+
+def test_every_version_that_development_installs_is_pinned() -> None:
+    pytest.importorskip("tuneport_local")
+    pinned = {}
+    for line in (ROOT / "constraints-dev.txt").read_text(encoding="utf-8").splitlines():
+        if line and not line.startswith("#"):
+            name, _, number = line.partition("==")
+            pinned[canonicalize_name(name)] = number
+    needed = {name: found.partition("+")[0] for name, found in needed_by("tuneport[dev]", "tuneport-local").items()}
+    ours = {name for name in needed if name.startswith("tuneport")}
+    cuda = {name for name in needed if name.startswith(("nvidia-", "cuda-")) or name in ("triton", "setuptools")}
+    assert {name: pinned.get(name) for name in needed.keys() - ours - cuda} == {name: needed[name] for name in needed.keys() - ours - cuda}
+
+
+@pytest.mark.parametrize("left", ["nothing", "a Python without pip"])
+def test_an_environment_that_was_left_half_made_is_made_anew(tmp_path: Path, left: str) -> None:
+    shutil.copy2(ROOT / "Makefile", tmp_path / "Makefile")
+    if left == "a Python without pip":
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path / ".venv")], check=True)
+    for expected in ("-m venv --clear", ""):
+        done = subprocess.run(["make", "venv", f"PYTHON={sys.executable}"], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        assert expected in done.stdout
+        assert bool(done.stdout) == bool(expected), "what is whole is left alone"
+    pip = [tmp_path / ".venv" / "bin" / "python", "-m", "pip", "--version"]
+    assert subprocess.run(pip, capture_output=True, check=False).returncode == 0
+
+
+# --- without a package index -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("required", "outcome"), [(False, pytest.skip.Exception), (True, pytest.fail.Exception)])
+def test_without_a_package_index_an_installation_is_skipped_and_where_all_is_required_it_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, required: bool, outcome: type[BaseException]
+) -> None:
+    nobody_listens = "http://127.0.0.1:9"
+    for name in ("PIP_INDEX_URL", "http_proxy", "HTTP_PROXY"):
+        monkeypatch.setenv(name, nobody_listens)
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    for name in ("PIP_EXTRA_INDEX_URL", "PIP_FIND_LINKS"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(outcome, match="the package index cannot be reached"):
+        Environment(tmp_path, required=required).install("--no-cache-dir", "tenacity")

@@ -60,6 +60,7 @@ def test_help_imports_no_command(tmp_path: Path) -> None:
         "tuneport.cli.app",
         "tuneport.cli.light",
         "tuneport.cli.output",
+        "tuneport.cli.pipes",
         "tuneport.cli.session",
     }
 

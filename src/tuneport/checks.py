@@ -1,104 +1,212 @@
-"""Checks: the rules over a Dataset for a provider's limits, all findings in one pass and in bounded memory."""
+"""Checks: the rules over a Dataset for what a provider takes, all findings in one pass, without the rows' contents.
+
+Memory: 16 bytes a row for repeats, and what labels are told by. Rows of text alone, which most are, cost no Python function each: the rules
+about roles are asked once for each order of roles, those about texts look at some hundred rows together.
+"""
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from itertools import groupby
-from typing import Any
+from collections.abc import Collection, Iterator, Sequence
+from typing import TYPE_CHECKING
 
+from tuneport.check_report import KEPT_PER_RULE, CheckReport, Found, Hear
 from tuneport.dataset import Dataset
-from tuneport.errors import Unsupported
-from tuneport.exchange import digest, normalised, question
-from tuneport.finding import Finding
-from tuneport.rules import RULES, Limits, Rule, Tally
-from tuneport.splitting import in_key_order
+from tuneport.errors import UsageError
+from tuneport.examples import ChatExample, Example, Kind, kind_of_example
+from tuneport.exchange import answer
+from tuneport.formats.format import BadRow
+from tuneport.formats.recast import recast
+from tuneport.limits import Limits, Target
+from tuneport.nearest import did_you_mean
+from tuneport.pair_checks import check_pair
+from tuneport.plain_rows import PlainRows, Shape, plain_rows, texts_of
+from tuneport.rules import labels, whole
+from tuneport.rules.images import images_in
+from tuneport.rules.known import RULES
+from tuneport.rules.labels import Answers
+from tuneport.rules.rule import Rule, Sees, holds
+from tuneport.rules.whole import Amount
+from tuneport.sources import Deaf
+from tuneport.text_checks import TextChecks
 
-__all__ = ["KEPT_PER_RULE", "RULES", "CheckReport", "Limits", "Rule", "check", "check_pair"]
+if TYPE_CHECKING:
+    from tuneport.tokens import Counter
 
-KEPT_PER_RULE = 100
-"""Findings of one rule that are kept; the rest are counted."""
+__all__ = ["KEPT_PER_RULE", "METHODS", "RULES", "CheckReport", "Limits", "Rule", "Target", "check", "check_pair"]
 
-_BY_ID = {rule.id: rule for rule in RULES}
-_ROW_RULES = tuple((rule.row, rule) for rule in RULES if rule.row is not None)
-_WHOLE_RULES = tuple((rule.whole, rule) for rule in RULES if rule.whole is not None)
+METHODS: dict[str, tuple[Kind, ...]] = {
+    "sft": ("chat",),
+    "dpo": ("preference",),
+    "orpo": ("preference",),
+    "kto": ("chat", "preference"),
+    "grpo": ("prompt",),
+    "classify": ("labelled",),
+    "regress": ("labelled",),
+}
+"""The kinds of row that each method learns from; rows of another kind are turned into the first, where that has a meaning."""
 
-
-@dataclass(frozen=True, slots=True)
-class CheckReport:
-    """All findings in order of line, those about the whole file first. `counts` has the number of findings of each rule, also of those
-    that are not kept; `truncated` says that there are such. `ok`: no errors. `rows` counts those that can be read."""
-
-    findings: tuple[Finding, ...]
-    rows: int
-    ok: bool
-    truncated: bool
-    counts: Mapping[str, int]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready, in the shape that scripts rely on."""
-        keys = ("line", "rule", "severity", "message", "remedy")
-        findings = [{key: asdict(finding)[key] for key in keys} for finding in self.findings]
-        return {"findings": findings, "counts": dict(self.counts), "truncated": self.truncated, "rows": self.rows, "ok": self.ok}
-
-
-class _Found:
-    """Findings as they come up. Listens to the reader for rows and keys it cannot hand on."""
-
-    def __init__(self) -> None:
-        self.counts: dict[str, int] = {}
-        self._kept: list[Finding] = []
-
-    def add(self, rule: Rule, line: int | None, message: str) -> None:
-        count = self.counts[rule.id] = self.counts.get(rule.id, 0) + 1
-        if count <= KEPT_PER_RULE:
-            self._kept.append(Finding(rule.id, rule.severity, message, line=line, remedy=rule.remedy))
-
-    def bad(self, line: int, sentence: str) -> None:
-        self.add(_BY_ID["row-readable"], line, sentence)
-
-    def lost(self, line: int, kind: str) -> None:
-        self.add(_BY_ID["key-known"], line, f"the key {kind!r} is not carried on.")
-
-    def report(self, rows: int) -> CheckReport:
-        findings = tuple(sorted(self._kept, key=lambda finding: finding.line or 0))
-        ok = not any(_BY_ID[rule].severity == "error" for rule in self.counts)
-        return CheckReport(findings, rows=rows, ok=ok, truncated=sum(self.counts.values()) > len(findings), counts=self.counts)
+_MOST_SHAPES = 10_000
 
 
-def check(dataset: Dataset, *, method: str = "sft", limits: Limits | None = None) -> CheckReport:
+def check(
+    dataset: Dataset,
+    *,
+    target: Target | None = None,
+    method: str = "sft",
+    limits: Limits | None = None,
+    counter: Counter | None = None,
+    rules: Collection[str] | None = None,
+    near: bool = False,
+    hear: Hear | None = None,
+) -> CheckReport:
     """Everything the rules have to say about `dataset`, unreadable rows included; the first of them does not end it.
 
-    Raises DatasetError when the file as a whole cannot be read, Unsupported for a method without rules.
+    `target` (see `limits.target`) says what for, or `method` and `limits` do. `counter` counts the tokens of rows; without it no limit
+    of tokens is looked at. `rules` are the ids of those to look at, all by default. `near` also looks for rows that are nearly the same,
+    in a second pass and 264 bytes a row.
+    `hear` gets every finding as it comes up, also those that the report only counts.
+
+    Raises DatasetError when the file as a whole cannot be read, UsageError for an unknown method.
     """
-    if method != "sft":
-        raise Unsupported(f"data for method {method!r} cannot be checked by Tuneport yet, only for sft.")
-    limits = limits or Limits()
-    found, tally = _Found(), Tally(size_bytes=dataset.path.stat().st_size if dataset.path else None)
-    for line, example in dataset.numbered(notices=found):
-        tally.add(line, example)
-        for look, rule in _ROW_RULES:
-            if sentence := look(example, limits):
-                found.add(rule, line, sentence)
-    tally.unreadable = found.counts.get("row-readable", 0)
-    for look_at_all, rule in _WHOLE_RULES:
-        for place, sentence in look_at_all(tally, limits):
-            found.add(rule, place, sentence)
-    return found.report(tally.rows)
+    target = target or Target(method=method, limits=limits or Limits())
+    if target.method not in METHODS:
+        raise UsageError(f"unknown method {target.method!r}; {did_you_mean(target.method, METHODS)}")
+    found = Found(rules, hear=hear)
+    rows = _Rows(target, found, counter=counter)
+    for block in dataset.blocks(notices=found):
+        rows.add(block.lines, block.examples)
+    rows.finish(_amount(dataset, target, found, rows.amount), near=_said(dataset) if near and found.wanted("row-not-near") else None)
+    return found.report(rows=rows.amount.rows, target=target, format=dataset.format, confidence=dataset.confidence)
 
 
-def check_pair(train: Dataset, test: Dataset) -> CheckReport:
-    """The rows of `test` that ask what a row of `train` asks (white space and letter case aside). `rows` are those of `test`."""
-    found, keys, lines = _Found(), array("Q"), array("Q")
-    for dataset in (train, test):
-        trained = len(keys)
-        for line, example in dataset.numbered():
-            keys.append(digest(normalised(question(example))))
-            lines.append(line)
-    for _, group in groupby(in_key_order(keys), key=keys.__getitem__):
-        places = list(group)
-        for place in places if places[0] < trained else ():
-            if place >= trained:
-                found.add(_BY_ID["test-apart"], lines[place], f"the row asks the same as line {lines[places[0]]} of {train.name}.")
-    return found.report(len(keys) - trained)
+def _said(dataset: Dataset) -> Iterator[str]:
+    return ("\n".join(texts_of(example)) for block in dataset.blocks(notices=Deaf()) for example in block.examples)
+
+
+def _amount(dataset: Dataset, target: Target, found: Found, amount: Amount) -> Amount:
+    """With what the file itself tells."""
+    amount.unreadable = found.unreadable
+    if dataset.path is not None:
+        amount.size_bytes = dataset.path.stat().st_size
+        if target.limits.bom:
+            with dataset.path.open("rb") as file:
+                amount.bom = file.read(3) == b"\xef\xbb\xbf"
+    return amount
+
+
+class _Rows:
+    """The rows as they pass. Plain ones take the quick way, all others one after the other."""
+
+    def __init__(self, target: Target, found: Found, *, counter: Counter | None) -> None:
+        self.amount = Amount()
+        self._target = target
+        self._found = found
+        self._kinds = METHODS[target.method]
+        self._most_tokens = target.limits.max_tokens if found.wanted("tokens-not-too-many") else None
+        self._counter = counter
+        rules = [rule for rule in RULES if rule.row is not None and found.wanted(rule.id)]
+        self._rules = rules
+        self._about_roles = [rule for rule in rules if rule.sees == "roles"]
+        self._about_words = [rule for rule in rules if rule.sees == "words"]
+        self._about: dict[frozenset[Sees], list[Rule]] = {}
+        self._verdicts: dict[Shape, list[tuple[str, str]]] = {}
+        self._answers = Answers(are_labels=target.method == "classify")
+        self._texts = TextChecks(target, found)
+
+    def add(self, lines: Sequence[int], examples: Sequence[Example]) -> None:
+        """Some more rows."""
+        plain = plain_rows(examples) if "chat" in self._kinds and self._target.method != "kto" else None
+        self.amount.rows += len(examples)
+        if plain is None:
+            for line, example in zip(lines, examples, strict=True):
+                self._one(line, example)
+            return
+        if plain.one_shape:
+            verdict = self._verdict(plain.shapes[0], examples[0])
+            for rule, sentence in verdict:
+                for line in lines:
+                    self._found.add(rule, line, sentence)
+        else:
+            self._shapes(lines, examples, plain)
+        if self._about_words and plain.any_blank():
+            for line, example in zip(lines, examples, strict=True):
+                self._ask(self._about_words, line, example)
+        self._weigh(lines, examples)
+        self._answers.add(plain.answers())
+        self._texts.add_plain(lines, plain)
+
+    def _shapes(self, lines: Sequence[int], examples: Sequence[Example], plain: PlainRows) -> None:
+        for line, shape, example in zip(lines, plain.shapes, examples, strict=True):
+            for rule, sentence in self._verdict(shape, example):
+                self._found.add(rule, line, sentence)
+
+    def _verdict(self, shape: Shape, example: Example) -> list[tuple[str, str]]:
+        """What the rules about roles say of all rows of the shape."""
+        verdict = self._verdicts.get(shape)
+        if verdict is None:
+            if len(self._verdicts) >= _MOST_SHAPES:
+                self._verdicts.clear()
+            said = [(rule.id, rule.row(example, self._target)) for rule in self._about_roles if rule.row is not None]
+            verdict = self._verdicts[shape] = [(id, sentence) for id, sentence in said if sentence is not None]
+        return verdict
+
+    def _one(self, line: int, example: Example) -> None:
+        """A row of any kind."""
+        try:
+            fitting = self._fitting(example)
+        except BadRow as error:
+            self._found.add("row-fits-method", line, f"{str(error).removesuffix('.')}; method {self._target.method} cannot learn from it.")
+            self._texts.add(line, example)
+            return
+        if isinstance(fitting, ChatExample):
+            shape = fitting.style, tuple([message.role for message in fitting.messages])
+            for rule, sentence in self._verdict(shape, fitting):
+                self._found.add(rule, line, sentence)
+        self._ask(self._rules_about(fitting), line, fitting)
+        self._weigh((line,), (fitting,))
+        if isinstance(fitting, ChatExample):
+            self.amount.wanted += fitting.desirable is True
+            self.amount.unwanted += fitting.desirable is False
+        elif self._target.method == "kto":  # a preference row is a wanted and an unwanted answer
+            self.amount.wanted, self.amount.unwanted = self.amount.wanted + 1, self.amount.unwanted + 1
+        self.amount.image_rows += any(True for _ in images_in(fitting))
+        self._answers.add([answer(fitting) or ""])
+        self._texts.add(line, fitting)
+
+    def _fitting(self, example: Example) -> Example:
+        """The row as the method learns from it. Raises BadRow where it cannot."""
+        wanted = self._target.method == "kto" or not isinstance(example, ChatExample) or example.desirable is None
+        return example if kind_of_example(example) in self._kinds and wanted else recast(example, self._kinds[0], lambda _: None)
+
+    def _rules_about(self, example: Example) -> list[Rule]:
+        """The rules that look at something which the row has; of a conversation, without those about roles."""
+        there = holds(example) - ({"roles"} if isinstance(example, ChatExample) else frozenset())
+        if self._target.method == "kto":
+            there |= {"kind"}
+        if there not in self._about:
+            self._about[there] = [rule for rule in self._rules if rule.sees in there]
+        return self._about[there]
+
+    def _ask(self, rules: Sequence[Rule], line: int, example: Example) -> None:
+        for rule in rules:
+            if rule.row is not None and (sentence := rule.row(example, self._target)):
+                self._found.add(rule.id, line, sentence)
+
+    def _weigh(self, lines: Sequence[int], examples: Sequence[Example]) -> None:
+        counter, most = self._counter, self._most_tokens
+        if counter is None or most is None:
+            return
+        about = "" if counter.exact else "about "
+        for line, tokens in zip(lines, counter.count_block(examples), strict=True):
+            if tokens > most:
+                self._found.add("tokens-not-too-many", line, f"the row has {about}{tokens:,} tokens; at most {most:,} are learned from.")
+
+    def finish(self, amount: Amount, *, near: Iterator[str] | None) -> None:
+        """What can be said only after the last row."""
+        self._texts.finish(near)
+        for rule, look in whole.LOOKS.items():
+            for sentence in look(amount, self._target):
+                self._found.add(rule, None, sentence)
+        for rule, look_at_answers in labels.LOOKS.items():
+            for sentence in look_at_answers(self._answers, self._target):
+                self._found.add(rule, None, sentence)

@@ -3,32 +3,26 @@
 from __future__ import annotations
 
 import hashlib
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from tuneport.containers.jsonl import JSONL
 from tuneport.dataset_reference import open_reference
-from tuneport.errors import DatasetError
-from tuneport.examples import Example, canonical_bytes
-from tuneport.files import write_chunks
-from tuneport.formats.format import BadRow, Format, Notices
-from tuneport.formats.known import named
-from tuneport.sources import Division, FileSource, FirstSource, MemorySource, SideSource, Source, Strict
+from tuneport.errors import CheckFailed, DatasetError, TuneportError
+from tuneport.examples import Example, Kind, canonical_bytes, kind_of_example
+from tuneport.files import is_stream, write_chunks
+from tuneport.formats.format import Block, Format, Notices
+from tuneport.formats.known import named, natural
+from tuneport.losses import Loss, Losses
+from tuneport.parallel import convert
+from tuneport.selections import Alike, MergedSource, sample, unique
+from tuneport.sources import Division, FileSource, FirstSource, MemorySource, RecastSource, Source, Strict
 from tuneport.splitting import SplitSettings
-
-CHUNK_BYTES = 1 << 16
-LINES_KEPT = 10
-"""How many line numbers a loss remembers."""
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """One kind of thing that a format could not carry: in how many rows, and the lines of the first of them."""
-
-    kind: str
-    rows: int
-    lines: tuple[int, ...]
+from tuneport.writing import chunks, container_of, not_written, whole_target
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +30,7 @@ class WriteReport:
     """What was written, and what was lost between the dataset's file and this one."""
 
     path: Path
+    format: str
     rows: int
     losses: tuple[Loss, ...] = ()
 
@@ -94,32 +89,43 @@ class Dataset:
         return self._source.format.name if isinstance(self._source, FileSource) else None
 
     @property
+    def confidence(self) -> float | None:
+        """How sure the format was recognised, from 0 to 1; 1 for one that was given, None where there is no whole file."""
+        return self._source.recognised.confidence if isinstance(self._source, FileSource) else None
+
+    @property
+    def taken(self) -> Mapping[str, str]:
+        """The keys that were recognised under other names than the format's own, from its name to the file's."""
+        return self._source.recognised.taken if isinstance(self._source, FileSource) else {}
+
+    @property
     def in_memory(self) -> bool:
         """Whether the rows exist in memory only, so that no recipe file can name them."""
         return self._source.reference() is None
 
     @property
-    def kind(self) -> str:
+    def kind(self) -> Kind:
         """The kind of the first row: chat, preference, prompt or labelled. Raises DatasetError when there is no row."""
         for example in self:
-            return str(example.__struct_config__.tag)
+            return kind_of_example(example)
         raise DatasetError(f"{self._source.place}: there are no rows.")
 
     def __iter__(self) -> Iterator[Example]:
-        return (example for _, example in self._rows(None))
+        return (example for block in self.blocks() for example in block.examples)
 
     def numbered(self, *, notices: Notices | None = None) -> Iterator[tuple[int, Example]]:
         """Each row with the 1-based line it starts at in its file.
 
         The first row that cannot be read raises DatasetError, unless `notices` is there to hear of it.
         """
-        return self._rows(notices)
+        return (row for block in self.blocks(notices=notices) for row in zip(block.lines, block.examples, strict=True))
 
-    def _rows(self, notices: Notices | None) -> Iterator[tuple[int, Example]]:
+    def blocks(self, *, notices: Notices | None = None) -> Iterator[Block]:
+        """The rows some at a time, which is quicker where there are many. Otherwise as `numbered`."""
         rows = 0
-        for row in self._source.rows(notices or Strict(self._source.place)):
-            rows += 1
-            yield row
+        for block in self._source.blocks(notices or Strict(self._source.place)):
+            rows += len(block.examples)
+            yield block
         if notices is None:
             self._count = rows
 
@@ -153,69 +159,103 @@ class Dataset:
             self._fingerprint = digest.hexdigest()
         return self._fingerprint
 
-    def split(self, test: float | int = 0.2, *, seed: int = 0, stratify: Literal["auto"] | bool = "auto") -> tuple[Dataset, Dataset]:
+    def split(
+        self, test: float | int = 0.2, *, seed: int = 0, stratify: Literal["auto"] | bool = "auto", near: bool = False
+    ) -> tuple[Dataset, Dataset]:
         """Train and test. `test` is a share or a number of rows; the file is read when a side is first used.
 
         The same rows, seed and size give the same sides on every machine. Rows that ask the same (white space and letter case aside) are
-        never on both. `stratify` keeps the shares of the answers; 'auto' does where they are labels. Raises DatasetError for a size that
-        leaves a side empty: at once where the number of rows is known.
+        never on both; with `near`, nor are rows that ask nearly the same. `stratify` keeps the shares of the answers; 'auto' does where
+        they are labels. Raises DatasetError for a size that leaves a side empty: at once where the number of rows is known.
         """
-        division = Division(self._source, SplitSettings(test=test, seed=seed, stratify=stratify))
-        return Dataset(SideSource(division, "train")), Dataset(SideSource(division, "test"))
+        division = Division(self._source, SplitSettings(test=test, seed=seed, stratify=stratify, near=near))
+        return Dataset(division.side("train")), Dataset(division.side("test"))
+
+    def sample(self, rows: int, *, seed: int = 0) -> Dataset:
+        """`rows` rows at random, or all when there are fewer, in their order. The same rows and seed give the same sample."""
+        return Dataset(sample(self._source, rows, seed=seed))
+
+    def unique(self, *, alike: Alike = "exact") -> Dataset:
+        """The rows without those that are like an earlier one: exactly (unknown keys aside), as text (white space and letter case aside),
+        or nearly (`near`: most of their three-word pieces are the same)."""
+        return Dataset(unique(self._source, alike=alike))
+
+    @classmethod
+    def merged(cls, datasets: Iterable[Dataset]) -> Dataset:
+        """All rows of several datasets, one dataset after another."""
+        return cls(MergedSource([dataset._source for dataset in datasets]))
 
     def take(self, rows: int) -> Dataset:
         """The first `rows` rows, or all when there are fewer."""
         return Dataset(FirstSource(self._source, rows))
 
+    def recast(self, kind: Kind) -> Dataset:
+        """The same rows as examples of `kind`: a text with its label as a conversation, say. What that loses is told by whatever reads
+        it; a row for which it has no meaning cannot be read."""
+        return Dataset(RecastSource(self._source, kind))
+
     def chunks(self, *, format: str = "chat") -> Iterator[bytes]:
-        """The rows as the bytes of a file in `format`, about 64 KiB at a time."""
-        return _chunks(self._rows(None), named(format), losses=_Losses(), place=self._source.place)
+        """The rows as the bytes of a file of JSON lines in `format`, about 64 KiB at a time."""
+        return chunks(self._source, named(format), container=JSONL, losses=Losses(self._source.place))
 
-    def write(self, path: str | Path, *, format: str = "chat") -> WriteReport:
-        """Writes the rows in `format`: the whole file or none. Raises DatasetError, naming the line, for a row it cannot hold at all."""
-        target, losses = Path(path), _Losses(self._source.place)
-        written = named(format)
-        try:
-            write_chunks(target, _chunks(self._rows(losses), written, losses=losses, place=self._source.place))
-        except OSError as error:
-            raise DatasetError(f"{path}: cannot be written: {error.strerror or error}.") from None
-        return WriteReport(path=target, rows=losses.rows, losses=losses.report())
+    def write(self, path: str | Path, *, format: str | None = None, strict: bool = False, workers: int | None = None) -> WriteReport:
+        """Writes the rows in `format`, by default the usual one for their kind, into the container that the file's ending names (JSON
+        Lines for an unknown one): the whole file or none.
 
-
-class _Losses(Strict):
-    """Gathers what reading and writing lose, row by row."""
-
-    def __init__(self, place: str = "") -> None:
-        super().__init__(place)
-        self.rows = 0
-        self._counts: dict[str, int] = {}
-        self._lines: dict[str, list[int]] = {}
-
-    def lost(self, line: int, kind: str) -> None:
-        self._counts[kind] = self._counts.get(kind, 0) + 1
-        lines = self._lines.setdefault(kind, [])
-        if len(lines) < LINES_KEPT:
-            lines.append(line)
-
-    def report(self) -> tuple[Loss, ...]:
-        """One entry a kind, the commonest first."""
-        kinds = sorted(self._counts, key=lambda kind: (-self._counts[kind], kind))
-        return tuple(Loss(kind, self._counts[kind], tuple(self._lines[kind])) for kind in kinds)
+        Raises DatasetError, naming the line, for a row that the format cannot hold at all; with `strict`, CheckFailed when anything is
+        lost. `workers` processes convert a file of JSON lines into another; by default two or more where it is large.
+        """
+        return write_all({Path(path): self}, format=format, strict=strict, workers=workers)[0]
 
 
-def _chunks(rows: Iterable[tuple[int, Example]], written: Format, *, losses: _Losses, place: str) -> Iterator[bytes]:
-    write, batch = written.write, bytearray(written.header)
-    for line, example in rows:
-        try:
-            row, lost = write(example)
-        except BadRow as error:
-            raise DatasetError(f"{place}:{line}: {error}", line=line) from None
-        losses.rows += 1
-        for kind in lost:
-            losses.lost(line, kind)
-        batch += row
-        if len(batch) >= CHUNK_BYTES:
-            yield bytes(batch)
-            batch.clear()
-    if batch:
-        yield bytes(batch)
+def write_all(
+    sides: Mapping[Path, Dataset], *, format: str | None = None, strict: bool = False, workers: int | None = None
+) -> list[WriteReport]:
+    """Writes several datasets, each to its path, as Dataset.write does: all of the files or none. The path - is standard output."""
+    reports, target = [], Path()
+    try:
+        with ExitStack() as files:
+            for target, dataset in sides.items():
+                written = natural(dataset.kind) if format is None else named(format)
+                place = Path("/dev/stdout") if str(target) == "-" else target
+                if is_stream(place):
+                    reports.append(_to_stream(dataset, place, target, format=written, strict=strict))
+                    continue
+                part = files.enter_context(whole_target(target, container_of(target, written)))
+                reports.append(_to_file(dataset, part, target, format=written, workers=workers))
+                _refuse_losses(reports[-1], strict=strict)
+    except OSError as error:
+        if isinstance(error, TuneportError | BrokenPipeError):  # not a file's fault: the reader of our output has gone, say
+            raise
+        raise not_written(target, error) from None
+    return reports
+
+
+def _to_file(dataset: Dataset, part: Path, target: Path, *, format: Format, workers: int | None) -> WriteReport:
+    losses = Losses(dataset._source.place)
+    container = container_of(target, format)
+    if not convert(dataset._source, part, format=format, container=container, workers=workers, losses=losses):
+        with part.open("wb") as file:
+            file.writelines(chunks(dataset._source, format, container=container, losses=losses))
+    return WriteReport(path=target, format=format.name, rows=losses.rows, losses=losses.report())
+
+
+def _to_stream(dataset: Dataset, place: Path, target: Path, *, format: Format, strict: bool) -> WriteReport:
+    """What has gone out cannot be taken back: with `strict` the losses are looked for in a pass of their own."""
+    source, container = dataset._source, container_of(target, format)
+    for final in (False, True) if strict else (True,):
+        losses = Losses(source.place)
+        several = chunks(source, format, container=container, losses=losses)
+        if final:
+            write_chunks(place, several)
+        else:
+            deque(several, maxlen=0)
+        report = WriteReport(path=target, format=format.name, rows=losses.rows, losses=losses.report())
+        _refuse_losses(report, strict=strict)
+    return report
+
+
+def _refuse_losses(report: WriteReport, *, strict: bool) -> None:
+    if strict and report.losses:
+        kinds = ", ".join(f"{loss.kind} ({loss.rows:,} {'row' if loss.rows == 1 else 'rows'})" for loss in report.losses)
+        raise CheckFailed(f"{report.path}: not written, because {report.format} would not carry {kinds}.")

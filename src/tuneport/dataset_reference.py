@@ -1,4 +1,4 @@
-"""References: how a recipe file names a dataset. A path, or a table {path | of, format, columns, split, take}."""
+"""References: how a recipe file names a dataset. A path, or a table {path | of | merge, format, columns, dedupe, split, sample, take}."""
 
 from __future__ import annotations
 
@@ -8,15 +8,18 @@ from typing import Any
 
 from tuneport.errors import DatasetError
 from tuneport.nearest import refuse_unknown_keys
-from tuneport.sources import Division, FileSource, FirstSource, SideSource, Source
+from tuneport.selections import MergedSource, sample, unique
+from tuneport.sources import Division, FileSource, FirstSource, Source
 from tuneport.splitting import SplitSettings
 
-_KEYS = ("path", "of", "format", "columns", "split", "take")
-_SPLIT_KEYS = ("test", "seed", "side", "stratify")
+_WHOLE = ("path", "of", "merge")
+_KEYS = (*_WHOLE, "format", "columns", "dedupe", "split", "sample", "take")
+_SPLIT_KEYS = ("test", "seed", "side", "stratify", "near")
 
 
 def open_reference(value: Any, *, folder: Path | None = None) -> Source:
-    """The source that a reference names; `folder` is where relative paths start. `split` applies before `take`.
+    """The source that a reference names; `folder` is where relative paths start. Parts apply in the order
+    dedupe, split, sample, take.
 
     Raises DatasetError for unknown keys, wrong types, missing files, and for a dataset that existed in memory only.
     """
@@ -31,14 +34,23 @@ def open_reference(value: Any, *, folder: Path | None = None) -> Source:
         )
     _refuse_unknown(value, _KEYS, "dataset")
     source = _whole(value, folder)
+    if value.get("dedupe") is not None:
+        source = unique(source, alike=value["dedupe"])
     if value.get("split") is not None:
         source = _side(source, value["split"])
+    if value.get("sample") is not None:
+        source = _sample(source, value["sample"])
     return source if value.get("take") is None else FirstSource(source, value["take"])
 
 
 def _whole(value: Mapping[str, Any], folder: Path | None) -> Source:
-    if ("path" in value) == ("of" in value):
-        raise DatasetError("a dataset needs either path or of." if "path" in value else 'a dataset needs the key "path".')
+    named = [key for key in _WHOLE if key in value]
+    if len(named) != 1:
+        raise DatasetError(f"a dataset needs one of {', '.join(named)}." if named else 'a dataset needs the key "path".')
+    if "merge" in value:
+        if not isinstance(value["merge"], list):
+            raise DatasetError(f"merge must be a list of datasets, not {value['merge']!r}.")
+        return MergedSource([open_reference(each, folder=folder) for each in value["merge"]])
     if "of" in value:
         return open_reference(value["of"], folder=folder)
     path, format, columns = value["path"], value.get("format"), value.get("columns")
@@ -65,8 +77,19 @@ def _side(source: Source, split: Any) -> Source:
     side = split.get("side", "train")
     if side not in ("train", "test"):
         raise DatasetError(f"split: side must be 'train' or 'test', not {side!r}.")
-    settings = SplitSettings(test=split["test"], seed=split.get("seed", 0), stratify=split.get("stratify", "auto"))
-    return SideSource(Division(source, settings), side)
+    settings = SplitSettings(
+        test=split["test"], seed=split.get("seed", 0), stratify=split.get("stratify", "auto"), near=split.get("near", False)
+    )
+    return Division(source, settings).side(side)
+
+
+def _sample(source: Source, wanted: Any) -> Source:
+    if not isinstance(wanted, Mapping):
+        raise DatasetError(f"sample must be a table {{rows, seed}}, not {wanted!r}.")
+    _refuse_unknown(wanted, ("rows", "seed"), "sample")
+    if "rows" not in wanted:
+        raise DatasetError('sample needs the key "rows".')
+    return sample(source, wanted["rows"], seed=wanted.get("seed", 0))
 
 
 def _refuse_unknown(value: Mapping[str, Any], known: tuple[str, ...], what: str) -> None:

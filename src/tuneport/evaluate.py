@@ -9,15 +9,16 @@ from math import isfinite
 from typing import TYPE_CHECKING
 
 from tuneport.errors import DatasetError, Unreachable, Unsupported, UsageError
-from tuneport.evaluation import Answer, Comparison, Evaluation, LabelReport, LabelScore, Outcome
+from tuneport.evaluation import Answer, Comparison, Evaluation, LabelReport, LabelScore, Outcome, shown
 from tuneport.examples import Example, LabelledExample
 from tuneport.model import Deployment, Model, Prediction
 from tuneport.provider import Generation, Need, Server
 from tuneport.reference import MAX_LABELS, as_chat, is_label_like, labels_prompt, references
 
 if TYPE_CHECKING:
-    from tuneport.intervals import Difference
+    from tuneport.intervals import Difference, Pair
     from tuneport.metrics import Answers, Measure
+    from tuneport.tallies import Tally
 
 __all__ = ["Comparison", "Contender", "Evaluation", "Progress", "evaluate", "labels_prompt"]
 
@@ -71,12 +72,13 @@ def evaluate(
     generation = generation or room_for(right)
     taken = [_take(one, asked, right, known, measures=measures, generation=generation, on_progress=on_progress) for one in contenders]
     first = taken[0]
+    differences = _differences(first, taken[1:], measures, level=level, resamples=resamples, seed=seed)
     return Evaluation(
         rows=len(asked),
         name=contender.name,
         metrics=first.values,
         unavailable=first.unavailable,
-        comparisons=tuple(_compare(first, other, measures, level=level, resamples=resamples, seed=seed) for other in taken[1:]),
+        comparisons=tuple(_compare(first, other, found, measures) for other, found in zip(taken[1:], differences, strict=True)),
         answers=_side_by_side(right, taken),
         labels=first.report,
         failed=first.failed,
@@ -94,10 +96,11 @@ def room_for(right: Sequence[str]) -> Generation:
 
 @dataclass(frozen=True, slots=True)
 class _Taken:
-    """One contender, measured."""
+    """One contender, measured. `tallies` by metric; metrics that count the same share one."""
 
     name: str
     answers: Answers
+    tallies: dict[str, Tally]
     values: dict[str, float | None]
     unavailable: dict[str, str]
 
@@ -149,7 +152,7 @@ def _take(
     generation: Generation,
     on_progress: Progress | None,
 ) -> _Taken:
-    from tuneport.metrics import Answers, measured, unavailable
+    from tuneport.metrics import Answers, unavailable
 
     gives = _usable(contender, rows)
     needs = frozenset(need for measure in measures for need in measure.needs if need in gives)
@@ -159,9 +162,15 @@ def _take(
     asked = rows if "labels" in gives else tuple(as_chat(row, system=contender.system) for row in rows)
     answers = Answers(right, _ask(contender, asked, needs=needs, generation=generation, on_progress=on_progress), labels)
     missing = {measure.name: reason for measure in measures if (reason := unavailable(measure, gives, answers))}
-    values = {measure.name: None if measure.name in missing else measured(measure, answers) for measure in measures}
+    tallies = _tallies([measure for measure in measures if measure.name not in missing], answers)
+    values = {measure.name: measure.of(tallies[measure.name]) if measure.name in tallies else None for measure in measures}
     missing |= {name: "too large for a number" for name, value in values.items() if value is not None and not isfinite(value)}
-    return _Taken(contender.name, answers, {name: None if name in missing else value for name, value in values.items()}, missing)
+    return _Taken(contender.name, answers, tallies, {name: None if name in missing else value for name, value in values.items()}, missing)
+
+
+def _tallies(measures: Sequence[Measure], answers: Answers) -> dict[str, Tally]:
+    taken = {count: count(answers) for count in {measure.tally for measure in measures}}
+    return {measure.name: taken[measure.tally] for measure in measures}
 
 
 def _usable(contender: Contender, rows: tuple[Example, ...]) -> frozenset[Need]:
@@ -191,16 +200,33 @@ def _side_by_side(right: tuple[str, ...], taken: Sequence[_Taken]) -> tuple[Answ
     return tuple(Answer(row, answer, {name: texts[row] for name, texts in said.items()}) for row, answer in enumerate(right))
 
 
-def _compare(first: _Taken, second: _Taken, measures: tuple[Measure, ...], *, level: float, resamples: int, seed: int) -> Comparison:
-    found: dict[str, Difference] = {}
-    missing = dict(second.unavailable)
-    for measure in measures:
-        if measure.name not in first.unavailable and measure.name not in missing:
-            difference = _difference(first, second, measure, level=level, resamples=resamples, seed=seed)
-            if isinstance(difference, str):
-                missing[measure.name] = difference
-            else:
-                found[measure.name] = difference
+def _differences(
+    first: _Taken, others: Sequence[_Taken], measures: tuple[Measure, ...], *, level: float, resamples: int, seed: int
+) -> list[dict[str, Difference | str]]:
+    """For each of the others: by metric the difference, or the reason why there is none."""
+    from tuneport.intervals import paired_differences
+
+    pairs: dict[tuple[int, str], Pair] = {}
+    reasons: list[dict[str, Difference | str]] = []
+    for number, other in enumerate(others):
+        compared = [measure for measure in measures if measure.name not in first.unavailable and measure.name not in other.unavailable]
+        reasons.append({m.name: reason for m in compared if (reason := m.incomparable(first.answers, other.answers))})
+        pairs |= {(number, m.name): _pair(first, other, m) for m in compared if m.name not in reasons[-1]}
+    found = paired_differences(list(pairs.values()), level=level, resamples=resamples, seed=seed)
+    for (number, name), difference in zip(pairs, found, strict=True):
+        reasons[number][name] = difference if all(map(isfinite, difference.interval)) else "too large for a number"
+    return reasons
+
+
+def _pair(first: _Taken, second: _Taken, measure: Measure) -> Pair:
+    from tuneport.intervals import Pair
+
+    return Pair(first.tallies[measure.name], second.tallies[measure.name], measure.value)
+
+
+def _compare(first: _Taken, second: _Taken, differences: dict[str, Difference | str], measures: tuple[Measure, ...]) -> Comparison:
+    found = {m.name: known for m in measures if not isinstance(known := differences.get(m.name, ""), str)}
+    missing = second.unavailable | {name: reason for name, reason in differences.items() if isinstance(reason, str)}
     primary = next((measure for measure in measures if measure.name in found), None)
     outcome, verdict = _judge(second.name, primary, found, rows=len(first.answers.references))
     return Comparison(
@@ -214,17 +240,6 @@ def _compare(first: _Taken, second: _Taken, measures: tuple[Measure, ...], *, le
         labels=second.report,
         failed=second.failed,
     )
-
-
-def _difference(first: _Taken, second: _Taken, measure: Measure, *, level: float, resamples: int, seed: int) -> Difference | str:
-    """The difference of one metric, or the reason why there is none."""
-    from tuneport.intervals import paired_difference
-
-    one, other = measure.tally(first.answers), measure.tally(second.answers)
-    if measure.name == "perplexity" and (one[:, 1] != other[:, 1]).any():
-        return "the models cut the references into different tokens, so their perplexities cannot be compared"
-    difference = paired_difference(one, other, measure.value, level=level, resamples=resamples, seed=seed)
-    return difference if all(map(isfinite, difference.interval)) else "too large for a number"
 
 
 def _judge(name: str, primary: Measure | None, found: dict[str, Difference], *, rows: int) -> tuple[Outcome, str]:
@@ -242,8 +257,8 @@ def _outcome(difference: Difference, *, higher_is_better: bool) -> Outcome:
 
 
 def _verdict(outcome: Outcome, name: str, metric: str, difference: Difference, *, rows: int) -> str:
-    low, high = difference.interval
-    found = f"{metric} {difference.value:+.3f}, {difference.level:.0%} interval {low:+.3f} to {high:+.3f}"
+    value, low, high = (shown(number, sign="+") for number in (difference.value, *difference.interval))
+    found = f"{metric} {value}, {difference.level:.0%} interval {low} to {high}"
     if outcome == "within the noise":
         return f"within the noise of {name}: the difference could be zero ({found}, {rows} rows)"
     return f"{outcome} than {name}: {found} ({rows} rows)"
@@ -251,8 +266,9 @@ def _verdict(outcome: Outcome, name: str, metric: str, difference: Difference, *
 
 def _label_report(answers: Answers) -> LabelReport:
     from tuneport.metrics import label_counts, normalised, precision_recall_f1
+    from tuneport.tallies import total
 
-    sums = label_counts(answers).sum(axis=0)
+    sums = total(label_counts(answers))
     precision, recall, f1 = (part.tolist() for part in precision_recall_f1(sums))
     _, said, right = sums.reshape(3, -1).astype(int).tolist()
     scores = (LabelScore(*row) for row in zip(answers.labels, precision, recall, f1, right, said, strict=True))

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from tuneport.columns import aligned
+
 if TYPE_CHECKING:
     from tuneport.intervals import Difference
 
@@ -91,8 +93,7 @@ class Evaluation:
     """A model measured on `rows` rows, alone or against others.
 
     A metric that cannot be had is None in `metrics` and has its reason in `unavailable`. `failed` counts rows that the server could not
-    answer: wrong for every metric of text; `max_tokens` is where answers were cut
-    off. `answers` hold the rows' contents; `to_dict` does not.
+    answer: wrong for every metric of text; `max_tokens` is where answers were cut off. `answers` hold the rows' contents, `to_dict` none.
     """
 
     rows: int
@@ -131,25 +132,36 @@ class Evaluation:
 
         return tuple(a for a in self.answers if normalised(a.texts[self.name]) != normalised(a.texts[against]))
 
-    def __str__(self) -> str:
-        """A table of metrics by model, what is not available and why, and one verdict per comparison."""
-        models = [(self.name, self.metrics), *((c.name, c.metrics) for c in self.comparisons)]
-        table = [["", *(name for name, _ in models)], *([name, *(_shown(values[name]) for _, values in models)] for name in self.metrics)]
-        verdicts = [f"{self.name} is {comparison.verdict}" for comparison in self.comparisons]
-        return "\n".join([f"{self.rows} rows", *_aligned(table), *self._remarks(), *verdicts])
+    @property
+    def models(self) -> tuple[tuple[str, Mapping[str, float | None]], ...]:
+        """Every model's name with its metrics, this one first."""
+        return ((self.name, self.metrics), *((other.name, other.metrics) for other in self.comparisons))
 
-    def _remarks(self) -> list[str]:
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is not available and why, and how many rows could not be answered: each a sentence."""
         parts = [(self.name, self.unavailable, self.failed), *((c.name, c.unavailable, c.failed) for c in self.comparisons)]
         reasons = dict.fromkeys(f"{metric} not available: {reason}" for _, missing, _ in parts for metric, reason in missing.items())
-        return [*reasons, *(f"{name}: {failed} rows could not be answered and count as wrong" for name, _, failed in parts if failed)]
+        return (*reasons, *(_unanswered(name, failed) for name, _, failed in parts if failed))
+
+    def __str__(self) -> str:
+        """A table of metrics by model, what is not available and why, and one verdict per comparison."""
+        table = [["", *(name for name, _ in self.models)], *([m, *(shown(values[m]) for _, values in self.models)] for m in self.metrics)]
+        verdicts = [f"{self.name} is {comparison.verdict}" for comparison in self.comparisons]
+        lines = aligned(table, right=range(1, len(self.models) + 1))
+        return "\n".join([f"{self.rows} rows", *lines, *self.remarks, *verdicts])
 
 
-def _shown(value: float | None) -> str:
+def _unanswered(name: str, failed: int) -> str:
+    return (
+        f"{name}: 1 row could not be answered and counts as wrong"
+        if failed == 1
+        else (f"{name}: {failed:,} rows could not be answered and count as wrong")
+    )
+
+
+def shown(value: float | None, *, sign: Literal["-", "+"] = "-") -> str:
+    """A metric to read; with sign "+" a difference, which has its sign always."""
     if value is None:
         return "n/a"
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.4g}"
-
-
-def _aligned(table: list[list[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    return ["  ".join([row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]).rstrip() for row in table]
+    return f"{value:{sign}.3f}" if abs(value) < 1000 else f"{value:{sign}.4g}"

@@ -53,4 +53,9 @@ def normalised(text: str) -> str:
 
 def digest(text: str, *, seed: int = 0) -> int:
     """64 bits of the text. Two texts share them by accident about once in 10^19 pairs."""
-    return int.from_bytes(blake2b(text.encode("utf-8", "surrogatepass"), digest_size=8, key=str(seed).encode()[:64]).digest(), "big")
+    return digest_of_bytes(text.encode("utf-8", "surrogatepass"), seed=seed)
+
+
+def digest_of_bytes(data: bytes, *, seed: int = 0) -> int:
+    """Likewise of bytes."""
+    return int.from_bytes(blake2b(data, digest_size=8, key=str(seed).encode()[:64]).digest(), "big")

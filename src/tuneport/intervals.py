@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tuneport.tallies import Tally, total
+
 Array = NDArray[np.float64]
 Statistic = Callable[[Array], Array]
 
-_CHUNK_NUMBERS = 2_000_000
-"""Resampled rows held at once: 16 MB of counts."""
+_BYTES_AT_ONCE = 1 << 26
+"""What one chunk of resamples may take: about 64 MB, counts and sums together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,50 +37,95 @@ class Difference:
         return self.interval[0] <= 0.0 <= self.interval[1]
 
 
-def paired_difference(first: Array, second: Array, statistic: Statistic, *, level: float, resamples: int, seed: int) -> Difference:
-    """Compares two models by `statistic` of the summed tallies of the same rows.
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """One metric of two models on the same rows. statistic: sums of tallies, (..., k) -> (...)."""
 
-    first, second: (rows, k). statistic: (..., k) -> (...). Both are resampled with the same rows each time. A statistic that
-    overflows in some resample makes the interval infinite or NaN.
+    first: Tally
+    second: Tally
+    statistic: Statistic
+
+
+def paired_differences(pairs: Sequence[Pair], *, level: float, resamples: int, seed: int) -> list[Difference]:
+    """Compares the two models of each pair. All are resampled with the same rows each time; what is found for one pair does not depend on
+    the others. A tally that stands in several pairs is summed once.
+
+    All tallies are of the same rows. A statistic that overflows in some resample makes the interval infinite or NaN.
     """
-    value = float(statistic(first.sum(axis=0)) - statistic(second.sum(axis=0)))
+    if not pairs:
+        return []
     with np.errstate(over="ignore", invalid="ignore"):
-        counts = _resampled(len(first), resamples, seed)
-        drawn = np.concatenate([statistic(drawn_rows @ first) - statistic(drawn_rows @ second) for drawn_rows in counts])
-        low, high = (float(edge) for edge in np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2]))
-        p = _swap_test(first, second, statistic, value=value, resamples=resamples, seed=seed)
+        values = [float(pair.statistic(total(pair.first)) - pair.statistic(total(pair.second))) for pair in pairs]
+        drawn = _bootstrap(pairs, resamples=resamples, seed=seed)
+        p_values = _swap_test(pairs, values, resamples=resamples, seed=seed)
+        edges = [np.quantile(one, [(1 - level) / 2, (1 + level) / 2]).tolist() for one in drawn]
+    return [_difference(value, low, high, level=level, p=p) for value, (low, high), p in zip(values, edges, p_values, strict=True)]
+
+
+def _difference(value: float, low: float, high: float, *, level: float, p: float) -> Difference:
     if p > 1 - level:
         low, high = min(low, 0.0), max(high, 0.0)
     return Difference(value, (low, high), level, p)
 
 
-def _resampled(rows: int, resamples: int, seed: int) -> Iterator[Array]:
-    """Chunks of (n, rows): how often each row is drawn when as many rows are drawn with replacement."""
+def _bootstrap(pairs: Sequence[Pair], *, resamples: int, seed: int) -> list[Array]:
+    """Of each pair the differences, one a resample."""
+    tallies = _distinct(pairs)
+    drawn: list[list[Array]] = [[] for _ in pairs]
     rng = np.random.default_rng([seed, 0])
-    for size in _chunks(rows, resamples):
-        drawn = rng.integers(rows, size=(size, rows)) + rows * np.arange(size)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=size * rows).reshape(size, rows).astype(np.float64)
+    for size in _chunks(tallies.values(), resamples):
+        counts = _drawn_counts(rng, pairs[0].first.rows, size)
+        sums = {key: tally.summed(counts) for key, tally in tallies.items()}
+        for found, pair in zip(drawn, pairs, strict=True):
+            found.append(pair.statistic(sums[id(pair.first)]) - pair.statistic(sums[id(pair.second)]))
+    return [np.concatenate(found) for found in drawn]
 
 
-def _swap_test(first: Array, second: Array, statistic: Statistic, *, value: float, resamples: int, seed: int) -> float:
+def _distinct(pairs: Iterable[Pair]) -> dict[int, Tally]:
+    return {id(tally): tally for pair in pairs for tally in (pair.first, pair.second)}
+
+
+def _drawn_counts(rng: np.random.Generator, rows: int, size: int) -> Array:
+    """(rows, size): how often each row is drawn when as many rows are drawn with replacement, `size` times."""
+    counts = np.empty((size, rows))
+    for count, drawn in zip(counts, rng.integers(rows, size=(size, rows)), strict=True):
+        count[:] = np.bincount(drawn, minlength=rows)
+    return np.ascontiguousarray(counts.T)
+
+
+def _swap_test(pairs: Sequence[Pair], values: Sequence[float], *, resamples: int, seed: int) -> list[float]:
     """The share of random swaps of the two models' answers, row by row, that make a difference at least as large (two-sided).
 
     Exact up to the number of resamples: under "the models are alike" every swap is as likely as what was seen.
     """
-    differing = np.any(first != second, axis=1)
-    one, other = first[differing], second[differing]
-    if not len(one):
-        return 1.0
-    shared, gain = first[~differing].sum(axis=0), one - other
-    both, least = one.sum(axis=0) + other.sum(axis=0), abs(value) - 1e-12 * max(1.0, abs(value))
-    rng, as_large = np.random.default_rng([seed, 1]), 0
-    for size in _chunks(len(one), resamples):
-        kept = other.sum(axis=0) + rng.integers(2, size=(size, len(one))).astype(np.float64) @ gain
-        as_large += int(np.count_nonzero(np.abs(statistic(shared + kept) - statistic(shared + both - kept)) >= least))
-    return (1 + as_large) / (1 + resamples)
+    differing = np.logical_or.reduce([pair.first.differing(pair.second) for pair in pairs])
+    if not differing.any():
+        return [1.0] * len(pairs)
+    tallies = _distinct(pairs)
+    moving, totals = {key: tally.part(differing) for key, tally in tallies.items()}, {key: total(one) for key, one in tallies.items()}
+    rng, as_large = np.random.default_rng([seed, 1]), [0] * len(pairs)
+    for size in _chunks(tallies.values(), resamples):
+        swapped = _swaps(rng, differing, size)
+        sums = {key: tally.summed(swapped) for key, tally in moving.items()}
+        for number, (pair, value) in enumerate(zip(pairs, values, strict=True)):
+            gain = sums[id(pair.second)] - sums[id(pair.first)]
+            found = np.abs(pair.statistic(totals[id(pair.first)] + gain) - pair.statistic(totals[id(pair.second)] - gain))
+            as_large[number] += int(np.count_nonzero(found >= abs(value) - 1e-12 * max(1.0, abs(value))))
+    return [(1 + count) / (1 + resamples) for count in as_large]
 
 
-def _chunks(rows: int, resamples: int) -> Iterator[int]:
-    size = max(1, _CHUNK_NUMBERS // rows)
+def _swaps(rng: np.random.Generator, differing: NDArray[np.bool_], size: int) -> Array:
+    """(differing rows, size): 1 where the answers of a row are swapped. A coin is thrown for every row, so that those of one row stay
+    the same whichever others differ."""
+    words = rng.integers(2**64, size=(size, -(-len(differing) // 64)), dtype=np.uint64)
+    coins = np.unpackbits(words.view(np.uint8), axis=1, count=len(differing))
+    return np.ascontiguousarray(coins[:, differing].T, dtype=np.float64)
+
+
+def _chunks(tallies: Iterable[Tally], resamples: int) -> Iterator[int]:
+    """Sizes of chunks. A resample takes some 4 numbers a row (what is drawn, counted, turned, sorted) and 2 a column, of 8 bytes."""
+    columns = [(tally.rows, tally.columns) for tally in tallies]
+    numbers = 4 * columns[0][0] + 2 * sum(count for _, count in columns)
+    size = max(1, _BYTES_AT_ONCE // (8 * numbers))
     for start in range(0, resamples, size):
         yield min(size, resamples - start)

@@ -1,6 +1,6 @@
-"""What is measured of answers, each metric as sums over rows, so that resampling rows is one matrix product.
+"""What is measured of answers, each metric as sums over rows, so that resampling rows needs their sums only.
 
-A metric tallies each row into a few numbers; the value is a function of their sums. It declares what it needs of a server's answers and is
+A metric tallies each row; the value is a function of the tallies' sums. It declares what it needs of a server's answers and is
 "not available" where that cannot be had.
 """
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tuneport.model import Prediction
 from tuneport.provider import Need
+from tuneport.tallies import Marks, Numbers, Tally, total
 
 Array = NDArray[np.float64]
 
@@ -40,16 +41,21 @@ class Answers:
 class Measure:
     """One metric.
 
-    `needs`: any one of these of the server is enough. `tally`: answers -> (rows, k) numbers. `value`: sums of those, (..., k) -> (...).
-    `missing` says why the given answers cannot be measured, or ''.
+    `needs`: any one of these of the server is enough. `tally`: answers -> k numbers a row. `value`: sums of those, (..., k) -> (...).
+    `missing` says why the given answers cannot be measured, `incomparable` why those of two models cannot be compared, or ''.
     """
 
     name: str
     needs: tuple[Need, ...]
-    tally: Callable[[Answers], Array]
+    tally: Callable[[Answers], Tally]
     value: Callable[[Array], Array]
     missing: Callable[[Answers], str]
+    incomparable: Callable[[Answers, Answers], str]
     higher_is_better: bool = True
+
+    def of(self, tally: Tally) -> float:
+        """The value over all rows; may be infinite for a perplexity."""
+        return float(self.value(total(tally)))
 
 
 def normalised(text: str) -> str:
@@ -82,43 +88,51 @@ def word_f1(answer: str, reference: str) -> float:
     return 2 * shared / (said.total() + wanted.total())
 
 
-def label_counts(answers: Answers) -> Array:
-    """(rows, 3 * labels): for every label whether the row is a hit, whether it was answered, whether it was right, in three blocks."""
+def label_counts(answers: Answers) -> Marks:
+    """3 * labels columns: for every label whether the row is a hit, whether it was answered, whether it was right, in three blocks."""
     index = {label: number for number, label in enumerate(answers.labels)}
-    rows, width = len(answers.references), len(answers.labels)
-    counts = np.zeros((rows, 3, width))
-    for row, (text, wanted) in enumerate(zip(answers.texts, answers.references, strict=True)):
-        said, right = index.get(normalised(text)), index[normalised(wanted)]
-        counts[row, 2, right] = 1
-        if said is not None:
-            counts[row, 1, said] = 1
-            counts[row, 0, right] = said == right
-    return counts.reshape(rows, 3 * width)
+    said = np.array([index.get(normalised(text), -1) for text in answers.texts], dtype=np.int32)
+    right = np.array([index[normalised(wanted)] for wanted in answers.references], dtype=np.int32)
+    return Marks(np.stack([np.where(said == right, right, -1), said, right]), len(answers.labels))
 
 
 def precision_recall_f1(sums: Array) -> tuple[Array, Array, Array]:
     """Per label, each (..., labels), from sums of `label_counts`. A label never answered has precision 0."""
+    return _precision(sums), _recall(sums), _f1(sums)
+
+
+def _precision(sums: Array) -> Array:
+    hits, said, _ = np.split(sums, 3, axis=-1)
+    return _ratio(hits, said)
+
+
+def _recall(sums: Array) -> Array:
+    hits, _, right = np.split(sums, 3, axis=-1)
+    return _ratio(hits, right)
+
+
+def _f1(sums: Array) -> Array:
     hits, said, right = np.split(sums, 3, axis=-1)
-    return _ratio(hits, said), _ratio(hits, right), _ratio(2 * hits, said + right)
+    return _ratio(2 * hits, said + right)
 
 
 def _ratio(part: Array, whole: Array) -> Array:
     return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
 
 
-def _macro(which: int) -> Callable[[Array], Array]:
+def _macro(score: Callable[[Array], Array]) -> Callable[[Array], Array]:
     def value(sums: Array) -> Array:
         """The mean over the labels that are right for at least one row."""
         present = np.split(sums, 3, axis=-1)[2] > 0
-        return _ratio((precision_recall_f1(sums)[which] * present).sum(axis=-1), present.sum(axis=-1, dtype=np.float64))
+        return _ratio((score(sums) * present).sum(axis=-1), present.sum(axis=-1, dtype=np.float64))
 
     return value
 
 
-def _per_row(score: Callable[[str, str], float]) -> Callable[[Answers], Array]:
-    def tally(answers: Answers) -> Array:
+def _per_row(score: Callable[[str, str], float]) -> Callable[[Answers], Numbers]:
+    def tally(answers: Answers) -> Numbers:
         pairs = zip(answers.texts, answers.references, answers.predictions, strict=True)
-        return np.array([[0.0 if p.finish == "error" else float(score(said, wanted)), 1.0] for said, wanted, p in pairs])
+        return Numbers(np.array([[0.0 if p.finish == "error" else float(score(said, wanted)), 1.0] for said, wanted, p in pairs]))
 
     return tally
 
@@ -128,8 +142,8 @@ def _mean(sums: Array) -> Array:
     return result
 
 
-def _surprise(answers: Answers) -> Array:
-    return np.array([[-(p.log_probability or 0.0), float(p.log_probability_tokens)] for p in answers.predictions])
+def _surprise(answers: Answers) -> Numbers:
+    return Numbers(np.array([[-(p.log_probability or 0.0), float(p.log_probability_tokens)] for p in answers.predictions]))
 
 
 def _perplexity(sums: Array) -> Array:
@@ -151,16 +165,25 @@ def _no_log_probabilities(answers: Answers) -> str:
     return f"the server gave no log-probability for {without} of {len(answers.predictions)} rows" if without else ""
 
 
+def _always(_: Answers, __: Answers) -> str:
+    return ""
+
+
+def _other_tokens(one: Answers, other: Answers) -> str:
+    cut = [[p.log_probability_tokens for p in answers.predictions] for answers in (one, other)]
+    return "" if cut[0] == cut[1] else "the models cut the references into different tokens, so their perplexities cannot be compared"
+
+
 _SAID: tuple[Need, ...] = ("text", "labels")
 MEASURES = {
     measure.name: measure
     for measure in (
-        Measure("exact_match", _SAID, _per_row(same_answer), _mean, _nothing_missing),
-        Measure("token_f1", ("text",), _per_row(word_f1), _mean, _nothing_missing),
-        Measure("macro_precision", _SAID, label_counts, _macro(0), _no_labels),
-        Measure("macro_recall", _SAID, label_counts, _macro(1), _no_labels),
-        Measure("macro_f1", _SAID, label_counts, _macro(2), _no_labels),
-        Measure("perplexity", ("log_probabilities",), _surprise, _perplexity, _no_log_probabilities, higher_is_better=False),
+        Measure("exact_match", _SAID, _per_row(same_answer), _mean, _nothing_missing, _always),
+        Measure("token_f1", ("text",), _per_row(word_f1), _mean, _nothing_missing, _always),
+        Measure("macro_precision", _SAID, label_counts, _macro(_precision), _no_labels, _always),
+        Measure("macro_recall", _SAID, label_counts, _macro(_recall), _no_labels, _always),
+        Measure("macro_f1", _SAID, label_counts, _macro(_f1), _no_labels, _always),
+        Measure("perplexity", ("log_probabilities",), _surprise, _perplexity, _no_log_probabilities, _other_tokens, higher_is_better=False),
     )
 }
 """All metrics by name, the first being the one a verdict is about unless others are asked for.
@@ -177,8 +200,3 @@ def unavailable(measure: Measure, gives: frozenset[Need], answers: Answers) -> s
     if not gives.intersection(measure.needs):
         return f"the server gives {', '.join(sorted(gives)) or 'nothing'}, not {' or '.join(measure.needs)}"
     return measure.missing(answers)
-
-
-def measured(measure: Measure, answers: Answers) -> float:
-    """The value over all rows; may be infinite for a perplexity."""
-    return float(measure.value(measure.tally(answers).sum(axis=0)))

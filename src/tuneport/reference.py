@@ -8,12 +8,10 @@ import msgspec
 
 from tuneport.errors import DatasetError
 from tuneport.examples import ChatExample, Example, LabelledExample, Message, Part, PreferenceExample, PromptExample, TextPart
+from tuneport.labels import label_like
 
 MAX_LABELS = 1000
-"""More distinct answers than this are not looked at as labels: the per-label counts of every row would not fit in memory."""
-
-_LABEL_CHARS = 64
-_LABEL_WORDS = 6
+"""More distinct answers than this are not looked at as labels: resampling their counts would take minutes, and no prompt lists them."""
 
 
 def reference(example: Example) -> str | None:
@@ -41,10 +39,10 @@ def _known(answer: str | None, number: int) -> str:
 
 
 def is_label_like(answers: Sequence[str]) -> bool:
-    """Whether the answers read like labels: short, on one line, and few distinct ones, each seen twice on average."""
+    """Whether the answers are labels: each looks like one, and there are few distinct ones, each seen twice on average."""
     distinct = set(answers)
     few = 2 <= len(distinct) <= min(MAX_LABELS, len(answers) // 2)
-    return few and all(len(text) <= _LABEL_CHARS and "\n" not in text.strip() and len(text.split()) <= _LABEL_WORDS for text in distinct)
+    return few and all(map(label_like, distinct))
 
 
 def labels_prompt(rows: Iterable[Example]) -> str:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator, Mapping
-from functools import cached_property
-from itertools import islice
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property, partial
+from itertools import chain, islice
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol
+from typing import Any, Literal, Protocol
 
+from tuneport.containers.container import Container, Raw, Records, Texts
+from tuneport.containers.row_file import RowFile
 from tuneport.errors import DatasetError
-from tuneport.examples import Example
-from tuneport.formats.format import HEAD_BYTES, BadFile, Format, Notices
-from tuneport.formats.known import named, recognise
-from tuneport.formats.pairs import CANONICAL
+from tuneport.examples import Example, Kind
+from tuneport.formats.format import BadFile, BadRow, Block, Format, Notices, Row
+from tuneport.formats.json_values import json_object
+from tuneport.formats.known import COLUMNS, Recognised, named, recognise
+from tuneport.formats.reading import blocks
+from tuneport.formats.recast import recast
 from tuneport.splitting import SplitSettings, assign
 
-Rows = Iterator[tuple[int, Example]]
+Blocks = Iterator[Block]
 Side = Literal["train", "test"]
+
+BLOCK_ROWS = 256
+SNIFFED_ROWS = 20
+"""Rows that a format is recognised from."""
+
+SNIFFED_BLOCKS = 100
+"""Where these are looked for: blocks of a container, of 64 KiB or a few hundred rows."""
 
 
 class Source(Protocol):
@@ -29,8 +39,8 @@ class Source(Protocol):
     @property
     def place(self) -> str: ...
 
-    def rows(self, notices: Notices) -> Rows:
-        """All rows with the lines they start at."""
+    def blocks(self, notices: Notices) -> Blocks:
+        """All rows, with the lines they start at, some at a time."""
 
     def length(self) -> int | None:
         """The number of rows, where that is known without a pass over an undivided file."""
@@ -62,6 +72,18 @@ class Deaf:
         pass
 
 
+class Impatient(Deaf):
+    """Gives up after some rows that cannot be read."""
+
+    def __init__(self) -> None:
+        self._left = 50 * SNIFFED_ROWS
+
+    def bad(self, line: int, sentence: str) -> None:
+        self._left -= 1
+        if self._left == 0:
+            raise BadFile(f"hardly any row can be read; {sentence}", line=line, remedy="Name the format to read the others.")
+
+
 class MemorySource:
     """Rows at hand; their lines are counted from 1."""
 
@@ -69,8 +91,10 @@ class MemorySource:
         self._examples = examples
         self.name = self.place = name
 
-    def rows(self, notices: Notices) -> Rows:
-        return iter(enumerate(self._examples, start=1))
+    def blocks(self, notices: Notices) -> Blocks:
+        for start in range(0, len(self._examples), BLOCK_ROWS):
+            examples = self._examples[start : start + BLOCK_ROWS]
+            yield Block(range(start + 1, start + 1 + len(examples)), examples)
 
     def length(self) -> int:
         return len(self._examples)
@@ -80,98 +104,96 @@ class MemorySource:
 
 
 class FileSource:
-    """A file that must stay as it was when the source was made. Raises DatasetError when it is missing, a folder or empty."""
+    """A file that must stay as it was when the source was made. Raises DatasetError when it is missing, empty or no place of rows."""
 
     def __init__(self, path: str | Path, *, format: str | None, columns: Mapping[str, str] | None) -> None:
-        self.place = str(path)
-        self.path = _absolute(Path(path).expanduser())
-        self.name = self.path.name
         self.columns = dict(columns or {})
         self._given = None if format is None else named(format)
         _refuse_unknown_columns(self.columns)
-        self._seen = self._stamp(_stat(self.path, place=self.place))
+        self._file = RowFile(path)
+        self.place, self.path, self.name = self._file.place, self._file.path, self._file.name
+
+    @property
+    def container(self) -> Container:
+        """How the file holds its rows."""
+        return self._file.container
 
     @cached_property
-    def format(self) -> Format:
-        """The format that was given, or the one recognised."""
+    def recognised(self) -> Recognised:
+        """The format that was given (with confidence 1), or the one recognised from the first rows."""
         if self._given is not None:
-            return self._given
-        with self._open() as stream:
-            head = stream.read(HEAD_BYTES)
+            return Recognised(self._given, 1.0, {})
         try:
-            return recognise(head, suffix=self.path.suffix.lower(), columns=bool(self.columns))[0]
+            return recognise(self._first_rows())
         except BadFile as error:
-            raise self._unreadable(error) from None
+            raise DatasetError(f"{self.place}: {error}", remedy=error.remedy) from None
 
-    def rows(self, notices: Notices) -> Rows:
-        reader = self.format.read
-        with self._open() as stream:
-            try:
-                yield from reader(stream, columns=self.columns, notices=notices)
-            except BadFile as error:
-                raise self._unreadable(error) from None
-            except OSError as error:
-                raise DatasetError(f"{self.place}: cannot be read: {error.strerror or error}.") from None
-            self._refuse_change(stream)
+    @property
+    def format(self) -> Format:
+        """What the rows are."""
+        return self.recognised[0]
+
+    def _first_rows(self) -> list[Row]:
+        """What can be read before the file turns out to be damaged is enough, if it is anything; a file without rows is not searched
+        to its end for one."""
+        ours = {theirs: name for name, theirs in self.columns.items()}
+        rows: list[Row] = []
+        raws = islice(self._file.raws(Impatient()), SNIFFED_BLOCKS)
+        try:
+            for row in islice(chain.from_iterable(map(_objects, raws)), SNIFFED_ROWS):
+                rows.append({ours.get(key, key): value for key, value in row.items()})
+        except DatasetError:
+            if not rows:
+                raise
+        return rows
+
+    def blocks(self, notices: Notices) -> Blocks:
+        format = self.format
+        yield from blocks(self._file.raws(notices), format=format, columns=self.columns, notices=notices)
 
     def length(self) -> None:
         return None
 
-    def reference(self) -> dict[str, Any]:
+    def reference(self) -> dict[str, Any] | None:
+        if not self._file.lasting:
+            return None
         given = {"format": self._given.name} if self._given is not None else {}
         return {"path": str(self.path), **given, **({"columns": dict(self.columns)} if self.columns else {})}
 
-    def _open(self) -> BinaryIO:
+    def verify(self) -> None:
+        """Raises DatasetError when the file is no longer as it was."""
+        self._file.verify()
+
+
+def _objects(raw: Raw) -> Sequence[Row]:
+    if isinstance(raw, Records):
+        return raw.rows
+    found = []
+    texts = raw.texts if isinstance(raw, Texts) else filter(bytes.strip, raw.data.split(b"\n"))
+    for text in islice(texts, SNIFFED_ROWS):
         try:
-            stream = self.path.open("rb", buffering=1 << 18)
-        except OSError as error:
-            raise DatasetError(f"{self.place}: cannot be opened: {error.strerror or error}.") from None
-        try:
-            self._refuse_change(stream)
-        except DatasetError:
-            stream.close()
-            raise
-        return stream
-
-    def _refuse_change(self, stream: BinaryIO) -> None:
-        if self._stamp(os.fstat(stream.fileno())) != self._seen:
-            raise DatasetError(f"{self.place}: the file changed since it was first read.", remedy="Read it again with Dataset.read.")
-
-    def _unreadable(self, error: BadFile) -> DatasetError:
-        where = self.place if error.line is None else f"{self.place}:{error.line}"
-        return DatasetError(f"{where}: {error}", line=error.line, remedy=error.remedy)
-
-    @staticmethod
-    def _stamp(stat: os.stat_result) -> tuple[int, int, int]:
-        return stat.st_size, stat.st_mtime_ns, stat.st_ino
-
-
-def _absolute(path: Path) -> Path:
-    return path.resolve() if ".." in path.parts else path.absolute()
-
-
-def _stat(path: Path, *, place: str) -> os.stat_result:
-    try:
-        stat = path.stat()
-    except FileNotFoundError:
-        raise DatasetError(f"{place}: no such file.") from None
-    except (OSError, ValueError) as error:
-        raise DatasetError(f"{place}: cannot be opened: {getattr(error, 'strerror', None) or error}.") from None
-    if path.is_dir():
-        raise DatasetError(f"{place}: is a folder, not a file.", remedy="Name one file of rows.")
-    if stat.st_size == 0 and path.is_file():
-        raise DatasetError(f"{place}: the file is empty.")
-    if not path.is_file():
-        raise DatasetError(f"{place}: is not a regular file, and rows are read more than once.", remedy="Save it to a file first.")
-    return stat
+            found.append(json_object(text))
+        except BadRow:
+            continue
+    return found
 
 
 def _refuse_unknown_columns(columns: Mapping[str, str]) -> None:
     for name, column in columns.items():
-        if name not in CANONICAL:
-            raise DatasetError(f"columns: unknown name {name!r}; known: {', '.join(CANONICAL)}.")
+        if name not in COLUMNS:
+            raise DatasetError(f"columns: unknown name {name!r}; known: {', '.join(COLUMNS)}.")
         if not isinstance(column, str) or not column:
             raise DatasetError(f"columns: {name!r} needs the name of a column in the file.")
+
+
+class Marks(Protocol):
+    """Numbers given to the rows of a source, one byte each; found out when they are first asked for."""
+
+    @property
+    def source(self) -> Source: ...
+
+    @property
+    def marks(self) -> bytearray: ...
 
 
 class Division:
@@ -185,33 +207,44 @@ class Division:
             settings.test_rows(known)
 
     @cached_property
-    def sides(self) -> bytearray:
+    def marks(self) -> bytearray:
         """One byte a readable row, 1 for the test side."""
-        return assign((example for _, example in self.source.rows(Deaf())), self.settings)
+        return assign((example for block in self.source.blocks(Deaf()) for example in block.examples), self.settings)
+
+    def side(self, side: Side) -> MarkedSource:
+        """The rows of one side."""
+        settings = self.settings
+        split = {"test": settings.test, "seed": settings.seed, "side": side, "stratify": settings.stratify}
+        split |= {"near": True} if settings.near else {}
+        return MarkedSource(
+            self, int(side == "test"), name=f"{self.source.name} ({side})", reference=part_of(self.source.reference(), "split", split)
+        )
 
 
-class SideSource:
-    """One side of a division. Rows keep the lines of the source."""
+class MarkedSource:
+    """The rows of a source that have one mark. They keep the lines of the source."""
 
-    def __init__(self, division: Division, side: Side) -> None:
-        self._division = division
-        self._side = side
-        self.place = division.source.place
-        self.name = f"{division.source.name} ({side})"
+    def __init__(self, marks: Marks, wanted: int, *, name: str, reference: dict[str, Any] | None) -> None:
+        self._marks = marks
+        self._wanted = wanted
+        self._reference = reference
+        self.place = marks.source.place
+        self.name = name
 
-    def rows(self, notices: Notices) -> Rows:
-        wanted = int(self._side == "test")
-        for row, side in zip(self._division.source.rows(notices), self._division.sides, strict=False):
-            if side == wanted:
-                yield row
+    def blocks(self, notices: Notices) -> Blocks:
+        start = 0
+        for block in self._marks.source.blocks(notices):
+            marks = self._marks.marks[start : start + len(block.examples)]
+            start += len(block.examples)
+            places = [place for place, mark in enumerate(marks) if mark == self._wanted]
+            if places:
+                yield Block([block.lines[place] for place in places], [block.examples[place] for place in places])
 
     def length(self) -> int:
-        return self._division.sides.count(int(self._side == "test"))
+        return self._marks.marks.count(self._wanted)
 
     def reference(self) -> dict[str, Any] | None:
-        settings = self._division.settings
-        split = {"test": settings.test, "seed": settings.seed, "side": self._side, "stratify": settings.stratify}
-        return _part_of(self._division.source.reference(), "split", split)
+        return self._reference
 
 
 class FirstSource:
@@ -225,20 +258,57 @@ class FirstSource:
         self.place = source.place
         self.name = f"{source.name} (first {rows})"
 
-    def rows(self, notices: Notices) -> Rows:
-        return islice(self._source.rows(notices), self._rows)
+    def blocks(self, notices: Notices) -> Blocks:
+        left = self._rows
+        for block in self._source.blocks(notices):
+            yield block if len(block.examples) <= left else Block(block.lines[:left], block.examples[:left])
+            left -= len(block.examples)
+            if left <= 0:
+                return
 
     def length(self) -> int | None:
         known = self._source.length()
         return None if known is None else min(known, self._rows)
 
     def reference(self) -> dict[str, Any] | None:
-        return _part_of(self._source.reference(), "take", self._rows)
+        return part_of(self._source.reference(), "take", self._rows)
 
 
-def _part_of(whole: dict[str, Any] | None, key: str, value: Any) -> dict[str, Any] | None:
-    """`split` comes before `take` in one reference; any other order nests the whole under `of`."""
+class RecastSource:
+    """A source whose rows are turned into one kind. What that loses, and rows for which it has no meaning, are told."""
+
+    def __init__(self, source: Source, kind: Kind) -> None:
+        self._source = source
+        self._kind = kind
+        self.place = source.place
+        self.name = source.name
+
+    def blocks(self, notices: Notices) -> Blocks:
+        for block in self._source.blocks(notices):
+            lines, examples = [], []
+            for line, example in zip(block.lines, block.examples, strict=True):
+                try:
+                    examples.append(recast(example, self._kind, partial(notices.lost, line)))
+                except BadRow as error:
+                    notices.bad(line, str(error))
+                else:
+                    lines.append(line)
+            yield Block(lines, examples)
+
+    def length(self) -> int | None:
+        return self._source.length()
+
+    def reference(self) -> dict[str, Any] | None:
+        return self._source.reference()
+
+
+PARTS = ("merge", "dedupe", "split", "sample", "take")
+"""The parts of a reference in the order in which one table applies them."""
+
+
+def part_of(whole: dict[str, Any] | None, key: str, value: Any) -> dict[str, Any] | None:
+    """In one reference parts apply in the order of PARTS; any other order nests the whole under `of`."""
     if whole is None:
         return None
-    taken = "take" in whole or (key == "split" and "split" in whole)
-    return {"of": whole, key: value} if taken else {**whole, key: value}
+    later = PARTS[PARTS.index(key) :]
+    return {"of": whole, key: value} if any(part in whole for part in later) else {**whole, key: value}

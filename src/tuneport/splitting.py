@@ -16,23 +16,26 @@ from typing import Literal
 from tuneport.errors import DatasetError
 from tuneport.examples import Example
 from tuneport.exchange import answer, digest, normalised, question
+from tuneport.near_duplicates import near_duplicates
 
 MAX_LABELS = 4096
 """With more distinct answers than this, answers are not labels, however many rows there are."""
 
 
-def label_like(distinct: int, *, rows: int) -> bool:
+def few_enough(distinct: int, *, rows: int) -> bool:
     """Whether answers are few enough to be labels."""
     return distinct <= min(MAX_LABELS, max(50, rows // 5))
 
 
 @dataclass(frozen=True, slots=True)
 class SplitSettings:
-    """`test` is a share between 0 and 1 or a number of rows. `stratify` 'auto': when the answers are label-like."""
+    """`test` is a share between 0 and 1 or a number of rows. `stratify` 'auto': when the answers are label-like. `near` keeps rows that
+    ask nearly the same on one side too."""
 
     test: float | int
     seed: int = 0
     stratify: Literal["auto"] | bool = "auto"
+    near: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.test, bool) or not isinstance(self.test, int | float):
@@ -43,6 +46,8 @@ class SplitSettings:
             raise DatasetError(f"split: seed must be a whole number, not {self.seed!r}.")
         if self.stratify not in ("auto", True, False):
             raise DatasetError(f"split: stratify must be 'auto', true or false, not {self.stratify!r}.")
+        if not isinstance(self.near, bool):
+            raise DatasetError(f"split: near must be true or false, not {self.near!r}.")
 
     def test_rows(self, rows: int) -> int:
         """How many of `rows` go to the test side. Raises DatasetError when one side would be empty."""
@@ -57,7 +62,9 @@ def assign(rows: Iterable[Example], settings: SplitSettings) -> bytearray:
     Raises DatasetError for an impossible size, or for `stratify=True` over answers that are not labels. Where repeated questions leave
     the exact size out of reach, the test side is the nearest smaller one.
     """
-    keys, strata, labels = _look(rows, settings)
+    looked = _Looked(settings)
+    keys = looked.keys(rows)
+    strata, labels = looked.strata()
     wanted = settings.test_rows(len(keys))
     groups = _Groups(keys, in_key_order(keys))
     sizes: Counter[int] = Counter()
@@ -76,20 +83,42 @@ def assign(rows: Iterable[Example], settings: SplitSettings) -> bytearray:
     return side
 
 
-def _look(rows: Iterable[Example], settings: SplitSettings) -> tuple[array[int], array[int], list[int]]:
-    """Digests of the questions, the stratum of each row, and a digest for each stratum."""
-    keys, strata, ids = array("Q"), array("H"), dict[int, int]()
-    stratify = settings.stratify is not False
-    for row in rows:
-        keys.append(digest(normalised(question(row)), seed=settings.seed))
-        if stratify:
-            strata.append(ids.setdefault(digest(answer(row) or "", seed=settings.seed), len(ids)))
-            stratify = len(ids) <= MAX_LABELS
-    if settings.stratify is True and not stratify:
-        raise DatasetError(f"split: stratify=True needs answers that are labels; these have more than {MAX_LABELS} different ones.")
-    if not stratify or (settings.stratify == "auto" and not label_like(len(ids), rows=len(keys))):
-        return keys, array("H", bytes(2 * len(keys))), [0]
-    return keys, strata, list(ids)
+class _Looked:
+    """What is kept of each row: a digest of its question, and its stratum; and a digest for each stratum."""
+
+    def __init__(self, settings: SplitSettings) -> None:
+        self._settings = settings
+        self._stratify = settings.stratify is not False
+        self._keys, self._strata, self._ids = array("Q"), array("H"), dict[int, int]()
+
+    def asked(self, rows: Iterable[Example]) -> Iterator[str]:
+        """The questions, each row being kept as its question is taken."""
+        seed = self._settings.seed
+        for row in rows:
+            asked = question(row)
+            self._keys.append(digest(normalised(asked), seed=seed))
+            if self._stratify:
+                self._strata.append(self._ids.setdefault(digest(answer(row) or "", seed=seed), len(self._ids)))
+                self._stratify = len(self._ids) <= MAX_LABELS
+            yield asked
+
+    def keys(self, rows: Iterable[Example]) -> array[int]:
+        """One for each row; rows that must stay together share one."""
+        if self._settings.near:
+            firsts = near_duplicates(self.asked(rows))
+            return array("Q", (self._keys[first] for first in firsts))
+        for _ in self.asked(rows):
+            pass
+        return self._keys
+
+    def strata(self) -> tuple[array[int], list[int]]:
+        """The stratum of each row, and the digests of the strata; one stratum where answers are no labels."""
+        rows = len(self._keys)
+        if self._settings.stratify is True and not self._stratify:
+            raise DatasetError(f"split: stratify=True needs answers that are labels; these have more than {MAX_LABELS} different ones.")
+        if not self._stratify or (self._settings.stratify == "auto" and not few_enough(len(self._ids), rows=rows)):
+            return array("H", bytes(2 * rows)), [0]
+        return self._strata, list(self._ids)
 
 
 class _Groups:

@@ -49,9 +49,11 @@ def converse(session: Session, model: Model, *, system: str | None, generation: 
             return
         if line == "/new":
             messages = _opened(system)
+            session.out.say("Started over.", style="dim")
         elif line.startswith("/system"):
             system = line.removeprefix("/system").strip() or None
             messages = _opened(system)
+            session.out.say("Started over with that instruction." if system else "Started over without an instruction.", style="dim")
         elif line.startswith("/"):
             session.out.say(HELP)
         elif line:

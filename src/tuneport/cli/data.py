@@ -1,122 +1,62 @@
-"""`tuneport data`: check, convert, split and measure datasets."""
+"""`tuneport data`: convert, split, sample, deduplicate and merge datasets. Checking and measuring have files of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from tuneport.cli.output import note
-from tuneport.cli.session import Session, session_of
-from tuneport.cli.views import counted
+from tuneport.cli.checking import check, rules
+from tuneport.cli.data_files import (
+    Columns,
+    DataFile,
+    FromFormat,
+    Overwrite,
+    Strict,
+    Target,
+    ToFormat,
+    beside,
+    open_dataset,
+    refuse_targets,
+    say_recognised,
+    say_written,
+    written_document,
+)
+from tuneport.cli.session import session_of
+from tuneport.cli.statistics import stats
 from tuneport.errors import UsageError
 
 if TYPE_CHECKING:
-    from tuneport.checks import CheckReport
-    from tuneport.dataset import Dataset, WriteReport
-    from tuneport.finding import Finding
+    from tuneport.dataset import Dataset
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False, help="Check, convert, split and measure datasets.")
 
-DataFile = Annotated[Path, typer.Argument(metavar="FILE", help="A dataset file.")]
-FromFormat = Annotated[str | None, typer.Option("--format", metavar="NAME", help="The file's format, if it is not recognised.")]
-Columns = Annotated[
-    list[str] | None, typer.Option("--column", metavar="NAME=THEIRS", help="What the file calls prompt, completion, text, label or system.")
-]
-ToFormat = Annotated[str, typer.Option("--to", metavar="NAME", help="The format to write.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace files that are there.")]
-
-MOST_SHOWN = 40
-
-
-def open_dataset(path: Path, *, format: str | None = None, columns: Sequence[str] | None = None) -> Dataset:
-    """The dataset in a file. `columns` are written NAME=THEIRS. Raises DatasetError, UsageError."""
-    from tuneport.dataset import Dataset
-
-    pairs = [column.partition("=") for column in columns or ()]
-    wrong = [column for column, (name, equals, theirs) in zip(columns or (), pairs, strict=True) if not (name and equals and theirs)]
-    if wrong:
-        raise UsageError(f"--column {wrong[0]!r} is not NAME=THEIRS, such as prompt=question.")
-    return Dataset.read(path, format=format, columns={name: theirs for name, _, theirs in pairs} or None)
-
-
-@app.command()
-def check(
-    context: typer.Context,
-    file: DataFile,
-    *,
-    train: Annotated[
-        Path | None, typer.Option("--train", metavar="FILE", help="Also look for rows that this training file has as well.")
-    ] = None,
-    method: Annotated[str, typer.Option("--method", metavar="NAME", help="What the data are to be trained with.")] = "sft",
-    format: FromFormat = None,
-    columns: Columns = None,
-) -> None:
-    """Say everything that is wrong with a dataset. Exit code 1 if there are errors."""
-    from tuneport.checks import check, check_pair
-
-    session = session_of(context)
-    dataset = open_dataset(file, format=format, columns=columns)
-    reports = [check(dataset, method=method)]
-    if train is not None and reports[0].ok:
-        reports.append(check_pair(open_dataset(train, format=format, columns=columns), dataset))
-    if session.json:
-        session.out.document(_report_document(reports))
-    else:
-        _print_report(session, file, reports)
-    raise typer.Exit(0 if all(report.ok for report in reports) else 1)
-
-
-def _report_document(reports: Sequence[CheckReport]) -> dict[str, Any]:
-    first, *others = [report.to_dict() for report in reports]
-    for other in others:
-        first["findings"] += other["findings"]
-        first["counts"] = {**first["counts"], **other["counts"]}
-        first["truncated"], first["ok"] = first["truncated"] or other["truncated"], first["ok"] and other["ok"]
-    return first
-
-
-def _print_report(session: Session, file: Path, reports: Sequence[CheckReport]) -> None:
-    findings = [finding for report in reports for finding in report.findings]
-    total = sum(count for report in reports for count in report.counts.values())
-    for finding in findings[:MOST_SHOWN]:
-        style = "bad" if finding.severity == "error" else "warn" if finding.severity == "warning" else ""
-        session.out.say(f"{_place(file, finding)}: {finding.severity}: {finding.message} [{finding.rule}]", style=style)  # type: ignore[arg-type]
-    if total > MOST_SHOWN:
-        session.out.say(f"and {total - len(findings[:MOST_SHOWN]):,} more; --json lists them.")
-    for rule, remedy in {finding.rule: finding.remedy for finding in findings if finding.remedy}.items():
-        session.out.say(f"{rule}: {remedy}")
-    ok = all(report.ok for report in reports)
-    found = counted(total, "finding") if total else "nothing found"
-    verdict = "ok" if ok else "not usable as it is"
-    session.out.say(f"{file}: {counted(reports[0].rows, 'row')}, {found}: {verdict}.", style="good" if ok else "bad")
-
-
-def _place(file: Path, finding: Finding) -> str:
-    return f"{file}:{finding.line}" if finding.line is not None else str(file)
+app.command()(check)
+app.command()(rules)
 
 
 @app.command()
 def convert(
     context: typer.Context,
     file: DataFile,
-    target: Annotated[Path, typer.Argument(metavar="TARGET", help="The file to write.")],
+    target: Target,
     *,
-    to: ToFormat = "chat",
+    to: ToFormat = None,
     format: FromFormat = None,
     columns: Columns = None,
+    strict: Strict = False,
+    workers: Annotated[int | None, typer.Option("--workers", metavar="N", min=1, help="Processes for a large file of JSON lines.")] = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write a dataset in another format, and say what that could not carry."""
+    """Write a dataset in another format, and say what that could not carry.
+
+    The ending of TARGET says how the rows lie in it: .jsonl, .json, .csv, .tsv, .parquet, .arrow, with .gz or .zst to compress.
+    """
     session = session_of(context)
-    _refuse_existing([target], overwrite=overwrite)
-    report = open_dataset(file, format=format, columns=columns).write(target, format=to)
-    if session.json:
-        session.out.document(_written_document(report))
-    else:
-        _say_written(session, report)
+    refuse_targets([target], sources=[file], overwrite=overwrite)
+    dataset = say_recognised(open_dataset(file, format=format, columns=columns))
+    say_written(session, dataset.write(target, format=to or dataset.format, strict=strict, workers=workers))
 
 
 @app.command()
@@ -124,70 +64,143 @@ def split(
     context: typer.Context,
     file: DataFile,
     *,
-    test: Annotated[float, typer.Option("--test", metavar="SHARE", help="A share below 1, or a number of rows.")] = 0.2,
+    test: Annotated[str, typer.Option("--test", metavar="SHARE", help="A share below 1, or a number of rows.")] = "0.2",
+    validation: Annotated[
+        str | None, typer.Option("--validation", metavar="SHARE", help="A share of the whole file, or a number of rows, for validation.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same sides.")] = 0,
-    to: ToFormat = "chat",
-    train_file: Annotated[Path | None, typer.Option("--train-file", metavar="FILE", help="Default: <name>-train.jsonl beside it.")] = None,
-    test_file: Annotated[Path | None, typer.Option("--test-file", metavar="FILE", help="Default: <name>-test.jsonl beside it.")] = None,
+    near: Annotated[bool, typer.Option("--near", help="Also keep rows that ask nearly the same on one side.")] = False,
+    stratify: Annotated[
+        bool | None, typer.Option("--stratify/--no-stratify", help="Keep the shares of the answers. Default: where they are labels.")
+    ] = None,
+    to: ToFormat = None,
+    train_file: Annotated[Path | None, typer.Option("--train-file", metavar="FILE", help="Default: <name>-train beside it.")] = None,
+    test_file: Annotated[Path | None, typer.Option("--test-file", metavar="FILE", help="Default: <name>-test beside it.")] = None,
+    validation_file: Annotated[
+        Path | None, typer.Option("--validation-file", metavar="FILE", help="Default: <name>-validation beside it.")
+    ] = None,
     format: FromFormat = None,
     columns: Columns = None,
     overwrite: Overwrite = False,
 ) -> None:
-    """Split into train and test; rows that ask the same never part."""
+    """Split into train, test and perhaps validation; rows that ask the same never part."""
+    from tuneport.dataset import write_all
+
     session = session_of(context)
-    sides = open_dataset(file, format=format, columns=columns).split(test=test if test < 1 else int(test), seed=seed)
-    ending = {"chat": ".jsonl", "completion": ".jsonl"}.get(to, file.suffix)
-    targets = [train_file or _beside(file, "train", ending), test_file or _beside(file, "test", ending)]
-    _refuse_existing(targets, overwrite=overwrite)
-    reports = [side.write(target, format=to) for side, target in zip(sides, targets, strict=True)]
+    if validation is None and validation_file is not None:
+        raise UsageError("--validation-file needs --validation, which says how many rows go there.")
+    dataset = say_recognised(open_dataset(file, format=format, columns=columns))
+    sides = _sides(dataset, test=test, validation=validation, seed=seed, near=near, stratify=stratify)
+    named = {"train": train_file, "test": test_file, "validation": validation_file}
+    targets = {name: named[name] or beside(file, name) for name in sides}
+    refuse_targets(list(targets.values()), sources=[file], overwrite=overwrite)
+    reports = write_all({targets[name]: side for name, side in sides.items()}, format=to or dataset.format)
     if session.json:
-        session.out.document({"train": _written_document(reports[0]), "test": _written_document(reports[1])})
+        session.out.document({name: written_document(report) for name, report in zip(sides, reports, strict=True)})
     else:
         for report in reports:
-            _say_written(session, report)
+            say_written(session, report)
 
 
-def _beside(file: Path, side: str, ending: str) -> Path:
-    return file.with_name(f"{file.stem}-{side}{ending}")
+def _sides(dataset: Dataset, *, test: str, validation: str | None, seed: int, near: bool, stratify: bool | None) -> dict[str, Dataset]:
+    from_whole = _size(test, "--test")
+    kept: Literal["auto"] | bool = "auto" if stratify is None else stratify
+    train, tested = dataset.split(test=from_whole, seed=seed, near=near, stratify=kept)
+    if validation is None:
+        return {"train": train, "test": tested}
+    wanted = _size(validation, "--validation")
+    rows = wanted if isinstance(wanted, int) else max(1, round(wanted * dataset.count()))
+    train, validated = train.split(test=rows, seed=seed, near=near, stratify=kept)
+    return {"train": train, "validation": validated, "test": tested}
 
 
-def _refuse_existing(targets: Sequence[Path], *, overwrite: bool) -> None:
-    there = [target for target in targets if target.exists()]
-    if there and not overwrite:
-        raise UsageError(f"{there[0]} is already there; nothing was written.", remedy="Choose another name, or add --overwrite.")
-
-
-def _written_document(report: WriteReport) -> dict[str, Any]:
-    losses = [{"kind": loss.kind, "rows": loss.rows, "lines": list(loss.lines)} for loss in report.losses]
-    return {"path": report.path, "rows": report.rows, "losses": losses}
-
-
-def _say_written(session: Session, report: WriteReport) -> None:
-    session.out.say(f"Wrote {counted(report.rows, 'row')} to {report.path}.")
-    for loss in report.losses:
-        some = ", ".join(map(str, loss.lines[:5])) + (" …" if loss.rows > 5 else "")
-        note(f"not carried: {loss.kind} in {counted(loss.rows, 'row')} (lines {some})")
+def _size(text: str, option: str) -> float | int:
+    """A share or a number of rows."""
+    try:
+        return int(text) if text.strip().isdecimal() else float(text)
+    except ValueError:
+        raise UsageError(f"{option} {text!r} is neither a share such as 0.2 nor a number of rows.") from None
 
 
 @app.command()
-def stats(context: typer.Context, file: DataFile, format: FromFormat = None, columns: Columns = None) -> None:
-    """Rows, turns, characters and labels of a dataset."""
-    from tuneport.cli.statistics import measure
+def sample(
+    context: typer.Context,
+    file: DataFile,
+    target: Target,
+    *,
+    rows: Annotated[int, typer.Option("--rows", metavar="N", min=1, help="How many.")],
+    seed: Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same rows.")] = 0,
+    to: ToFormat = None,
+    format: FromFormat = None,
+    columns: Columns = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write some rows at random, in their order."""
+    session = session_of(context)
+    refuse_targets([target], sources=[file], overwrite=overwrite)
+    dataset = say_recognised(open_dataset(file, format=format, columns=columns))
+    say_written(session, dataset.sample(rows, seed=seed).write(target, format=to or dataset.format))
+
+
+@app.command()
+def dedupe(
+    context: typer.Context,
+    file: DataFile,
+    target: Target,
+    *,
+    alike: Annotated[
+        str, typer.Option("--alike", metavar="exact|text|near", help="Equal; equal but for spaces and letter case; or nearly equal.")
+    ] = "exact",
+    to: ToFormat = None,
+    format: FromFormat = None,
+    columns: Columns = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the rows without those that are like an earlier one."""
+    session = session_of(context)
+    refuse_targets([target], sources=[file], overwrite=overwrite)
+    dataset = say_recognised(open_dataset(file, format=format, columns=columns))
+    report = dataset.unique(alike=alike).write(target, format=to or dataset.format)  # type: ignore[arg-type]
+    say_written(session, report, what=f" of {dataset.count():,}")
+
+
+@app.command()
+def merge(
+    context: typer.Context,
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Dataset files, in any formats.")],
+    *,
+    output: Annotated[Path, typer.Option("--output", "-o", metavar="TARGET", help="The file to write; its ending says how.")],
+    to: ToFormat = None,
+    columns: Columns = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write all rows of several files into one, one file after another."""
+    from tuneport.dataset import Dataset
 
     session = session_of(context)
-    found = measure(open_dataset(file, format=format, columns=columns))
+    refuse_targets([output], sources=files, overwrite=overwrite)
+    datasets = [say_recognised(open_dataset(file, columns=columns)) for file in files]
+    say_written(session, Dataset.merged(datasets).write(output, format=to or datasets[0].format))
+
+
+@app.command()
+def formats(context: typer.Context) -> None:
+    """The formats and kinds of file that are read and written."""
+    from tuneport.containers.known import CONTAINERS
+    from tuneport.formats.known import FORMATS
+
+    session = session_of(context)
     if session.json:
-        session.out.document(found.to_dict())
+        session.out.document(
+            {
+                "formats": [{"name": each.name, "kinds": list(each.kinds), "summary": each.summary} for each in FORMATS],
+                "files": [{"name": each.name, "endings": list(each.suffixes), "summary": each.summary} for each in CONTAINERS],
+            }
+        )
         return
-    session.out.fields(
-        [
-            ("rows", f"{found.rows:,}"),
-            ("kind", ", ".join(f"{kind} {count:,}" if len(found.kinds) > 1 else kind for kind, count in found.kinds.items())),
-            ("turns a row", found.turns.text()),
-            ("characters asked", found.asked.text()),
-            ("characters answered", found.answered.text()),
-        ]
-    )
-    if found.labels:
-        session.out.say()
-        session.out.table(("Label", "Rows"), [(label, f"{count:,}") for label, count in found.labels.items()], right=(1,))
+    session.out.table(("Format", "Rows"), [(each.name, each.summary) for each in FORMATS])
+    session.out.say()
+    session.out.table(("File", "Endings", ""), [(each.name, " ".join(each.suffixes), each.summary) for each in CONTAINERS])
+
+
+app.command()(stats)

@@ -29,7 +29,7 @@ def evaluate_with_progress(
     model: Model,
     rows: Iterable[Example],
     *,
-    against: Sequence[str],
+    against: Sequence[str | Model],
     labels_from: Iterable[Example] | None = None,
     metrics: Sequence[str] | None = None,
     generation: Generation | None = None,
@@ -80,33 +80,24 @@ def _say_nothing(name: str, done: int, total: int) -> None:
 
 def print_evaluation(found: Evaluation, *, out: Output, answers: int = 0) -> None:
     """The metrics of every model, the differences with their intervals, the verdicts, and some answers that differ."""
-    models = [(found.name, found.metrics), *((other.name, other.metrics) for other in found.comparisons)]
+    from tuneport.evaluation import shown
+
     out.say(counted(found.rows, "row"))
-    rows = [[metric, *(_value(values.get(metric)) for _, values in models)] for metric in found.metrics]
-    out.table(["Metric", *(name for name, _ in models)], rows, right=range(1, len(models) + 1))
-    for reason in _remarks(found):
-        out.say(reason, style="dim")
+    rows = [[metric, *(shown(values.get(metric)) for _, values in found.models)] for metric in found.metrics]
+    out.table(["Metric", *(name for name, _ in found.models)], rows, right=range(1, len(found.models) + 1))
+    for remark in found.remarks:
+        out.say(remark, style="dim")
     if found.comparisons:
         _print_differences(found, out=out)
     if answers:
         print_answers(found, most=answers, out=out)
 
 
-def _value(value: float | None) -> str:
-    if value is None:
-        return "n/a"
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.4g}"
-
-
-def _remarks(found: Evaluation) -> list[str]:
-    parts = [(found.name, found.unavailable, found.failed), *((c.name, c.unavailable, c.failed) for c in found.comparisons)]
-    missing = dict.fromkeys(f"{metric} is not available: {reason}" for _, reasons, _ in parts for metric, reason in reasons.items())
-    return [*missing, *(f"{name}: {counted(failed, 'row')} could not be answered, counted as wrong" for name, _, failed in parts if failed)]
-
-
 def _print_differences(found: Evaluation, *, out: Output) -> None:
+    from tuneport.evaluation import shown
+
     rows = [
-        (f"{found.name} - {comparison.name}", metric, f"{difference.value:+.3f}", _interval(difference))
+        (f"{found.name} - {comparison.name}", metric, shown(difference.value, sign="+"), _interval(difference))
         for comparison in found.comparisons
         for metric, difference in comparison.difference.items()
     ]
@@ -118,8 +109,9 @@ def _print_differences(found: Evaluation, *, out: Output) -> None:
 
 
 def _interval(difference: Difference) -> str:
-    low, high = difference.interval
-    return f"{low:+.3f} to {high:+.3f}"
+    from tuneport.evaluation import shown
+
+    return " to ".join(shown(edge, sign="+") for edge in difference.interval)
 
 
 def _level(comparisons: Sequence[Comparison]) -> str:

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuneport.cli.data_files import Columns, FromFormat, open_dataset
 from tuneport.cli.output import note
 from tuneport.cli.predictions import predict
 from tuneport.cli.session import Session, session_of
-from tuneport.cli.views import model_document, short_uri, when
-from tuneport.errors import TuneportError, worst_exit_code
+from tuneport.cli.views import ago, iso, model_document, short_uri, when
+from tuneport.errors import TuneportError, UsageError, worst_exit_code
+from tuneport.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from tuneport.model import Model
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False, help="List, ask and evaluate models.")
 
 OneModel = Annotated[str, typer.Argument(metavar="MODEL", help="A model's URI, or the job that made it; a unique beginning is enough.")]
+WORDS = ("base", "base+labels")
+"""What --against takes beside jobs and models."""
+
 MaxTokens = Annotated[int, typer.Option("--max-tokens", metavar="N", min=1, help="The longest answer, in tokens.")]
 
 
@@ -60,8 +65,10 @@ def _listed(session: Session, names: list[str]) -> tuple[list[Model], list[int]]
 
 def _print_models(session: Session, models: list[Model]) -> None:
     now = session.client.clock.now()
-    show = short_uri if session.out.terminal else str
-    rows = [(show(model.uri), model.base or "", when(model.created_at, now), show(model.job_uri or "")) for model in models]
+    if session.out.terminal:
+        rows = [(short_uri(m.uri), m.base or "", ago(m.created_at, now), short_uri(m.job_uri or "")) for m in models]
+    else:
+        rows = [(m.uri, m.base or "", iso(m.created_at), m.job_uri or "") for m in models]
     session.out.table(("Model", "Base", "Created", "Job"), rows)
 
 
@@ -95,7 +102,7 @@ def chat(
     model: OneModel,
     *,
     prompt: Annotated[
-        str | None, typer.Argument(metavar="[PROMPT]", help="Ask this once; without it: standard input, or a conversation.")
+        list[str] | None, typer.Argument(metavar="[PROMPT]...", help="Ask this once; without it: standard input, or a conversation.")
     ] = None,
     system: Annotated[str | None, typer.Option("--system", metavar="TEXT", help="An instruction in front of the conversation.")] = None,
     max_tokens: MaxTokens = 512,
@@ -108,7 +115,7 @@ def chat(
 
     session = session_of(context)
     generation = Generation(max_tokens=max_tokens, temperature=temperature, seed=seed)
-    question = prompt_from(prompt, json=session.json)
+    question = prompt_from(" ".join(prompt) if prompt else None, json=session.json)
     target = session.client.model(model)
     if question is None:
         converse(session, target, system=system, generation=generation)
@@ -135,21 +142,22 @@ def evaluate(
         int | None, typer.Option("--max-tokens", metavar="N", min=1, help="Cut answers here; default: room for the longest reference.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the resampling behind the intervals.")] = 0,
+    format: FromFormat = None,
+    columns: Columns = None,
 ) -> None:
     """Measure a model on held-out rows, and against others on the same rows."""
-    from tuneport.cli.data import open_dataset
     from tuneport.cli.evaluations import evaluate_with_progress, print_evaluation
     from tuneport.provider import Generation
 
     session = session_of(context)
-    rows = open_dataset(file)
-    labels = open_dataset(labels_from) if labels_from else None
+    rows = open_dataset(file, format=format, columns=columns)
+    labels = open_dataset(labels_from, format=format, columns=columns) if labels_from else None
     target = session.client.model(model)
     found = evaluate_with_progress(
         session,
         target,
         rows if limit is None else rows.take(limit),
-        against=against or [],
+        against=[_opponent(session, word) for word in against or ()],
         labels_from=labels,
         metrics=metric,
         generation=None if max_tokens is None else Generation(max_tokens=max_tokens),
@@ -159,3 +167,14 @@ def evaluate(
         session.out.document(found.to_dict())
     else:
         print_evaluation(found, out=session.out, answers=answers)
+
+
+def _opponent(session: Session, word: str) -> str | Model:
+    """What --against names. Raises UsageError for a word that is neither base, base+labels nor a job or model."""
+    if word in WORDS or ":" in word:
+        return word
+    try:
+        return session.client.model(word)
+    except UsageError as error:
+        what = f"--against {word!r} is neither {' nor '.join(WORDS)}, and no job or model of that name is known"
+        raise UsageError(f"{what}; {did_you_mean(word, WORDS)}", remedy=error.remedy) from None

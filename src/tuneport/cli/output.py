@@ -9,8 +9,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import Enum
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TextIO
+
+from tuneport.columns import aligned
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -35,12 +38,28 @@ def printable_text(text: str) -> str:
     return _CONTROL_IN_TEXT.sub(" ", text)
 
 
-def jsonable(value: Any) -> Any:
-    """For json.dumps: times as ISO 8601 with offset, money as decimal strings, paths and enums as text."""
+def json_text(content: Any, *, indent: int | None = None, ascii: bool = False) -> str:
+    """Every JSON that a command writes: times as ISO 8601 with offset, money as decimal strings, NaN and infinity as null."""
+    separators = (",", ":") if indent is None else None
+    return json.dumps(_strict(content), indent=indent, separators=separators, ensure_ascii=ascii, allow_nan=False, default=_jsonable)
+
+
+def _strict(value: Any) -> Any:
+    """The value with null in place of every float that JSON has no word for."""
+    if isinstance(value, float):
+        return value if isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _strict(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_strict(inner) for inner in value]
+    return value
+
+
+def _jsonable(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
     if type(value).__name__ == "Decimal":
-        return decimal_text(value)
+        return decimal_text(value) if value.is_finite() else None
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, Path):
@@ -56,12 +75,13 @@ def decimal_text(value: Decimal) -> str:
 
 
 class Output:
-    """Prints to standard output. `terminal` decides between tables with colours and plain lines."""
+    """Prints to standard output. `terminal` decides between tables with colours and plain lines: one that knows ASCII only gets lines."""
 
     def __init__(self, *, json: bool, stream: TextIO | None = None) -> None:
         self.json = json
         self._stream = stream
-        self.terminal = not json and self.stream.isatty() and os.environ.get("TERM") != "dumb"
+        self.unicode = (getattr(self.stream, "encoding", None) or "utf-8").lower().startswith("utf")
+        self.terminal = not json and self.unicode and self.stream.isatty() and os.environ.get("TERM") != "dumb"
 
     @property
     def stream(self) -> TextIO:
@@ -83,27 +103,34 @@ class Output:
 
     def document(self, content: Mapping[str, Any]) -> None:
         """One JSON document, with the schema's version first."""
-        self._write(json.dumps({"schema_version": SCHEMA_VERSION, **content}, indent=2, ensure_ascii=False, default=jsonable))
+        self.raw_json({"schema_version": SCHEMA_VERSION, **content}, indent=2)
 
     def record(self, kind: str, content: Mapping[str, Any]) -> None:
         """One line of a JSON stream. `kind` goes into its key `record`."""
-        line = {"schema_version": SCHEMA_VERSION, "record": kind, **content}
-        self._write(json.dumps(line, ensure_ascii=False, separators=(",", ":"), default=jsonable))
+        self.raw_json({"schema_version": SCHEMA_VERSION, "record": kind, **content})
         self.stream.flush()
 
+    def raw_json(self, content: Any, *, indent: int | None = None) -> None:
+        """JSON as it is, never wrapped; in ASCII where the stream can say no more."""
+        self._write(json_text(content, indent=indent, ascii=not self.unicode))
+
     def say(self, text: str = "", *, style: Style = "") -> None:
-        """A line, or several, for people."""
-        text = printable_text(text)
-        if self.terminal and (style or len(text) >= self.width):
-            self._say_styled(text, style)
-        else:
-            self._write(text)
+        """A line, or several, for people; on a terminal one that is too long goes on below, under its own beginning."""
+        for line in printable_text(text).split("\n"):
+            if self.terminal and (style or len(line) >= self.width):
+                self._say_styled(line, style)
+            else:
+                self._write(line)
+
+    def raw(self, text: str) -> None:
+        """Text whose lines must stay as they are: a drawing, a file."""
+        self._write(printable_text(text))
 
     def _say_styled(self, text: str, style: Style) -> None:
         from rich.padding import Padding
         from rich.text import Text
 
-        if text.lstrip().startswith("$ "):  # a command broken into lines could not be copied
+        if "tuneport " in text:  # a command broken into lines could not be copied
             self.console().print(Text(text, style=_COLOURS[style]), soft_wrap=True)
         else:
             indent = len(text) - len(text.lstrip(" "))
@@ -123,7 +150,8 @@ class Output:
         if self.terminal:
             self._rich_table(headers, cells, right, last_is_long=last_is_long)
             return
-        for line in aligned([[header.upper() if header.istitle() else header for header in headers], *cells], right=right):
+        dashed = [[cell or "-" for cell in row] for row in cells]  # so that columns can be counted
+        for line in aligned([[header.upper() if header.istitle() else header for header in headers], *dashed], right=right):
             self._write(line)
 
     def _rich_table(self, headers: Sequence[str], rows: list[list[str]], right: Sequence[int], *, last_is_long: bool) -> None:
@@ -146,15 +174,23 @@ class Output:
 
     def fields(self, pairs: Sequence[tuple[str, str]]) -> None:
         """Names with values, one a line; empty values are left out."""
-        shown = [(name, value) for name, value in pairs if value]
-        width = max((len(name) for name, _ in shown), default=0)
-        for name, value in shown:
-            if self.terminal:
-                from rich.text import Text
+        shown = [(name, printable(value)) for name, value in pairs if value]
+        if self.terminal:
+            self._rich_fields(shown)
+            return
+        for line in aligned(shown):
+            self._write(line)
 
-                self.console().print(Text.assemble((name.ljust(width), "bold"), "  ", (printable(value), _COLOURS[style_of(value)])))
-            else:
-                self._write(f"{name.ljust(width)}  {printable(value)}")
+    def _rich_fields(self, pairs: Sequence[tuple[str, str]]) -> None:
+        from rich.table import Table
+        from rich.text import Text
+
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(no_wrap=True, style="bold")
+        grid.add_column(overflow="fold")
+        for name, value in pairs:
+            grid.add_row(name, Text(value, style=_COLOURS[style_of(value)]))
+        self.console().print(grid)
 
 
 _GOOD = frozenset({"succeeded", "ok", "ready"})
@@ -167,21 +203,9 @@ def style_of(word: str) -> Style:
     return "good" if word in _GOOD else "bad" if word in _BAD else "warn" if word in _WARN else ""
 
 
-def aligned(rows: Sequence[Sequence[str]], *, right: Sequence[int] = ()) -> list[str]:
-    """The rows as lines with their columns under one another, two spaces apart. An empty cell is a dash, so that columns can be counted."""
-    if not rows:
-        return []
-    full = [[cell or "-" for cell in row] for row in rows]
-    widths = [max(map(len, column)) for column in zip(*full, strict=True)]
-    return [
-        "  ".join(
-            cell.rjust(width) if index in right else cell.ljust(width) for index, (cell, width) in enumerate(zip(row, widths, strict=True))
-        ).rstrip()
-        for row in full
-    ]
-
-
 def note(text: str) -> None:
-    """A line beside the output proper: on standard error, so that pipes and JSON stay clean."""
-    sys.stderr.write(printable(text) + "\n")
+    """A line beside the output proper: on standard error, so that pipes and JSON stay clean. What looks like a key is blanked out."""
+    from tuneport.redaction import without_secrets
+
+    sys.stderr.write(printable(without_secrets(text)) + "\n")
     sys.stderr.flush()

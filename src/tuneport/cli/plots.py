@@ -41,7 +41,7 @@ def _draw(session: Session, job: Job, metrics: Sequence[Metric]) -> None:
     from tuneport.plot import loss_text
 
     session.out.say(_title(job))
-    session.out.say(loss_text(metrics, width=min(session.out.width, 100) if session.out.terminal else 78, height=HEIGHT))
+    session.out.raw(loss_text(metrics, width=min(session.out.width, 100) if session.out.terminal else 78, height=HEIGHT))
 
 
 def _title(job: Job) -> str:

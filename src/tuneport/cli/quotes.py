@@ -27,6 +27,8 @@ def quote(
     provider: Annotated[list[str] | None, typer.Option("--provider", metavar="NAME", help="Only this provider; may be repeated.")] = None,
     train: given.Train = None,
     validation: given.Validation = None,
+    format: given.FromFormat = None,
+    columns: given.Columns = None,
     base: given.Base = None,
     method: given.Method = None,
     epochs: given.Epochs = None,

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuneport.cli.data_files import Columns, FromFormat, open_dataset
 from tuneport.errors import RecipeError, UsageError
 
 if TYPE_CHECKING:
@@ -29,9 +31,12 @@ Suffix = Annotated[str | None, typer.Option("--suffix", metavar="NAME", help="Go
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="The same seed gives the same training.")]
 
 
+__all__ = ["Columns", "FromFormat", "RecipeFlags", "flags_in", "provider_for", "read_recipe"]
+
+
 @dataclass(frozen=True, slots=True)
 class RecipeFlags:
-    """What the flags say; None is not given."""
+    """What the flags say; None is not given. `format` and `columns` are of the files that other flags name."""
 
     train: Path | None = None
     validation: Path | None = None
@@ -43,13 +48,19 @@ class RecipeFlags:
     rank: int | None = None
     suffix: str | None = None
     seed: int | None = None
+    format: str | None = None
+    columns: Sequence[str] | None = None
 
     def over(self, values: dict[str, Any]) -> dict[str, Any]:
         """The values of a recipe file with the flags over them."""
-        from tuneport.dataset import Dataset
-
         given: dict[str, Any] = {"base": self.base, "suffix": self.suffix, "seed": self.seed}
-        given |= {key: Dataset.read(path) for key in ("train", "validation") if (path := getattr(self, key)) is not None}
+        named = {"train": self.train, "validation": self.validation}
+        if (self.format or self.columns) and not any(named.values()):
+            raise UsageError(
+                "--format and --column say how a dataset file given here is read, and none is given.",
+                remedy="In a recipe file, write train = {path = …, format = …, columns = {…}}.",
+            )
+        given |= {key: open_dataset(path, format=self.format, columns=self.columns) for key, path in named.items() if path is not None}
         merged = {**values, **{key: value for key, value in given.items() if value is not None}}
         method = self._method(merged.get("method"))
         return {**merged, "method": method} if method is not None else merged
@@ -64,8 +75,9 @@ class RecipeFlags:
         table |= {"kind": self.method or table.get("kind", "sft"), **given}
         if self.learning_rate is not None:
             table.pop("learning_rate_multiplier", None)
-        if self.rank is not None:
-            table["lora"] = {**(table.get("lora") or {}), "rank": self.rank}
+        lora = table.get("lora", {})
+        if self.rank is not None and isinstance(lora, dict):  # anything else is for the recipe to refuse
+            table["lora"] = {**lora, "rank": self.rank}
         return table
 
 
@@ -91,7 +103,8 @@ def read_recipe(source: Path | None, flags: RecipeFlags) -> Recipe:
     try:
         values = read_values(source)
         if not isinstance(values, dict):
-            raise RecipeError(f"a recipe is a table of keys, not a {type(values).__name__}.")
+            remedy = f"If it is a dataset, write: --train {source}"
+            raise RecipeError(f"a recipe is a table of keys, not a {type(values).__name__}.", remedy=remedy)
         return Recipe.parse(flags.over(values), folder=source.parent)
     except RecipeError as error:
         raise RecipeError(f"{source}: {error.message}", remedy=error.remedy) from None
@@ -101,7 +114,10 @@ def _demand(flags: RecipeFlags) -> None:
     """Without a recipe file at least the data and the model must be named."""
     missing = [flag for flag, value in (("--train FILE", flags.train), ("--base MODEL", flags.base)) if value is None]
     if missing:
-        raise UsageError(f"neither a recipe file nor {' and '.join(missing)} is given.", remedy="See: tuneport submit --help")
+        raise UsageError(
+            f"neither a recipe file nor {' and '.join(missing)} is given.",
+            remedy="Name a recipe file, or a dataset file with --base MODEL.",
+        )
 
 
 def provider_for(recipe: Recipe, given: str | None, *, client: Client) -> str:

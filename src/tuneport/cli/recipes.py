@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -21,7 +20,7 @@ def schema(context: typer.Context) -> None:
     """Print the JSON schema of recipe files."""
     from tuneport.recipe import Recipe
 
-    session_of(context).out.say(json.dumps(Recipe.model_json_schema(), indent=2))
+    session_of(context).out.raw_json(Recipe.model_json_schema(), indent=2)
 
 
 @app.command()
@@ -52,4 +51,4 @@ def show(context: typer.Context, recipe: RecipeFile) -> None:
     if session.json:
         session.out.document({"recipe": values})
     else:
-        session.out.say(tomli_w.dumps(values).rstrip())
+        session.out.raw(tomli_w.dumps(values).rstrip())

@@ -1,85 +1,144 @@
-"""What a dataset is made of: one pass, counts only."""
+"""`tuneport data stats`: a dataset in numbers, drawn in the terminal, as JSON, and as a page."""
 
 from __future__ import annotations
 
-from array import array
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from tuneport.examples import ChatExample, Example, LabelledExample, Message, PreferenceExample
-from tuneport.reference import MAX_LABELS, is_label_like, reference
+import typer
 
+from tuneport.cli.data_files import Columns, DataFile, FromFormat, open_dataset
+from tuneport.cli.session import Session, session_of
+from tuneport.errors import UsageError
+from tuneport.statistics_text import bin_name, guessed_text, labels_text, limit_text, spread_text
 
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Least, median, most and sum of a count per row."""
+if TYPE_CHECKING:
+    from tuneport.statistics import Limit, Statistics
+    from tuneport.tokens import Counter
 
-    least: int
-    median: int
-    most: int
-    total: int
+PIPE_WIDTH = 80
+WIDEST = 100
+MOST_LONGEST = 5
+MOST_LABELS, RAREST = 20, 5
+"""Rows and labels shown in the terminal, and how many of the labels are the rarest; the page and --json have more."""
 
-    @classmethod
-    def of(cls, counts: Iterable[int]) -> Spread:
-        ordered = sorted(counts) or [0]
-        return cls(ordered[0], ordered[len(ordered) // 2], ordered[-1], sum(ordered))
-
-    def text(self) -> str:
-        """For people."""
-        if self.least == self.most:
-            return f"{self.least:,}"
-        return f"{self.least:,} to {self.most:,}, median {self.median:,}, {self.total:,} in all"
-
-
-@dataclass(frozen=True, slots=True)
-class Statistics:
-    """A dataset in numbers. `labels` are the answers with their counts where they read like labels, the commonest first; else empty."""
-
-    rows: int
-    kinds: Mapping[str, int]
-    turns: Spread
-    asked: Spread
-    answered: Spread
-    labels: Mapping[str, int]
-
-    def to_dict(self) -> dict[str, Any]:
-        """JSON-ready; characters are of text only."""
-        return {
-            "rows": self.rows,
-            "kinds": dict(self.kinds),
-            "turns": asdict(self.turns),
-            "characters_asked": asdict(self.asked),
-            "characters_answered": asdict(self.answered),
-            "labels": dict(self.labels),
-        }
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="MODEL", help="Count tokens as it does: openai:gpt-4.1-mini, vertex:gemini-3.5-flash …"),
+]
+TokenizerPath = Annotated[
+    str | None,
+    typer.Option("--tokenizer", metavar="PLACE", help="Count by a tokenizer: a folder with a tokenizer.json, or a name on the hub."),
+]
+Page = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="Write a page as well; one that is there is replaced.")]
 
 
-def measure(rows: Iterable[Example]) -> Statistics:
-    """Counts every row. Raises DatasetError at the first that cannot be read."""
-    kinds: Counter[str] = Counter()
-    answers: Counter[str] = Counter()
-    turns, asked, answered = array("Q"), array("Q"), array("Q")
-    for row in rows:
-        said = reference(row) or ""
-        messages = _messages(row)
-        kinds[str(row.__struct_config__.tag)] += 1
-        turns.append(len(messages))
-        answered.append(len(said))
-        asked.append(max(0, sum(len(message.text) for message in messages) - len(said)))
-        if said and len(answers) <= MAX_LABELS:
-            answers[said] += 1
-    labelled = len(answers) <= MAX_LABELS and is_label_like(list(answers.elements()))
-    labels = dict(sorted(answers.items(), key=lambda pair: (-pair[1], pair[0]))) if labelled else {}
-    return Statistics(len(turns), dict(kinds), Spread.of(turns), Spread.of(asked), Spread.of(answered), labels)
+def stats(
+    context: typer.Context,
+    file: DataFile,
+    *,
+    model: Model = None,
+    tokenizer: TokenizerPath = None,
+    html: Page = None,
+    format: FromFormat = None,
+    columns: Columns = None,
+) -> None:
+    """Rows, turns, characters, tokens and labels of a dataset, and its longest rows."""
+    from tuneport.statistics import measure
+
+    session = session_of(context)
+    if html is not None and html.suffix.lower() not in (".html", ".htm"):
+        raise UsageError(
+            f"{html.name!r} does not end in .html, and a page is what is written.", remedy=f"Name it {html.stem or 'stats'}.html"
+        )
+    counter, limit = _counter(model, tokenizer), _limit(model)
+    dataset = open_dataset(file, format=format, columns=columns)
+    found = measure(dataset, counter=counter, limit=limit)
+    if html is not None:
+        _write_page(html, found, title=dataset.name)
+    if session.json:
+        session.out.document({**found.to_dict(), **({} if html is None else {"page": str(html)})})
+        return
+    _draw(session, found)
+    if html is not None:
+        session.out.say(f"\nWrote {html}")
 
 
-def _messages(row: Example) -> tuple[Message, ...]:
-    if isinstance(row, LabelledExample):
-        return (Message("user", row.text or ""), Message("assistant", row.label or ""))
-    if isinstance(row, PreferenceExample):
-        return row.prompt + row.chosen
-    if isinstance(row, ChatExample):
-        return row.messages
-    return (*row.messages, Message("assistant", row.reference or ""))
+def _counter(model: str | None, tokenizer: str | None) -> Counter | None:
+    from tuneport.tokens import counter_for
+
+    return None if model is None and tokenizer is None else counter_for(model or "", tokenizer=tokenizer)
+
+
+def _limit(model: str | None) -> Limit | None:
+    """The most tokens a row may have for supervised training of the model, where that is known."""
+    from tuneport.limits import providers, target
+    from tuneport.statistics import Limit
+    from tuneport.tokens import provider_of
+
+    if model is None:
+        return None
+    named = model.partition(":")[0] in providers()
+    provider = None if named else provider_of(model)
+    if not named and provider not in providers():
+        return None
+    aim = target(model if named else f"{provider}:{model}")
+    return Limit(aim.limits.max_tokens, "; ".join(aim.sources)) if aim.limits.max_tokens is not None else None
+
+
+def _write_page(path: Path, found: Statistics, *, title: str) -> None:
+    from tuneport.files import write_text
+    from tuneport.statistics_page import page
+
+    try:
+        write_text(path, page(found, title=title))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror or error}.") from None
+
+
+def _draw(session: Session, found: Statistics) -> None:
+    out, tokens = session.out, found.tokens
+    out.fields(_fields(found))
+    if tokens.bins:
+        title = "rows by tokens" if tokens.exact else "rows by tokens, estimated"
+        _draw_bars(session, title, [(bin_name(each), each.rows) for each in tokens.bins], numeric=True)
+    if found.longest:
+        out.say("\nlongest rows")
+        rows = [(f"{row.line}", f"{row.tokens:,}", f"{row.characters:,}") for row in found.longest[:MOST_LONGEST]]
+        out.table(("line", "tokens", "characters"), rows, right=(0, 1, 2))
+    if found.labels:
+        labels = list(found.labels.items())
+        gap = MOST_LABELS - RAREST if len(labels) > MOST_LABELS else None
+        _draw_bars(session, labels_text(found.labels), labels if gap is None else [*labels[:gap], *labels[-RAREST:]], gap=gap)
+        if gap is not None:
+            out.say("All labels: --json, --html FILE")
+
+
+def _draw_bars(session: Session, title: str, rows: Sequence[tuple[str, int]], *, numeric: bool = False, gap: int | None = None) -> None:
+    """`gap` is the place in `rows` before which some were left out."""
+    from tuneport.cli.bars import bars, knows_blocks
+
+    out = session.out
+    width = min(out.width, WIDEST) if out.terminal else PIPE_WIDTH
+    out.say(f"\n{title}")
+    for place, line in enumerate(bars(rows, width=width - 1, ascii=not knows_blocks(out.stream), numeric=numeric)):
+        if place == gap:
+            out.raw("...")
+        out.raw(line)
+
+
+def _fields(found: Statistics) -> list[tuple[str, str]]:
+    tokens = found.tokens
+    return [
+        ("rows", f"{found.rows:,}"),
+        ("kind", ", ".join(f"{kind} {count:,}" if len(found.kinds) > 1 else kind for kind, count in found.kinds.items())),
+        ("turns a row", spread_text(found.turns)),
+        ("characters asked", spread_text(found.asked)),
+        ("characters answered", spread_text(found.answered)),
+        ("tokens a row", spread_text(tokens.spread)),
+        ("counted by", f"{tokens.counted_by}, {'exactly' if tokens.exact else 'an estimate'}"),
+        ("of which guessed", guessed_text(tokens)),
+        ("over the limit", limit_text(tokens)),
+        ("source", tokens.source),
+    ]

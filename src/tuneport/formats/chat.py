@@ -1,106 +1,131 @@
-"""OpenAI chat: one `{"messages": [...]}` a line, perhaps with `tools` and `parallel_tool_calls`."""
+"""OpenAI chat: one `{"messages": [...]}` a row, perhaps with `tools` and `parallel_tool_calls`. Azure OpenAI's is the same behind a BOM.
+
+Shape: https://platform.openai.com/docs/guides/supervised-fine-tuning, facts of 2026-11-21. Azure's fine-tuning guide
+asks for JSON Lines in UTF-8 with a byte order mark (facts of 2026-11-21).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import msgspec
 
-from tuneport.examples import ChatExample, Example
-from tuneport.formats.format import BadRow, Format, Notices, Written
-from tuneport.formats.lines import convert, json_line, json_lines, json_object
-from tuneport.formats.messages import (
-    WireMessages,
-    WireTool,
-    from_message,
-    from_tools,
-    tidy_messages,
-    tidy_tools,
-    to_message,
-    to_tool,
-)
-from tuneport.formats.sniff import first_objects, is_json_name
+from tuneport.examples import ChatExample, Example, Message, Tool
+from tuneport.formats.extras import with_extra
+from tuneport.formats.format import BadRow, Format, Lose, Row
+from tuneport.formats.json_values import convert
+from tuneport.formats.messages import WireMessages, WireTool, from_messages, from_tools, to_message, to_tool
+from tuneport.formats.recast import as_chat
+from tuneport.formats.texts import share
+from tuneport.formats.tidying import tidy_messages, tidy_tools
 
 
-class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _PlainRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    """Messages of text alone are canonical as they stand."""
+
+    messages: Annotated[tuple[Message, ...], msgspec.Meta(min_length=1)]
+
+
+class OpenAIRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Messages with the tools that stand beside them."""
+
     messages: WireMessages
     tools: list[WireTool] | None = None
     parallel_tool_calls: bool | None = None
 
 
-_KNOWN = frozenset(_Row.__struct_fields__)
-_decode = msgspec.json.Decoder(_Row).decode
+class Written(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Likewise, to be written."""
+
+    messages: Sequence[Any]
+    tools: list[Any] = []
+    parallel_tool_calls: bool | None = None
 
 
-def sniff(head: bytes, suffix: str) -> float:
-    """Rows with a list under "messages"; a file that is JSON by name alone may be damaged chat."""
-    rows = first_objects(head)
-    if any(isinstance(row.get("messages"), list) for row in rows):
-        return 0.95
-    if rows or not is_json_name(suffix):
-        return 0.0
-    return 0.5 if b'"messages"' in head else 0.1
+_KNOWN = frozenset(OpenAIRow.__struct_fields__) | {"functions"}
+_plain_lines = msgspec.json.Decoder(_PlainRow).decode_lines
+_lines = msgspec.json.Decoder(OpenAIRow).decode_lines
 
 
-def read(stream: BinaryIO, *, columns: Mapping[str, str], notices: Notices) -> Iterator[tuple[int, Example]]:
-    """Clean rows are decoded typed; whatever that refuses is looked at again, key by key. `columns` has no use here."""
-    for line, raw in json_lines(stream, notices=notices):
-        try:
-            example = _to_example(_decode(raw))
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            try:
-                example = _with_care(raw, line=line, notices=notices)
-            except BadRow as error:
-                notices.bad(line, str(error))
-                continue
-        yield line, example
+def last_role(row: Row) -> str | None:
+    """The role of the last message, where the row has messages."""
+    messages = row.get("messages")
+    last = messages[-1] if isinstance(messages, list) and messages else None
+    return str(last.get("role")) if isinstance(last, dict) else None
 
 
-def _to_example(row: _Row) -> ChatExample:
+def sniff(rows: Sequence[Row]) -> float:
+    """Rows of messages, the surer where the last is an answer."""
+    roles = [last_role(row) for row in rows]
+    return max(share(rows, [role == "assistant" for role in roles], 0.95), share(rows, [role is not None for role in roles], 0.5))
+
+
+def decode_plain(data: bytes) -> list[Example]:
+    """Rows of messages that hold text and nothing else."""
+    return [ChatExample(row.messages) for row in _plain_lines(data)]
+
+
+def decode(data: bytes) -> list[Example]:
+    """Rows with parts, tools and calls too."""
+    return [_to_example(row) for row in _lines(data)]
+
+
+def _to_example(row: OpenAIRow) -> ChatExample:
     messages = tuple(map(to_message, row.messages))
     if row.tools is None and row.parallel_tool_calls is None:
         return ChatExample(messages)
     return ChatExample(messages, tuple(map(to_tool, row.tools or ())), row.parallel_tool_calls)
 
 
-def _with_care(raw: bytes, *, line: int, notices: Notices) -> ChatExample:
-    row = json_object(raw)
-    lost: set[str] = set()
+def read_conversation(row: Mapping[str, Any], lose: Lose) -> tuple[tuple[Message, ...], tuple[Tool, ...], bool | None]:
+    """Messages, tools and whether calls may be parallel. Raises BadRow; keys inside that nobody carries are told."""
     known = {key: row[key] for key in row.keys() & _KNOWN}
-    known["messages"] = tidy_messages(known["messages"], lost.add) if "messages" in known else msgspec.UNSET
-    if known["messages"] is msgspec.UNSET:
+    if "messages" not in known:
         raise BadRow('the key "messages" is missing.')
+    functions = known.pop("functions", None)
+    if functions and not known.get("tools"):
+        known["tools"] = functions
+    lost: set[str] = set()
+    known["messages"] = tidy_messages(known["messages"], lost.add)
     if "tools" in known:
         known["tools"] = tidy_tools(known["tools"], lost.add)
-    example = _to_example(convert(known, _Row))
+    example = _to_example(convert(known, OpenAIRow))
     for kind in sorted(lost):
-        notices.lost(line, kind)
+        lose(kind)
+    return example.messages, example.tools, example.parallel_tool_calls
+
+
+def read(row: Row, lose: Lose) -> ChatExample:
+    """Unknown keys go to `extra`; those inside messages are told."""
     extra = {key: value for key, value in row.items() if key not in _KNOWN}
-    return msgspec.structs.replace(example, extra=extra) if extra else example
+    return ChatExample(*read_conversation(row, lose), extra=extra)
 
 
-def write(example: Example) -> Written:
+def write(example: Example, lose: Lose) -> Any:
     """Unknown keys that were read are written again. A completion row loses its style."""
-    if not isinstance(example, ChatExample):
-        raise BadRow(f"a {example.__struct_config__.tag} row cannot be written as chat.")
-    losses: set[str] = {"style"} if example.style != "chat" else set()
-    row: dict[str, Any] = {"messages": [from_message(message, losses) for message in example.messages]}
-    if example.tools:
-        row["tools"] = from_tools(example.tools)
-    if example.parallel_tool_calls is not None:
-        row["parallel_tool_calls"] = example.parallel_tool_calls
-    if example.extra:
-        losses.update(f"extra.{key}" for key in example.extra.keys() & _KNOWN)
-        row = {**example.extra, **row}
-    return json_line(row), tuple(sorted(losses))
+    chat = as_chat(example, lose)
+    if chat.style != "chat":
+        lose("style")
+    row = Written(from_messages(chat.messages, lose), from_tools(chat.tools), chat.parallel_tool_calls)
+    return row if not chat.extra else with_extra(row, chat.extra, known=_KNOWN, lose=lose)
 
 
 CHAT = Format(
     name="chat",
-    summary='OpenAI chat, JSONL: {"messages": [{"role": "user", "content": "…"}, …], "tools": […]}',
-    extensions=(".jsonl", ".ndjson"),
+    summary='OpenAI chat: {"messages": [{"role": "user", "content": "…"}, …], "tools": […]}',
+    kinds=("chat",),
     sniff=sniff,
     read=read,
     write=write,
+    decode=(decode_plain, decode),
+    nested=("messages", "tools"),
+)
+AZURE = dataclasses.replace(
+    CHAT,
+    name="azure",
+    summary="Azure OpenAI chat: OpenAI's, in a file that begins with a byte order mark",
+    sniff=lambda rows: round(sniff(rows) / 4, 3),
+    bom=True,
 )

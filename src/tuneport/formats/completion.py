@@ -1,48 +1,82 @@
-"""Prompt and completion: one `{"prompt": "…", "completion": "…"}` a line, or two other names given as columns."""
+"""Prompt and completion: one `{"prompt": "…", "completion": "…"}` a row. OpenAI's legacy form, and TRL's standard one.
+
+`question` and `answer` are read as prompt and completion where they stand instead (GSM8K and many more).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any, BinaryIO
+from collections.abc import Sequence
 
-from tuneport.examples import ChatExample, Example
-from tuneport.formats.format import BadRow, Format, Notices, Written
-from tuneport.formats.lines import json_line, json_lines, json_object
-from tuneport.formats.pairs import Pair, pair_of, turns
-from tuneport.formats.sniff import first_objects
+import msgspec
 
-
-def sniff(head: bytes, suffix: str) -> float:
-    """Rows that have both keys."""
-    return 0.9 if any({"prompt", "completion"} <= row.keys() for row in first_objects(head)) else 0.0
+from tuneport.examples import ChatExample, Example, Message
+from tuneport.formats.extras import others, with_extra
+from tuneport.formats.format import Format, Lose, Row
+from tuneport.formats.recast import as_chat
+from tuneport.formats.texts import are_texts, optional_text, share, text_of, usual
+from tuneport.formats.turns import exchange
 
 
-def read(stream: BinaryIO, *, columns: Mapping[str, str], notices: Notices) -> Iterator[tuple[int, Example]]:
-    """Other keys go to `extra`; a `system` key becomes the system turn."""
-    pair = pair_of(columns) or Pair("prompt", "completion", columns.get("system", "system"))
-    for line, raw in json_lines(stream, notices=notices):
-        try:
-            example = pair.example(json_object(raw))
-        except BadRow as error:
-            notices.bad(line, str(error))
-            continue
-        yield line, example
+class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, gc=False):
+    prompt: str
+    completion: str
+    system: str | None = None
 
 
-def write(example: Example) -> Written:
+class _Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    question: str
+    answer: str
+
+
+_KNOWN = frozenset({"prompt", "completion", "system"})
+SPELLINGS = ({"prompt": "question", "completion": "answer"},)
+_lines = msgspec.json.Decoder(_Row).decode_lines
+_question_lines = msgspec.json.Decoder(_Question).decode_lines
+
+
+def sniff(rows: Sequence[Row]) -> float:
+    """Rows that have both as texts, and no label that would make them a preference."""
+    return share(rows, [are_texts(row, "prompt", "completion") and "label" not in row for row in rows], 0.9)
+
+
+def decode(data: bytes) -> list[Example]:
+    """Rows without other keys."""
+    return [_example(row.system, row.prompt, row.completion) for row in _lines(data)]
+
+
+def decode_questions(data: bytes) -> list[Example]:
+    """Likewise in the other spelling."""
+    return [_example(None, row.question, row.answer) for row in _question_lines(data)]
+
+
+def _example(system: str | None, prompt: str, completion: str) -> ChatExample:
+    turns = (Message("user", prompt), Message("assistant", completion))
+    return ChatExample((Message("system", system), *turns) if system else turns, style="completion")
+
+
+def read(row: Row, lose: Lose) -> ChatExample:
+    """A `system` key becomes the system turn; other keys go to `extra`."""
+    row = usual(row, SPELLINGS)
+    example = _example(optional_text(row, "system"), text_of(row, "prompt"), text_of(row, "completion"))
+    return ChatExample(example.messages, style="completion", extra=others(row, _KNOWN))
+
+
+def write(example: Example, lose: Lose) -> object:
     """One user turn and one assistant turn, perhaps after a system turn; anything else is refused."""
-    question, answer, losses, system = turns(example)
-    row: dict[str, Any] = {"prompt": question, "completion": answer} | ({} if system is None else {"system": system})
-    extra = example.extra if isinstance(example, ChatExample) else {}
-    lost = {f"extra.{key}" for key in extra.keys() & {"prompt", "completion", "system"}}
-    return json_line({**extra, **row}), tuple(sorted({*losses, *lost}))
+    chat = as_chat(example, lose)
+    system, prompt, completion = exchange(chat, lose)
+    if chat.style != "completion":
+        lose("style")
+    return with_extra(_Row(prompt, completion, system or None), chat.extra, known=_KNOWN, lose=lose)
 
 
 COMPLETION = Format(
     name="completion",
-    summary='prompt and completion, JSONL: {"prompt": "…", "completion": "…"}, or other keys named as columns',
-    extensions=(".jsonl", ".ndjson"),
+    summary='prompt and completion: {"prompt": "…", "completion": "…"} (also question, answer)',
+    kinds=("chat",),
     sniff=sniff,
     read=read,
     write=write,
+    decode=(decode, decode_questions),
+    spellings=SPELLINGS,
 )

@@ -1,19 +1,25 @@
-"""What a format is: a table row of plain functions. One file per format beside this one; `known.py` lists them."""
+"""What a format is: a table row of plain functions. One file per format beside this one; `known.py` lists them.
+
+A format knows rows, not files: containers (JSON Lines, CSV, Parquet, …) turn files into rows and rows into files, so that any format can
+lie in any container that can hold its rows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import Any, Protocol
 
-from tuneport.examples import Example
-
-HEAD_BYTES = 1 << 16
-"""How much of a file a format sees before it says whether the file is one of its own."""
+from tuneport.examples import Example, Kind
 
 
 class BadRow(ValueError):
-    """A row that is not what its format asks for. The text is a sentence that names keys, never contents."""
+    """A row that is not what its format asks for. The text is a sentence that names keys, never contents; `place` is the row's place in
+    a batch, where it was in one."""
+
+    def __init__(self, sentence: str, *, place: int = 0) -> None:
+        super().__init__(sentence)
+        self.place = place
 
 
 class BadFile(ValueError):
@@ -32,33 +38,49 @@ class Notices(Protocol):
         """The row that starts at `line` (1-based) cannot be read; `sentence` names keys, never contents."""
 
     def lost(self, line: int, kind: str) -> None:
-        """The row was read, but something of it has no place in an Example, such as `message.refusal`."""
+        """Something of the row was not carried on, such as `message.refusal`; the row itself was."""
 
 
-class Reader(Protocol):
-    """Streams a file's rows with the line each one starts at. `columns` maps canonical names to those in the file."""
+Lose = Callable[[str], None]
+"""Hears of each kind of thing that a row loses: a dotted name such as `message.weight`, listed in losses.py."""
 
-    def __call__(self, stream: BinaryIO, *, columns: Mapping[str, str], notices: Notices) -> Iterator[tuple[int, Example]]: ...
+Row = Mapping[str, Any]
+"""A row as JSON has it: the keys of one object."""
 
-
-Written = tuple[bytes, tuple[str, ...]]
-"""A row as it goes into the file, its line end included, and the kinds of loss it suffered."""
+Decode = Callable[[bytes], list[Example]]
+"""Complete lines of JSON, all of them clean rows of the format, as Examples; raises msgspec.MsgspecError, UnicodeError or RecursionError
+for any other. Blank lines are passed over."""
 
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """One wire format for dataset files.
+    """One wire format for rows.
 
-    sniff   confidence in [0, 1] that a file is of this format, from its first HEAD_BYTES and its lower-case suffix
-    read    see Reader; raises BadFile for what concerns the whole file
-    write   one row; raises BadRow when the row cannot be said in this format at all
-    header  what stands before the first row
+    kinds   the kinds of Example that reading gives
+    sniff   confidence in [0, 1] that rows with these are of this format, from the first rows of a file
+    read    one row with care: unknown keys go to `extra` or are told; raises BadRow
+    write   one Example as a row: a mapping, or a msgspec struct, that msgspec can encode; raises BadRow when it cannot be said at all
+    decode  quicker ways to read lines of JSON that are clean, the narrowest first; one that refuses a block is not tried on later ones
+    bom     whether a file of lines begins with a byte order mark
+    nested  the keys whose values are lists or objects; where a file holds them as JSON text, they are unpacked before `read`
+    spellings  other names that `read` takes for the format's keys, each a table from ours to theirs that is taken as a whole
     """
 
     name: str
     summary: str
-    extensions: tuple[str, ...]
-    sniff: Callable[[bytes, str], float]
-    read: Reader
-    write: Callable[[Example], Written]
-    header: bytes = b""
+    kinds: tuple[Kind, ...]
+    sniff: Callable[[Sequence[Row]], float]
+    read: Callable[[Row, Lose], Example]
+    write: Callable[[Example, Lose], Any]
+    decode: tuple[Decode, ...] = ()
+    bom: bool = False
+    nested: tuple[str, ...] = ()
+    spellings: tuple[Mapping[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Some consecutive rows with the 1-based lines they start at; as many lines as examples."""
+
+    lines: Sequence[int]
+    examples: Sequence[Example]

@@ -1,16 +1,20 @@
 """OpenAI's list of messages, from and to canonical ones. Every format that holds such a list reads and writes through here.
 
-Form: https://platform.openai.com/docs/api-reference/fine-tuning/chat-input (chat completions messages with `weight`).
+Form: https://platform.openai.com/docs/api-reference/fine-tuning/chat-input (chat completions messages with `weight`), checked against the
+message types of openai 3.52.0 on 2026-11-21: content is required but beside tool calls, calls and their answers need ids, only the user
+sends more than text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
 
-from tuneport.examples import ImagePart, Message, Part, Role, TextPart, Tool, ToolCall
+from tuneport.examples import ImagePart, MediaPart, Message, Part, Role, TextPart, Tool, ToolCall
+from tuneport.formats.calls import with_ids
+from tuneport.formats.format import BadRow, Lose
 
 
 class WireText(msgspec.Struct, frozen=True, tag="text", forbid_unknown_fields=True):
@@ -26,6 +30,26 @@ class WireImage(msgspec.Struct, frozen=True, tag="image_url", forbid_unknown_fie
     image_url: WireImageUrl
 
 
+class WireAudioData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    data: str
+    format: Literal["wav", "mp3"]
+
+
+class WireAudio(msgspec.Struct, frozen=True, tag="input_audio", forbid_unknown_fields=True):
+    input_audio: WireAudioData
+
+
+class WireFileData(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    file_data: str
+
+
+class WireFile(msgspec.Struct, frozen=True, tag="file", forbid_unknown_fields=True):
+    file: WireFileData
+
+
+WirePart = WireText | WireImage | WireAudio | WireFile
+
+
 class WireFunction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     arguments: str
@@ -39,7 +63,7 @@ class WireCall(msgspec.Struct, frozen=True, omit_defaults=False, forbid_unknown_
 
 class WireMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     role: Role
-    content: str | list[WireText | WireImage] | None = None
+    content: str | list[WirePart] | None = None
     tool_calls: list[WireCall] | None = None
     tool_call_id: str | None = None
     name: str | None = None
@@ -71,8 +95,19 @@ def to_message(wire: WireMessage) -> Message:
     return Message(wire.role, parts, calls, wire.tool_call_id, wire.name, wire.weight)
 
 
-def _to_part(part: WireText | WireImage) -> Part:
-    return TextPart(part.text) if isinstance(part, WireText) else ImagePart(part.image_url.url, part.image_url.detail)
+def _to_part(part: WirePart) -> Part:
+    if isinstance(part, WireText):
+        return TextPart(part.text)
+    if isinstance(part, WireImage):
+        return ImagePart(part.image_url.url, part.image_url.detail)
+    if isinstance(part, WireAudio):
+        audio = part.input_audio
+        return MediaPart(f"data:{_AUDIO[audio.format]};base64,{audio.data}", _AUDIO[audio.format])
+    return MediaPart(part.file.file_data, part.file.file_data[5:].partition(";")[0])
+
+
+_AUDIO = {"wav": "audio/wav", "mp3": "audio/mpeg"}
+_AUDIO_NAMES = {mime_type: name for name, mime_type in _AUDIO.items()}
 
 
 def to_tool(wire: WireTool) -> Tool:
@@ -81,74 +116,37 @@ def to_tool(wire: WireTool) -> Tool:
     return Tool(function.name, function.description, function.parameters, function.strict)
 
 
-Lose = Callable[[str], None]
+def from_messages(messages: Sequence[Message], lose: Lose) -> Sequence[Any]:
+    """The messages in OpenAI's form. Those of text alone are encoded to it as they are. Raises BadRow for what OpenAI would refuse."""
+    for message in messages:
+        if (
+            message.content.__class__ is not str
+            or message.tool_calls
+            or message.weight is not None
+            or message.tool_call_id is not None
+            or message.role == "tool"
+        ):
+            return [_from_message(each, lose) for each in with_ids(messages)]
+    if not messages:
+        raise BadRow("there are no messages.")
+    return messages
 
 
-def tidy_messages(messages: Any, lose: Lose) -> Any:
-    """The messages without the keys that canonical ones have no place for. Each such key that holds something is told to `lose`."""
-    return [_tidy_message(message, lose) for message in messages] if isinstance(messages, list) else messages
-
-
-def _tidy_message(message: Any, lose: Lose) -> Any:
-    message = _keep(message, WireMessage, "message", lose)
-    if isinstance(message, dict):
-        if isinstance(message.get("tool_calls"), list):
-            message["tool_calls"] = [_tidy_function(call, WireCall, WireFunction, "tool_call", lose) for call in message["tool_calls"]]
-        if isinstance(message.get("content"), list):
-            message["content"] = [_tidy_part(part, lose) for part in message["content"]]
-    return message
-
-
-def tidy_tools(tools: Any, lose: Lose) -> Any:
-    """Likewise for the list of tools."""
-    return [_tidy_function(tool, WireTool, WireToolFunction, "tool", lose) for tool in tools] if isinstance(tools, list) else tools
-
-
-def _tidy_function(value: Any, outer: type, inner: type, what: str, lose: Lose) -> Any:
-    value = _keep(value, outer, what, lose)
-    if isinstance(value, dict) and isinstance(value.get("function"), dict):
-        value["function"] = _keep(value["function"], inner, what, lose)
-    return value
-
-
-def _tidy_part(part: Any, lose: Lose) -> Any:
-    kind = part.get("type") if isinstance(part, dict) else None
-    if kind == "text":
-        return _keep(part, WireText, "part", lose)
-    if kind == "image_url":
-        part = _keep(part, WireImage, "part", lose)
-        part["image_url"] = _keep(part.get("image_url"), WireImageUrl, "image_url", lose)
-    return part
-
-
-def _keep(value: Any, wire: type, what: str, lose: Lose) -> Any:
-    if not isinstance(value, dict):
-        return value
-    known = _KEYS[wire]
-    for key in value.keys() - known:
-        if value[key] not in (None, [], {}):
-            lose(f"{what}.{key}")
-    return {key: value[key] for key in value.keys() & known}
-
-
-_WIRES = (WireText, WireImage, WireImageUrl, WireFunction, WireCall, WireMessage, WireToolFunction, WireTool)
-_KEYS: dict[type, frozenset[str]] = {
-    wire: frozenset(wire.__struct_fields__) | ({"type"} if wire.__struct_config__.tag else set()) for wire in _WIRES
-}
-
-
-def from_message(message: Message, losses: set[str]) -> dict[str, Any]:
-    """The message in OpenAI's form. What it cannot say is added to `losses`."""
+def _from_message(message: Message, lose: Lose) -> dict[str, Any]:
     wire: dict[str, Any] = {"role": message.role}
     content = message.content
     if isinstance(content, str):
         wire["content"] = content
     elif content is not None:
-        wire["content"] = [part for part in (_from_part(part, losses) for part in content) if part is not None]
+        wire["content"] = _from_parts(content, message.role, lose)
     if message.tool_calls:
         wire["tool_calls"] = [_from_call(call) for call in message.tool_calls]
+    _refuse_impossible(message)
     if message.tool_call_id is not None:
-        wire["tool_call_id"] = message.tool_call_id
+        if message.role == "tool":
+            wire["tool_call_id"] = message.tool_call_id
+        else:
+            lose("message.tool_call_id")
     if message.name is not None:
         wire["name"] = message.name
     if message.weight is not None:
@@ -156,20 +154,44 @@ def from_message(message: Message, losses: set[str]) -> dict[str, Any]:
     return wire
 
 
-def _from_part(part: Part, losses: set[str]) -> dict[str, Any] | None:
+def _refuse_impossible(message: Message) -> None:
+    if message.tool_calls and message.role != "assistant":
+        raise BadRow(f"a turn of the {message.role} calls a tool, which only the assistant does.")
+    if message.content is None and not message.tool_calls:
+        raise BadRow("a turn has neither content nor tool calls.")
+
+
+def _from_parts(parts: Sequence[Part], role: Role, lose: Lose) -> list[dict[str, Any]]:
+    if role != "user" and not all(isinstance(part, TextPart) for part in parts):
+        raise BadRow(f"a turn of the {role} holds more than text, and OpenAI takes that from the user alone.")
+    wires = [wire for wire in (_from_part(part, lose) for part in parts) if wire is not None]
+    if not wires:
+        raise BadRow("nothing is left of a turn's content.")
+    return wires
+
+
+def _from_part(part: Part, lose: Lose) -> dict[str, Any] | None:
     if isinstance(part, TextPart):
         return {"type": "text", "text": part.text}
     if isinstance(part, ImagePart):
         if part.mime_type is not None:
-            losses.add("image.mime_type")
+            lose("image.mime_type")
         return {"type": "image_url", "image_url": {"url": part.url} | ({} if part.detail is None else {"detail": part.detail})}
-    losses.add("part.media")
+    return _from_media(part, lose)
+
+
+def _from_media(part: MediaPart, lose: Lose) -> dict[str, Any] | None:
+    head = f"data:{part.mime_type};base64,"
+    if part.url.startswith(head) and part.mime_type in _AUDIO_NAMES:
+        return {"type": "input_audio", "input_audio": {"data": part.url.removeprefix(head), "format": _AUDIO_NAMES[part.mime_type]}}
+    if part.url.startswith(head) and part.mime_type == "application/pdf":
+        return {"type": "file", "file": {"file_data": part.url}}
+    lose("part.media")
     return None
 
 
 def _from_call(call: ToolCall) -> dict[str, Any]:
-    named = {} if call.id is None else {"id": call.id}
-    return {**named, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
+    return {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments}}
 
 
 def from_tools(tools: Iterable[Tool]) -> list[dict[str, Any]]:

@@ -1,40 +1,19 @@
-"""JSON Lines: one JSON value a line, UTF-8 with or without BOM, any line end. What all JSONL formats stand on."""
+"""JSON values of rows: decoding with sentences that name keys and never contents."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterator
-from typing import Any, BinaryIO
+from collections import Counter
+from contextlib import suppress
+from typing import Any
 
 import msgspec
 
-from tuneport.formats.format import BadRow, Notices
-
-MAX_LINE_BYTES = 1 << 28
-"""A longer line is a damaged file more likely than a row; it is reported and skipped without being held in memory."""
+from tuneport.formats.format import BadRow
 
 BOM = b"\xef\xbb\xbf"
 _decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
-
-
-def json_lines(stream: BinaryIO, *, notices: Notices) -> Iterator[tuple[int, bytes]]:
-    """The lines that hold something, with their 1-based numbers."""
-    number = 0
-    while raw := stream.readline(MAX_LINE_BYTES):
-        number += 1
-        if number == 1:
-            raw = raw.removeprefix(BOM)
-        if len(raw) == MAX_LINE_BYTES and raw[-1:] != b"\n":
-            _skip_line(stream)
-            notices.bad(number, f"the line is longer than {MAX_LINE_BYTES >> 20} MiB.")
-        elif raw.strip():
-            yield number, raw
-
-
-def _skip_line(stream: BinaryIO) -> None:
-    while (rest := stream.readline(1 << 20)) and not rest.endswith(b"\n"):
-        pass
 
 
 def json_object(raw: bytes) -> dict[str, Any]:
@@ -48,6 +27,43 @@ def json_object(raw: bytes) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise BadRow(f"a row is a JSON object, this one is {kind_of(row)}.")
     return row
+
+
+_TEXT_OR_KEY = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"(\s*+:)?', re.DOTALL)
+_SPACED = re.compile(rb'"\s+:')
+
+
+def refuse_repeated_keys(raw: bytes, row: dict[str, Any]) -> None:
+    """Raises BadRow when `raw`, which `row` was made of, has a key twice in one object: of the two values a parser keeps the last."""
+    keys = _keys(row)
+    if raw.count(b'":') <= keys and not _SPACED.search(raw):
+        return
+    if sum(map(bool, _TEXT_OR_KEY.findall(raw))) > keys:
+        raise BadRow(f"the key {_repeated(raw)} stands twice in one object; only one of its values would be read.")
+
+
+def _keys(value: Any) -> int:
+    """How many keys there are in all objects of a value."""
+    found, todo = 0, [value]
+    while todo:
+        each = todo.pop()
+        if isinstance(each, dict):
+            found += len(each)
+            todo += each.values()
+        elif isinstance(each, list):
+            todo += each
+    return found
+
+
+def _repeated(raw: bytes) -> str:
+    twice: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        twice.extend(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
+
+    with suppress(ValueError, RecursionError):
+        json.loads(raw, object_pairs_hook=look)
+    return repr(twice[0]) if twice else "of an object"
 
 
 def _not_json(raw: bytes, error: Exception) -> str:
@@ -102,15 +118,40 @@ _ALLOWED = {
 }
 
 
-def json_line(row: Any) -> bytes:
-    """The row as one line of JSON. Raises BadRow for what JSON in UTF-8 cannot hold: half a surrogate pair, endless nesting."""
-    try:
-        return _encode(row) + b"\n"
-    except (msgspec.MsgspecError, ValueError, TypeError, OverflowError, RecursionError) as error:
-        raise BadRow(f"the row cannot be written as JSON: {error.__class__.__name__}.") from None
-
-
 def kind_of(value: Any) -> str:
     """What a JSON value is, for a sentence."""
     names = {dict: "an object", list: "a list", str: "a string", bool: "a boolean", int: "a number", float: "a number", type(None): "null"}
     return names.get(type(value), "something else")
+
+
+def object_of(text: str) -> dict[str, Any] | None:
+    """The object that the text is the JSON of; None for any other text."""
+    try:
+        value = _decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+def arguments_of(text: str) -> dict[str, Any]:
+    """The arguments of a tool call, for formats that hold them as an object. Raises BadRow."""
+    value = object_of(text)
+    if value is None:
+        raise BadRow("the arguments of a tool call are not a JSON object.")
+    return value
+
+
+def json_text(value: Any) -> str:
+    """The value as JSON without spaces."""
+    return msgspec.json.encode(value).decode()
+
+
+def unpacked(text: str) -> Any:
+    """A JSON object, or a list of them; any other text as it is."""
+    if text[:1] not in ("[", "{"):
+        return text
+    try:
+        value = _decode(text)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return text
+    return value if isinstance(value, dict) or (isinstance(value, list) and all(isinstance(each, dict) for each in value)) else text

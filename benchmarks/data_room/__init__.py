@@ -1,0 +1,1 @@
+"""What `benchmarks.data` is made of."""

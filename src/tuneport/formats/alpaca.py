@@ -1,0 +1,98 @@
+"""Alpaca: `{"instruction": "…", "input": "…", "output": "…", "system": "…", "history": [["…", "…"], …]}`.
+
+Instruction and input are one prompt to whoever trains on them; they are joined by a line end, as LLaMA-Factory does, which also learns the
+answers of the history (its data format, read 2026-11-21).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from tuneport.examples import ChatExample, Example, Message
+from tuneport.formats.extras import others, with_extra
+from tuneport.formats.format import BadRow, Format, Lose, Row
+from tuneport.formats.json_values import convert
+from tuneport.formats.recast import as_chat
+from tuneport.formats.texts import are_texts, optional_text, share, text_of
+from tuneport.formats.turns import Turn, lose_tools, plain_turns, system_first
+
+
+class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
+    instruction: str
+    output: str
+    input: str | None = None
+    system: str | None = None
+    history: list[tuple[str, str]] | None = None
+
+
+class _Written(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
+    instruction: str
+    input: str | None
+    output: str
+    system: str | None = None
+    history: Sequence[tuple[str, str]] = ()
+
+
+_KNOWN = frozenset(_Row.__struct_fields__)
+_lines = msgspec.json.Decoder(_Row).decode_lines
+
+
+def sniff(rows: Sequence[Row]) -> float:
+    """Rows with an instruction and an output."""
+    return share(rows, [are_texts(row, "instruction", "output") for row in rows], 0.95)
+
+
+def decode(data: bytes) -> list[Example]:
+    """Rows without other keys."""
+    return [ChatExample(_messages(row)) for row in _lines(data)]
+
+
+def _messages(row: _Row) -> tuple[Message, ...]:
+    asked = Message("user", f"{row.instruction}\n{row.input}" if row.input else row.instruction)
+    answered = Message("assistant", row.output)
+    if not row.system and not row.history:
+        return (asked, answered)
+    messages = [Message("system", row.system)] if row.system else []
+    for question, answer in row.history or ():
+        messages += (Message("user", question), Message("assistant", answer))
+    return (*messages, asked, answered)
+
+
+def read(row: Row, lose: Lose) -> ChatExample:
+    """Other keys go to `extra`."""
+    history = convert(row["history"], list[tuple[str, str]]) if row.get("history") else None
+    found = _Row(text_of(row, "instruction"), text_of(row, "output"), optional_text(row, "input"), optional_text(row, "system"), history)
+    return ChatExample(_messages(found), extra=others(row, _KNOWN))
+
+
+def write(example: Example, lose: Lose) -> Any:
+    """Questions and answers in turn, the last of which are instruction and output."""
+    chat = as_chat(example, lose)
+    if chat.style != "chat":
+        lose("style")
+    lose_tools(chat, lose)
+    system, turns = system_first(plain_turns(chat.messages, lose), lose)
+    *history, (question, answer) = _exchanges(turns)
+    return with_extra(_Written(question, "", answer, system or None, history), chat.extra, known=_KNOWN, lose=lose)
+
+
+def _exchanges(turns: Sequence[Turn]) -> list[tuple[str, str]]:
+    expected = ["user", "assistant"] * (len(turns) // 2)
+    if not turns or [turn.role for turn in turns] != expected:
+        raise BadRow("the conversation is not questions of the user and answers of the assistant in turn.")
+    return [(turns[place].text, turns[place + 1].text) for place in range(0, len(turns), 2)]
+
+
+ALPACA = Format(
+    name="alpaca",
+    summary='Alpaca: {"instruction": "…", "input": "…", "output": "…", "system": "…", "history": […]}',
+    kinds=("chat",),
+    sniff=sniff,
+    read=read,
+    write=write,
+    decode=(decode,),
+    nested=("history",),
+)
