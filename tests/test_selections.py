@@ -163,3 +163,14 @@ def test_strict_writes_nothing_when_something_would_be_lost(tmp_path: Path) -> N
         rows.write(tmp_path / "out.jsonl", format="gemini", strict=True)
     assert list(tmp_path.iterdir()) == []
     assert rows.write(tmp_path / "out.jsonl", format="chat", strict=True).rows == 1
+
+
+def test_a_table_has_a_column_for_every_key_of_any_row(tmp_path: Path) -> None:
+    rows = [chat("a", "b"), chat("c", "d", id=7), chat("e", "f", note="x")]
+    written = Dataset.from_examples(rows).write(tmp_path / "rows.csv", format="completion")
+    assert written.path.read_text().splitlines() == ["prompt,completion,id,note", "a,b,,", "c,d,7,", "e,f,,x"]
+    assert written.rows == 3
+    assert [loss.rows for loss in written.losses] == [3]
+    broken = Dataset.from_examples([*rows, chat("\ud800", "g")])
+    with pytest.raises(DatasetError, match=r"memory:4: cannot be written as completion"):
+        broken.write(tmp_path / "broken.csv", format="completion")

@@ -199,8 +199,8 @@ class Dataset:
         return chunks(self._source, named(format), container=JSONL, losses=Losses(self._source.place))
 
     def write(self, path: str | Path, *, format: str | None = None, strict: bool = False, workers: int | None = None) -> WriteReport:
-        """Writes the rows in `format`, by default the usual one for their kind, into the container that the file's ending names (JSON
-        Lines for an unknown one): the whole file or none.
+        """Writes the rows in `format`, by default the usual one for their kind, into the container that the file's ending names
+        (.jsonl, .json, .csv, .tsv, .parquet, .arrow, .txt, .dataset; perhaps .gz or .zst; JSON Lines for any other): whole or not at all.
 
         Raises DatasetError, naming the line, for a row that the format cannot hold at all; with `strict`, CheckFailed when anything is
         lost. `workers` processes convert a file of JSON lines into another; by default two or more where it is large.

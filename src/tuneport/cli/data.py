@@ -51,7 +51,8 @@ def convert(
 ) -> None:
     """Write a dataset in another format, and say what that could not carry.
 
-    The ending of TARGET says how the rows lie in it: .jsonl, .json, .csv, .tsv, .parquet, .arrow, with .gz or .zst to compress.
+    The ending of TARGET says how the rows lie in it: .jsonl, .json, .csv, .tsv, .parquet, .arrow, .txt, or .dataset for a folder that
+    `datasets` loads; .gz or .zst behind it compress.
     """
     session = session_of(context)
     refuse_targets([target], sources=[file], overwrite=overwrite)

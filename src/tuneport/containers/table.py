@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import chain
 from typing import Any, Literal
@@ -132,27 +132,36 @@ def _delimiter(header: str) -> str:
 
 
 def write(batches: Iterable[Batch], bom: bool, *, delimiter: str) -> Iterator[bytes]:
-    """The columns are the keys of the first row; a later row with other keys is refused. Lists and objects are written as JSON."""
+    """The columns are the keys of all rows, in the order in which they come up, so the batches are gone through twice. Lists and objects
+    are written as JSON; a row without a key has an empty cell there."""
     if bom:
         yield BOM
-    header: list[str] = []
+    header = list(dict.fromkeys(key for batch in batches for each in batch for key in msgspec.to_builtins(each)))
+    yield _lines([header] if header else [], delimiter)
     for batch in batches:
-        text = io.StringIO()
-        for place, each in enumerate(batch):
-            row: Mapping[str, Any] = msgspec.to_builtins(each)
-            if not header:
-                header = list(row)
-                csv.writer(text, delimiter=delimiter, lineterminator="\n").writerow(header)
-            if row.keys() - set(header):
-                raise BadRow(f"the key {sorted(row.keys() - set(header))[0]!r} has no column; the first row has none.", place=place)
-            _write_row(text, [_written(row.get(name)) for name in header], delimiter)
-        try:
-            yield text.getvalue().encode()
-        except UnicodeEncodeError:
-            raise BadRow("the row cannot be written as UTF-8: it holds half a surrogate pair.") from None
+        rows: list[Mapping[str, Any]] = [msgspec.to_builtins(each) for each in batch]
+        yield _lines([[_written(row.get(name)) for name in header] for row in rows], delimiter)
 
 
-def _write_row(text: io.StringIO, fields: list[str], delimiter: str) -> None:
+def _lines(rows: Iterable[Sequence[str]], delimiter: str) -> bytes:
+    """Raises BadRow with the place of the row that UTF-8 cannot hold."""
+    text = io.StringIO()
+    for place, fields in enumerate(rows):
+        _write_row(text, fields, delimiter)
+        if not all(map(_is_utf8, fields)):
+            raise BadRow("the row cannot be written as UTF-8: it holds half a surrogate pair.", place=place)
+    return text.getvalue().encode()
+
+
+def _is_utf8(field: str) -> bool:
+    try:
+        field.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _write_row(text: io.StringIO, fields: Sequence[str], delimiter: str) -> None:
     # csv does not quote a bare return by itself, and it would end the row
     quoting: Literal[0, 1] = csv.QUOTE_ALL if any("\r" in field for field in fields) else csv.QUOTE_MINIMAL
     csv.writer(text, delimiter=delimiter, lineterminator="\n", quoting=quoting).writerow(fields)

@@ -10,6 +10,7 @@ LOSS_KINDS: dict[str, str] = {
     "desirable": "the mark that an answer is wanted",
     "extra.*": "a key of the row whose name means something else here",
     "file.*": "a key of an attached file",
+    "file.keys": "what stands beside the list of rows in a JSON file",
     "functionCall.*": "a key of a function call",
     "functionResponse.*": "a key of a function's answer",
     "image.detail": "how closely a picture is to be looked at",
