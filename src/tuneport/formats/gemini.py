@@ -88,8 +88,9 @@ def write(example: Example, lose: Lose) -> Any:
         raise BadRow("a row of instructions alone has no turn that Gemini could learn.")
     if chat.style != "chat":
         lose("style")
-    lose_parallel(chat, lose)
-    row = _Written(contents, instruction, from_tools(chat.tools, lose) if chat.tools else [])
+    if chat.parallel_tool_calls is not None:
+        lose_parallel(chat, lose)
+    row = _Written(contents, instruction, from_tools(chat.tools, lose)) if chat.tools else _Written(contents, instruction)
     return row if not chat.extra else with_extra(row, chat.extra, known=_KNOWN, lose=lose)
 
 

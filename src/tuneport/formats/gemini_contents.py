@@ -46,6 +46,8 @@ def contents_of(messages: Sequence[Message], lose: Lose) -> tuple[ContentWire | 
             if tools is not None:
                 contents += tools.answered()
             contents.append(ContentWire(_SAID[role], (TextWire(content),)))
+        elif role == "system" and content.__class__ is str and not contents and not instruction:
+            instruction.append(TextWire(content))
         elif role in _SAID or role == "tool":
             tools = tools or _Tools(lose)
             contents += tools.turn(message)
