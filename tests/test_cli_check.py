@@ -181,3 +181,19 @@ def test_fix_refuses_to_write_over_a_file_and_to_correct_what_is_not_json_lines(
     run = shell("data", "check", table, "--fix")
     assert (run.code, "JSON lines" in run.err) == (2, True)
     assert not (tmp_path / "faq-fixed.csv").exists()
+
+
+def test_near_duplicates_are_looked_for_in_a_small_file_without_being_asked_for(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = [f"word{number}" for number in range(60)]
+    lines = [{"text": " ".join(words), "label": "a"}, {"text": " ".join([*words[:30], "other", *words[31:]]), "label": "a"}]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert "row-not-near" in shell("--json", "data", "check", path).document["counts"]
+    assert "row-not-near" not in shell("--json", "data", "check", path, "--no-near").document["counts"]
+    monkeypatch.setattr("tuneport.cli.checking.NEAR_BYTES", 10)
+    run = shell("data", "check", path)
+    assert "row-not-near" not in run.out
+    assert "--near does" in run.err
+    assert "row-not-near" in shell("data", "check", path, "--near").out

@@ -52,7 +52,12 @@ Method = Annotated[
 ]
 Train = Annotated[Path | None, typer.Option("--train", metavar="FILE", help="FILE is to test on; check it beside these training rows.")]
 Tokens = Annotated[bool, typer.Option("--tokens", help="Also count tokens, for the limits of the model that --for names.")]
-Near = Annotated[bool, typer.Option("--near", help="Also look for rows that are nearly the same.")]
+Near = Annotated[
+    bool | None, typer.Option("--near/--no-near", help="Look for rows that are nearly the same. Default: in files of up to 10 MB.")
+]
+NEAR_BYTES = 10_000_000
+"""Up to this size looking for near duplicates takes about a second more, so nobody has to ask for it."""
+
 Only = Annotated[list[str] | None, typer.Option("--only", metavar="RULE", help="Look at this rule only. Repeatable. See: data rules")]
 Ignore = Annotated[list[str] | None, typer.Option("--ignore", metavar="RULE", help="Do not look at this rule. Repeatable.")]
 OutputForm = Annotated[
@@ -71,7 +76,7 @@ def check(
     method: Method = "sft",
     train: Train = None,
     tokens: Tokens = False,
-    near: Near = False,
+    near: Near = None,
     only: Only = None,
     ignore: Ignore = None,
     output: OutputForm = None,
@@ -95,12 +100,15 @@ def check(
     dataset = open_dataset(file, format=format, columns=columns)
     if form is Form.TEXT:
         say_recognised(dataset)
-    report = check(dataset, target=wanted, counter=_counter(for_, tokens=tokens), rules=rules, near=near, hear=hear)
+    close = _is_small(file, train) if near is None else near
+    report = check(dataset, target=wanted, counter=_counter(for_, tokens=tokens), rules=rules, near=close, hear=hear)
     if train is not None:
         trained = open_dataset(train, format=format, columns=columns)
-        report = report.joined(check_pair(trained, dataset, target=wanted, rules=rules, near=near, hear=hear))
+        report = report.joined(check_pair(trained, dataset, target=wanted, rules=rules, near=close, hear=hear))
     fixed = _corrected(file, copy, format=format, columns=columns) if copy is not None else None
     _print(session, form, report, file=file, fixed=fixed)
+    if form is Form.TEXT and near is None and not close:
+        note("rows that are nearly the same were not looked for in a file of this size; --near does.")
     raise typer.Exit(0 if report.ok else 1)
 
 
@@ -131,6 +139,12 @@ def _counter(model: str | None, *, tokens: bool) -> Counter | None:
     from tuneport.tokens import counter_for
 
     return counter_for(model)
+
+
+def _is_small(*files: Path | None) -> bool:
+    """Whether all of the files are small; what has no size on a disk is not."""
+    there = [file for file in files if file is not None]
+    return all(file.is_file() and file.stat().st_size <= NEAR_BYTES for file in there)
 
 
 def _copy_target(file: Path, *, fix: bool, fix_to: Path | None, overwrite: bool) -> Path | None:
