@@ -20,7 +20,7 @@ from tuneport.formats.known import named, natural
 from tuneport.losses import Loss, Losses
 from tuneport.parallel import convert
 from tuneport.selections import Alike, MergedSource, sample, unique
-from tuneport.sources import Division, FileSource, FirstSource, MemorySource, RecastSource, Source, Strict
+from tuneport.sources import Division, FileSource, FirstSource, MarkedSource, MemorySource, RecastSource, Source, Strict
 from tuneport.splitting import SplitSettings
 from tuneport.writing import chunks, container_of, not_written, whole_target
 
@@ -184,6 +184,11 @@ class Dataset:
     def merged(cls, datasets: Iterable[Dataset]) -> Dataset:
         """All rows of several datasets, one dataset after another."""
         return cls(MergedSource([dataset._source for dataset in datasets]))
+
+    @property
+    def left_out(self) -> int:
+        """Rows that a split, sample or deduplication left out of the dataset that it was made from; 0 for any other dataset."""
+        return self._source.left_out() if isinstance(self._source, MarkedSource) else 0
 
     def take(self, rows: int) -> Dataset:
         """The first `rows` rows, or all when there are fewer."""

@@ -141,15 +141,8 @@ def kind_of_example(example: Example) -> Kind:
 
 
 _encode = msgspec.json.Encoder(order="sorted").encode
-_decode = msgspec.json.Decoder(Example).decode
 
 
 def canonical_bytes(example: Example) -> bytes:
     """The row as canonical JSON: sorted keys, defaults left out, UTF-8. What fingerprints are made of."""
     return _encode(example)
-
-
-def from_canonical(row: bytes) -> Example:
-    """The inverse of `canonical_bytes`. Raises msgspec.ValidationError for anything else."""
-    example: Example = _decode(row)
-    return example

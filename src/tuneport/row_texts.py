@@ -85,8 +85,3 @@ def _row_ends(data: bytes, counts: Sequence[int], *, texts: int) -> Places | Non
     each = counts[0]
     lasts = separators[each - 1 :: each] if counts.count(each) == len(counts) else separators[np.cumsum(counts)[:-1] - 1]
     return np.append(lasts, len(data))
-
-
-def bare_text(text: str) -> str:
-    """The bare form of one text."""
-    return RowTexts.of([text], [1]).bare().data.decode("utf-8", "surrogatepass")

@@ -243,6 +243,10 @@ class MarkedSource:
     def length(self) -> int:
         return self._marks.marks.count(self._wanted)
 
+    def left_out(self) -> int:
+        """The rows of the source that have another mark."""
+        return len(self._marks.marks) - self.length()
+
     def reference(self) -> dict[str, Any] | None:
         return self._reference
 

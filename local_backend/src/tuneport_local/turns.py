@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from tuneport.errors import UsageError
 from tuneport.examples import Message, TextPart, Tool
+from tuneport.template_messages import as_dict, tool_as_dict
 
 Apply = Callable[[Sequence[dict[str, Any]], bool], str]
 """(messages, whether to open the assistant's next turn) -> text."""
@@ -26,8 +26,11 @@ class Span:
 
 
 def as_dicts(messages: Sequence[Message], *, knows_developer: bool) -> list[dict[str, Any]]:
-    """Messages as chat templates expect them. The role `developer` becomes `system` where the template does not know it."""
-    return [_as_dict(message, knows_developer) for message in messages]
+    """Messages as chat templates expect them. The role `developer` becomes `system` where the template does not know it. Raises UsageError
+    for one that holds more than text."""
+    for message in messages:
+        words_of(message)
+    return [as_dict(message, knows_developer=knows_developer) for message in messages]
 
 
 def words_of(message: Message) -> str:
@@ -41,33 +44,7 @@ def words_of(message: Message) -> str:
 
 def as_tool_dicts(tools: Sequence[Tool]) -> list[dict[str, Any]]:
     """Tools as chat templates expect them."""
-    return [
-        {"type": "function", "function": {"name": tool.name, "description": tool.description or "", "parameters": tool.parameters or {}}}
-        for tool in tools
-    ]
-
-
-def _as_dict(message: Message, knows_developer: bool) -> dict[str, Any]:
-    role = "system" if message.role == "developer" and not knows_developer else message.role
-    found: dict[str, Any] = {"role": role, "content": words_of(message)}
-    if message.tool_calls:
-        found["tool_calls"] = [
-            {"type": "function", "id": call.id, "function": {"name": call.name, "arguments": _arguments(call.arguments)}}
-            for call in message.tool_calls
-        ]
-    if message.tool_call_id is not None:
-        found["tool_call_id"] = message.tool_call_id
-    if message.name is not None:
-        found["name"] = message.name
-    return found
-
-
-def _arguments(text: str) -> Any:
-    """Templates write a mapping as JSON themselves; text that is no JSON stays text."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
+    return [tool_as_dict(tool) for tool in tools]
 
 
 def answer_spans(

@@ -110,7 +110,7 @@ def _sides(dataset: Dataset, *, test: str, validation: str | None, seed: int, ne
     if validation is None:
         return {"train": train, "test": tested}
     wanted = _size(validation, "--validation")
-    rows = wanted if isinstance(wanted, int) else max(1, round(wanted * dataset.count()))
+    rows = wanted if isinstance(wanted, int) else max(1, round(wanted * (len(train) + len(tested))))
     train, validated = train.split(test=rows, seed=seed, near=near, stratify=kept)
     return {"train": train, "validation": validated, "test": tested}
 
@@ -161,8 +161,9 @@ def dedupe(
     session = session_of(context)
     refuse_targets([target], sources=[file], overwrite=overwrite)
     dataset = say_recognised(open_dataset(file, format=format, columns=columns))
-    report = dataset.unique(alike=alike).write(target, format=to or dataset.format)  # type: ignore[arg-type]
-    say_written(session, report, what=f" of {dataset.count():,}")
+    once = dataset.unique(alike=alike)  # type: ignore[arg-type]
+    report = once.write(target, format=to or dataset.format)
+    say_written(session, report, what=f" of {report.rows + once.left_out:,}")
 
 
 @app.command()

@@ -11,7 +11,7 @@ import msgspec
 from tuneport.examples import Example, Message, PreferenceExample, Role
 from tuneport.formats.extras import others, with_extra
 from tuneport.formats.format import BadRow, Format, Lose, Row
-from tuneport.formats.recast import as_preference
+from tuneport.formats.recast import as_preference, lose_scores
 from tuneport.formats.shared_prompt import shared_messages
 from tuneport.formats.texts import are_texts, share, text_of
 from tuneport.formats.turns import lose_tools, plain_turns, system_first
@@ -69,8 +69,7 @@ def write(example: Example, lose: Lose) -> Any:
     pair = as_preference(example)
     if pair.style != "chat":
         lose("style")
-    if pair.chosen_score is not None or pair.rejected_score is not None:
-        lose("scores")
+    lose_scores(pair, lose)
     lose_tools(pair, lose)
     chosen, rejected = _spoken(pair.prompt + pair.chosen, lose), _spoken(pair.prompt + pair.rejected, lose)
     own = sum(message.role not in ("system", "developer") for message in pair.prompt)

@@ -16,7 +16,7 @@ from tuneport.formats.extras import with_extra
 from tuneport.formats.format import BadRow, Format, Lose, Row
 from tuneport.formats.json_values import convert, kind_of
 from tuneport.formats.messages import WireMessages, from_messages, from_tools, to_message, to_tool
-from tuneport.formats.recast import as_preference
+from tuneport.formats.recast import as_preference, lose_scores
 from tuneport.formats.texts import share
 from tuneport.formats.tidying import tidy_messages
 
@@ -104,8 +104,7 @@ def write(example: Example, lose: Lose) -> Any:
     pair = as_preference(example)
     if pair.style != "chat":
         lose("style")
-    if pair.chosen_score is not None or pair.rejected_score is not None:
-        lose("scores")
+    lose_scores(pair, lose)
     for answer in (pair.chosen, pair.rejected):
         if [message.role for message in answer] != ["assistant"]:
             raise BadRow("an answer is not one message of the assistant.")

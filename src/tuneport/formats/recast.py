@@ -32,7 +32,7 @@ def as_chat(example: Example, lose: Lose) -> ChatExample:
         return ChatExample((_question(example), Message("assistant", _label(example))), extra=example.extra)
     if isinstance(example, PreferenceExample):
         lose("rejected")
-        _lose_scores(example, lose)
+        lose_scores(example, lose)
         return ChatExample(
             example.prompt + example.chosen, example.tools, example.parallel_tool_calls, style=example.style, extra=example.extra
         )
@@ -103,7 +103,8 @@ def _image_alone(messages: Sequence[Message], lose: Lose) -> str | None:
     return content[0].url
 
 
-def _lose_scores(example: PreferenceExample, lose: Lose) -> None:
+def lose_scores(example: PreferenceExample, lose: Lose) -> None:
+    """Tells the scores of better and worse, if there are any."""
     if example.chosen_score is not None or example.rejected_score is not None:
         lose("scores")
 

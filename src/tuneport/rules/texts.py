@@ -1,4 +1,4 @@
-"""Rules about what texts say, looked at by `tuneport.marks`, `repeats` and `near` over many rows at once."""
+"""Rules about what texts say, looked at by `tuneport.marks`, `repeats` and `near_duplicates` over many rows at once."""
 
 from __future__ import annotations
 
@@ -12,8 +12,13 @@ RULES = (
     Rule("encoding-right", "warning", "Texts have no traces of a wrong encoding, and no NUL.", "Read the source in its own encoding."),
     Rule("row-not-repeated", "warning", "No row repeats another.", "Keep one; --fix does."),
     Rule("row-not-alike", "warning", "No row repeats another but for white space, letter case and punctuation.", "Keep one."),
-    Rule("row-not-near", "warning", "No row shares most of its phrases with another (looked at with --near only).", "Keep one."),
+    Rule("row-not-near", "warning", "No row shares most of its phrases with another (by default in files of up to 10 MB).", "Keep one."),
     Rule("test-apart", "warning", "No question of the test rows stands in the training rows.", "Remove it from one of the two."),
-    Rule("test-not-near", "warning", "No test row shares most of its phrases with a training row (with --near only).", "Remove one."),
+    Rule(
+        "test-not-near",
+        "warning",
+        "No test row shares most of its phrases with a training row (by default in files of up to 10 MB).",
+        "Remove one.",
+    ),
     Rule("test-rows", "error", "There are no more test rows than the provider takes.", "Leave some out."),
 )

@@ -11,7 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from tuneport.errors import Unsupported, UsageError
-from tuneport.examples import Message, TextPart, Tool
+from tuneport.examples import Message, Tool
+from tuneport.template_messages import as_dict, tool_as_dict
 
 
 class Refused(Exception):
@@ -44,7 +45,7 @@ class ChatTemplate:
         from jinja2 import TemplateError
 
         said = [as_dict(message, knows_developer=self._knows_developer) for message in messages]
-        offered = [_tool_dict(tool) for tool in tools] or None
+        offered = [tool_as_dict(tool) for tool in tools] or None
         try:
             return str(self._template.render(messages=said, tools=offered, documents=None, add_generation_prompt=False, **self._special))
         except (TemplateError, TypeError, ValueError, LookupError, AttributeError, RecursionError, OverflowError):
@@ -79,39 +80,3 @@ def _environment() -> Any:
 def _tojson(value: Any, ensure_ascii: bool = False, indent: int | None = None, separators: Any = None, sort_keys: bool = False) -> str:
     """Without the escapes for HTML that jinja2's own has."""
     return json.dumps(value, ensure_ascii=ensure_ascii, indent=indent, separators=separators, sort_keys=sort_keys)
-
-
-def as_dict(message: Message, *, knows_developer: bool) -> dict[str, Any]:
-    """A message as chat templates expect it. `developer` becomes `system` where the template does not know it; of parts only text stays,
-    beside a place for each other one."""
-    found: dict[str, Any] = {"role": "system" if message.role == "developer" and not knows_developer else message.role}
-    found["content"] = _content(message)
-    if message.tool_calls:
-        found["tool_calls"] = [
-            {"type": "function", "id": call.id, "function": {"name": call.name, "arguments": _arguments(call.arguments)}}
-            for call in message.tool_calls
-        ]
-    if message.tool_call_id is not None:
-        found["tool_call_id"] = message.tool_call_id
-    if message.name is not None:
-        found["name"] = message.name
-    return found
-
-
-def _content(message: Message) -> Any:
-    content = message.content
-    if isinstance(content, tuple) and any(not isinstance(part, TextPart) for part in content):
-        return [{"type": "text", "text": part.text} if isinstance(part, TextPart) else {"type": "image"} for part in content]
-    return message.text
-
-
-def _arguments(text: str) -> Any:
-    """Templates write a mapping as JSON themselves; text that is no JSON stays text."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-
-
-def _tool_dict(tool: Tool) -> dict[str, Any]:
-    return {"type": "function", "function": {"name": tool.name, "description": tool.description or "", "parameters": tool.parameters or {}}}
