@@ -16,6 +16,7 @@ from tuneport.examples import (
     LabelledExample,
     MediaPart,
     Message,
+    Part,
     PreferenceExample,
     PromptExample,
     TextPart,
@@ -213,7 +214,16 @@ def _without_parts(kind: type) -> Change:
 
 
 def _joined(message: Message) -> Message:
-    return replace(message, content=message.text) if isinstance(message.content, tuple) else message
+    """Texts that stand beside one another as one; empty ones as none."""
+    if not isinstance(message.content, tuple):
+        return message
+    kept: list[Part] = []
+    for part in message.content:
+        if isinstance(part, TextPart) and kept and isinstance(kept[-1], TextPart):
+            kept[-1] = TextPart(kept[-1].text + part.text)
+        elif not isinstance(part, TextPart) or part.text:
+            kept.append(part)
+    return replace(message, content=tuple(kept) if any(not isinstance(part, TextPart) for part in kept) else message.text)
 
 
 def _parts(change: Callable[[ImagePart], ImagePart]) -> Change:

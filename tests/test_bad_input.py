@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import pytest
 
 from tuneport.dataset import Dataset
 from tuneport.errors import DatasetError
-from tuneport.testing.bad_input import Heard, Read, read_in_blocks, read_row_by_row, trial
+from tuneport.testing.bad_input import Heard, read_in_blocks, read_row_by_row, trial
 from tuneport.testing.mutations import mutated
 from tuneport.testing.sample_rows import SampleFile, sample_files
 
@@ -44,17 +47,8 @@ def test_rows_lines_findings_and_losses_are_the_same_in_blocks_and_row_by_row(tm
         path = tmp_path / f"{seed}{sample.ending}"
         path.write_bytes(mutated(sample.data, random))
         careful = read_row_by_row(path, format=sample.format, typed=False)
-        repeated = {line for line, sentence in careful.findings if "stands twice" in sentence}  # looked for where a row is read with care
-        expected = without(careful, repeated)
-        assert without(read_in_blocks(path, format=sample.format), repeated) == expected, f"seed {seed}: {sample.format} {sample.ending}"
-        alone = read_row_by_row(path, format=sample.format)
-        assert without(alone, repeated) == expected, f"seed {seed}: {sample.format} {sample.ending}"
-
-
-def without(read: Read, lines: set[int]) -> Read:
-    """What was read, less some lines."""
-    rows, findings, losses = ([each for each in told if each[0] not in lines] for told in (read.rows, read.findings, read.losses))
-    return Read(rows, findings, losses, read.error)  # type: ignore[arg-type]
+        assert read_in_blocks(path, format=sample.format) == careful, f"seed {seed}: {sample.format} {sample.ending}"
+        assert read_row_by_row(path, format=sample.format) == careful, f"seed {seed}: {sample.format} {sample.ending}"
 
 
 @pytest.mark.parametrize(
@@ -89,6 +83,73 @@ def test_a_key_that_stands_twice_is_a_finding(tmp_path: Path) -> None:
         (2, "the key 'messages' stands twice in one object; only one of its values would be read."),
         (3, "the key 'role' stands twice in one object; only one of its values would be read."),
     ]
+
+
+def repeated_everywhere(value: Any) -> Iterator[str]:
+    """The value as JSON, each time with another one of its keys written twice."""
+    if not isinstance(value, dict | list):
+        return
+    for key in value if isinstance(value, dict) else range(len(value)):
+        for inner in repeated_everywhere(value[key]):
+            yield put_together(value, {key: inner})
+        if isinstance(value, dict):
+            yield put_together(value, {key: f"{json.dumps(value[key])}, {json.dumps(key)} : {json.dumps(value[key])}"})
+
+
+def put_together(value: Any, written: dict[Any, str]) -> str:
+    """The value as JSON, some of what is inside it as it is given."""
+    if isinstance(value, list):
+        return f"[{', '.join(written.get(place, json.dumps(each)) for place, each in enumerate(value))}]"
+    return "{" + ", ".join(f"{json.dumps(key)}: {written.get(key, json.dumps(each))}" for key, each in value.items()) + "}"
+
+
+JSONL_SAMPLES = [sample for sample in SAMPLES if sample.ending == ".jsonl"]
+
+
+@pytest.mark.parametrize("sample", JSONL_SAMPLES, ids=[f"{each.format}-{place}" for place, each in enumerate(JSONL_SAMPLES)])
+def test_every_key_of_a_row_is_a_finding_where_it_stands_twice_among_clean_rows(tmp_path: Path, sample: SampleFile) -> None:
+    for clean in sample.data.decode("utf-8-sig").splitlines()[:2]:
+        twice = list(repeated_everywhere(json.loads(clean)))
+        lines = [line for each in twice for line in (clean, each)]
+        found, heard = heard_in(tmp_path / "rows.jsonl", "\n".join(lines).encode(), format=sample.format)
+        assert found == list(range(1, len(lines) + 1, 2))
+        assert [line for line, sentence in heard.findings if "stands twice" in sentence] == list(range(2, len(lines) + 1, 2))
+
+
+ODD_TEXTS = [":", ' ": ', '" :', ':"', "\\", '\\":', '\\\\" : ', '{"a": 1, "a": 2}', "Voici : tout", "\t:\n:", '\\\\\\":"\\']
+
+
+@pytest.mark.parametrize("numpy", ["loaded", "not loaded"])
+def test_texts_that_look_like_keys_are_no_findings_and_hide_none(tmp_path: Path, numpy: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    if numpy == "not loaded":  # so that keys are counted without it
+        monkeypatch.delitem(sys.modules, "numpy", raising=False)
+    rows = [ROW]
+    rows += [ROW.replace(b'"q"', json.dumps(text).encode()).replace(b'"a"', json.dumps("a" + text).encode()) for text in ODD_TEXTS]
+    rows += [row.replace(b'"role": ', b'"role" :  ') for row in rows]
+    path, clean = tmp_path / "rows.jsonl", len(rows)
+    found, heard = heard_in(path, b"\n".join(rows))
+    assert (len(found), heard.findings) == (clean, [])
+    for place in range(1, clean):
+        damaged = [*rows[:place], rows[place].replace(b'"role"', b'"role": "user", "role"', 1), *rows[place:]]
+        found, heard = heard_in(path, b"\n".join(damaged))
+        assert ([line for line, _ in heard.findings], len(found)) == ([place + 1], clean)
+
+
+@pytest.mark.parametrize(
+    ("format", "row"),
+    [
+        ("trl", {"messages": [{"role": "user", "content": "a"}], "tools": '[{"name": "f", "name": "g"}]'}),
+        ("trl-prompt", {"prompt": '[{"role": "user", "role": "user", "content": "a"}]'}),
+        ("sharegpt", {"conversations": [{"from": "function_call", "value": '{"name": "f", "name": "g"}'}]}),
+        ("chat", {"messages": '[{"role": "user", "role": "user", "content": "a"}]'}),
+    ],
+)
+def test_a_key_that_stands_twice_in_json_that_a_text_holds_is_a_finding_where_it_is_unpacked(
+    tmp_path: Path, format: str, row: dict[str, Any]
+) -> None:
+    lines, heard = heard_in(tmp_path / "rows.jsonl", json.dumps(row).encode(), format=format)
+    assert lines == []
+    assert ["stands twice" in sentence for _, sentence in heard.findings] == [True]
 
 
 def test_half_a_surrogate_pair_is_told_and_never_written(tmp_path: Path) -> None:

@@ -123,6 +123,7 @@ def test_good_rows_with_tools_and_pictures_have_no_findings() -> None:
         ("tool-calls-by-assistant", "error", chat(Message("user", SECRET, CALL.tool_calls), RESULT, ANSWER, tools=FIND)),
         ("tool-arguments-json", "error", chat(USER, Message("assistant", None, (ToolCall("find", f"{{{SECRET}", "c"),)), tools=FIND)),
         ("tool-arguments-json", "error", chat(USER, Message("assistant", None, (ToolCall("find", "[1]", "c"),)), tools=FIND)),
+        ("tool-arguments-json", "error", chat(USER, Message("assistant", None, (ToolCall("find", '{"a":1,"a":2}', "c"),)), tools=FIND)),
         ("tool-declared", "warning", chat(USER, CALL)),
         ("tool-declared", "warning", chat(USER, CALL, tools=(Tool("other"),))),
         ("tool-well-formed", "error", chat(USER, ANSWER, tools=(Tool("find", parameters={"type": "array"}),))),
@@ -165,6 +166,15 @@ def test_rows_of_other_methods_have_rules_of_their_own(method: str, rule: str, r
 def test_labelled_rows_can_be_learned_as_conversations_and_the_other_way_round() -> None:
     assert of([LabelledExample(text="what?", label="that")]).findings == ()
     assert of([pair("what?", "label1")], method="classify").findings == ()
+
+
+def test_rows_to_test_on_are_asked_for_where_the_provider_requires_them() -> None:
+    required = Limits(test_required=True)
+    report = of([], required, method="grpo")
+    assert (found(report), report.ok) == ([("test-there", None)], True)
+    assert "takes method grpo only with rows to test on" in report.findings[0].message
+    rows = Dataset.from_examples(GOOD["grpo"])
+    assert check(rows, limits=required, method="grpo", paired=True).findings == ()
 
 
 def test_kto_needs_wanted_and_unwanted_answers() -> None:

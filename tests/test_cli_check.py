@@ -107,6 +107,24 @@ def test_reinforcement_is_another_word_for_grpo(shell: Shell) -> None:
     assert (run.code, run.document["checked_for"]["method"]) == (0, "grpo")
 
 
+def test_rows_to_test_on_are_missed_where_the_provider_requires_them_and_none_are_named(shell: Shell) -> None:
+    prompts = [json.dumps({"messages": [{"role": "user", "content": f"q{n}"}], "answer": f"a{n}"}) for n in range(24)]
+    train, test = shell.data("train.jsonl", "\n".join(prompts[:12])), shell.data("test.jsonl", "\n".join(prompts[12:]))
+    options = ("--for", "openai:o4-mini", "--method", "grpo", "--json")
+    alone, beside = shell("data", "check", train, *options), shell("data", "check", test, "--train", train, *options)
+    assert (alone.code, "test-there" in alone.document["counts"]) == (0, True)
+    assert (beside.code, "test-there" in beside.document["counts"]) == (0, False)
+
+
+def test_a_key_that_stands_twice_is_an_error_with_its_line(shell: Shell) -> None:
+    twice = row(("user", "x"), ("assistant", "y")).replace('"role": "user"', '"role": "user", "role": "assistant"')
+    run = shell("data", "check", shell.data("rows.jsonl", "\n".join([*GOOD, twice])), "--json")
+    assert run.code == 1
+    (told,) = run.document["findings"]
+    assert (told["rule"], told["line"]) == ("row-readable", len(GOOD) + 1)
+    assert "the key 'role' stands twice in one object" in told["message"]
+
+
 def test_tokens_are_counted_only_for_a_model(shell: Shell) -> None:
     run = shell("data", "check", shell.data(), "--tokens")
     assert (run.code, "--for openai:gpt-4.1-mini" in run.err) == (2, True)
@@ -170,6 +188,14 @@ def test_fix_keeps_the_byte_order_mark_that_a_file_begins_with(shell: Shell, tmp
     file = shell.data(text="\ufeff" + CHAT_ROWS)
     shell("data", "check", file, "--fix-to", tmp_path / "copy.jsonl")
     assert (tmp_path / "copy.jsonl").read_bytes() == file.read_bytes()
+
+
+def test_fix_leaves_out_a_row_with_a_key_that_stands_twice(shell: Shell, tmp_path: Path) -> None:
+    twice = GOOD[1].replace('"role": "user"', '"role": "user", "role": "user"')
+    assert twice != GOOD[1]
+    run = shell("data", "check", shell.data("rows.jsonl", "\n".join([GOOD[0], twice, GOOD[2]])), "--fix", "--json")
+    assert (run.document["fixed"]["rows"], run.document["fixed"]["changes"]) == (2, {"row-readable": 1})
+    assert (tmp_path / "rows-fixed.jsonl").read_text(encoding="utf-8").splitlines() == [GOOD[0], GOOD[2]]
 
 
 def test_fix_refuses_to_write_over_a_file_and_to_correct_what_is_not_json_lines(shell: Shell, tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
 import io
@@ -256,6 +257,36 @@ BAD_ROWS: list[tuple[str, Any, str]] = [
     ("sharegpt", {"conversations": [{"from": SECRET, "value": "a"}]}, "conversations[0].from: must be human, gpt"),
     ("sharegpt", {"conversations": [{"from": "function_call", "value": SECRET}]}, "a function_call is JSON such as"),
     ("sharegpt", {"conversations": SECRET}, "conversations: expected a list of turns, got a string"),
+    (
+        "trl",
+        {"messages": [{"role": "user", "content": [{"type": "image"}]}]},
+        "1 placeholders wait for pictures, and the row has 0 for them",
+    ),
+    (
+        "trl",
+        {"messages": [{"role": "user", "content": [{"type": "image"}]}], "images": [SECRET, SECRET]},
+        "messages: 1 placeholders wait for pictures, and the row has 2 for them",
+    ),
+    ("trl", {"messages": [{"role": "user", "content": "a"}], "images": [4929]}, "images[0]: expected an address or an object with bytes"),
+    ("trl", {"messages": [{"role": "user", "content": "a"}], "image": {"bytes": SECRET}}, "image[0].bytes: is not base64"),
+    ("trl", {"messages": [{"role": "user", "content": "a"}], "image": {"bytes": "QUJD"}}, "image[0].bytes: is no picture in PNG"),
+    ("trl", {"messages": [{"role": "user", "content": "a"}], "image": "a", "images": ["b"]}, 'under both "images" and "image"'),
+    (
+        "trl",
+        {"messages": [{"role": "assistant", "content": "a"}], "image": SECRET},
+        "no placeholder or text of the user that they belong to",
+    ),
+    (
+        "trl-prompt-completion",
+        {"prompt": [{"role": "user", "content": "a"}], "completion": [{"role": "assistant", "content": [{"type": "image"}]}], "image": "a"},
+        "completion: 1 placeholders wait for pictures, and the row has 0",
+    ),
+    (
+        "sharegpt",
+        {"conversations": [{"from": "human", "value": "<image><image>"}], "images": [SECRET]},
+        'the texts hold <image> 2 times, and the row has 1 pictures under "images"',
+    ),
+    ("alpaca", {"instruction": "<image>", "output": "<image>", "images": [SECRET]}, "the texts hold <image> 2 times, and the row has 1"),
     ("text", {"text": 4929}, '"text" is a number, not a string'),
     ("classification", {"text": SECRET}, 'the key "label" is missing'),
     ("classification", {"text": "a", "category": [SECRET]}, '"category" is a list, not a string'),
@@ -573,6 +604,104 @@ def test_a_row_that_a_format_cannot_hold_at_all_is_refused_with_its_line(example
     assert list(tmp_path.iterdir()) == []
 
 
+# --- pictures beside a conversation ----------------------------------------------------------------------------------------------------
+
+PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + bytes(20)).decode()
+HOLE = {"type": "image"}
+
+
+def seen(*content: Any) -> list[dict[str, Any]]:
+    return [{"role": "user", "content": list(content)}, {"role": "assistant", "content": "b"}]
+
+
+def says(text: str) -> dict[str, str]:
+    return {"type": "text", "text": text}
+
+
+def test_placeholders_take_the_pictures_beside_a_conversation_in_order() -> None:
+    images = ["https://x.test/a.png", {"bytes": None, "path": "b.jpg"}, {"bytes": PNG, "path": None}]
+    row = {"messages": [*seen(HOLE, says("and"), HOLE), *seen({**HOLE, "text": None})], "images": images, "id": 1}
+    example = one(row, "trl")
+    assert [message.content for message in example.messages[::2]] == [
+        (ImagePart("https://x.test/a.png"), TextPart("and"), ImagePart("b.jpg")),
+        (ImagePart(f"data:image/png;base64,{PNG}"),),
+    ]
+    assert example.extra == {"id": 1}
+    assert losses_of({"messages": seen(HOLE), "images": [{"bytes": PNG, "path": "c.png"}]}, "trl")[1] == ["image.path"]
+
+
+@pytest.mark.parametrize("content", ["Look.", "<image>Look.", [HOLE, says("Look.")], [{"type": "image", "image": "a.png"}, says("Look.")]])
+@pytest.mark.parametrize("beside", [{"images": ["a.png"]}, {"image": "a.png"}, {"image": {"path": "a.png"}}, {"images": '["a.png"]'}])
+def test_a_picture_stands_where_the_placeholder_is_or_before_the_first_text_of_the_user(content: Any, beside: dict[str, Any]) -> None:
+    row = {"messages": [{"role": "system", "content": "s"}, {"role": "user", "content": content}, {"role": "assistant", "content": "b"}]}
+    inside = isinstance(content, list) and "image" in content[0]
+    example = one(row if inside else {**row, **beside}, "trl")
+    assert example.messages[1] == Message("user", (ImagePart("a.png"), TextPart("Look.")))
+
+
+def test_trl_writes_pictures_beside_the_messages_and_every_text_of_the_user_as_a_part() -> None:
+    looked = Message("user", (TextPart("See:"), ImagePart("a.png"), ImagePart("gs://b/c.png", "low")))
+    row, lost = written(ChatExample((looked, Message("assistant", "b"), Message("user", "c"), Message("assistant", "d"))), "trl")
+    assert row["messages"] == [*seen(says("See:"), HOLE, HOLE), *seen(says("c"))[:1], {"role": "assistant", "content": "d"}]
+    assert row["images"] == ["a.png", "gs://b/c.png"]
+    assert lost == ["image.detail"]
+    assert one(row, "trl").messages[2] == Message("user", "c")
+
+
+@pytest.mark.parametrize("format", ["trl-preference", "trl-implicit-preference", "trl-prompt-completion", "trl-kto", "trl-prompt"])
+def test_the_pictures_of_a_prompt_stand_beside_it_and_those_of_answers_inside(format: str) -> None:
+    asked = Message("user", (TextPart("Which?"), ImagePart("a.png"), ImagePart("b.png")))
+    answers = [(Message("assistant", (ImagePart(address), TextPart("This."))),) for address in ("a.png", "b.png")]
+    example: Example = ChatExample((asked, *answers[0]), desirable=True) if format == "trl-kto" else ChatExample((asked, *answers[0]))
+    if "preference" in format:
+        example = PreferenceExample((asked,), answers[0], answers[1])
+    elif format == "trl-prompt":
+        example = PromptExample((asked,), "This.")
+    row, lost = written(example, format)
+    assert (row["images"], lost) == (["a.png", "b.png"], [])
+    assert one(row, format) == example
+
+
+@pytest.mark.parametrize(("format", "keys"), [("trl-prompt", "prompt"), ("trl-preference", "prompt chosen rejected"), ("trl-kto", "")])
+def test_beside_texts_a_key_for_pictures_is_a_key_like_any_other(format: str, keys: str) -> None:
+    row: dict[str, Any] = {key: key for key in keys.split()} or {"prompt": "a", "completion": "b", "label": True}
+    example = one({**row, "images": ["a.png"]}, format)
+    assert example.extra == {"images": ["a.png"]}
+    assert written(example, format) == ({**row, "images": ["a.png"]}, [])
+
+
+def test_sharegpt_and_alpaca_mark_pictures_in_their_texts() -> None:
+    talk = ChatExample((Message("user", (ImagePart("a.png"), TextPart("and"), ImagePart("b.png"))), Message("assistant", "b")))
+    turns = [{"from": "human", "value": "<image>and<image>"}, {"from": "gpt", "value": "b"}]
+    assert written(talk, "sharegpt") == ({"conversations": turns, "images": ["a.png", "b.png"]}, [])
+    row = {"instruction": "<image>and<image>", "input": "", "output": "b", "history": [], "images": ["a.png", "b.png"]}
+    assert written(talk, "alpaca") == (row, [])
+    assert one({"conversations": turns, "images": ["a.png", "b.png"]}, "sharegpt") == talk == one(row, "alpaca")
+    llava = {"id": "7", "image": "a.png", "conversations": [{"from": "human", "value": "<image>\nWhat?"}, {"from": "gpt", "value": "b"}]}
+    assert one(llava, "sharegpt").messages[0].content == (ImagePart("a.png"), TextPart("\nWhat?"))
+    assert one({"instruction": "What?", "output": "b", "images": ["a.png"]}, "alpaca").messages[0].content[0] == ImagePart("a.png")
+
+
+def test_pictures_are_told_as_lost_where_a_text_holds_a_mark_that_is_none() -> None:
+    talk = ChatExample((Message("user", (ImagePart("a.png"), TextPart("What is <image>?"))), Message("assistant", "b")))
+    for format in ("sharegpt", "alpaca"):
+        row, lost = written(talk, format)
+        assert ("images" in row, lost) == (False, ["part.image"])
+        assert one(row, format).messages[0].content == "What is <image>?"
+    row, lost = written(talk, "trl")
+    assert (one(row, "trl"), lost) == (talk, [])
+
+
+def test_pictures_as_bytes_in_parquet_are_read_beside_their_placeholders(tmp_path: Path) -> None:
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    talk = [*seen(HOLE, says("What?"))[:1], {"role": "assistant", "content": [says("That.")]}]
+    row = {"messages": talk, "images": [{"bytes": base64.b64decode(PNG), "path": None}]}
+    parquet.write_table(arrow.Table.from_pylist([row] * 3), tmp_path / "rows.parquet")
+    data = Dataset.read(tmp_path / "rows.parquet")
+    assert data.format == "trl"
+    assert [example.messages[0].content for example in data] == [(ImagePart(f"data:image/png;base64,{PNG}"), TextPart("What?"))] * 3  # type: ignore[union-attr]
+
+
 TALK = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
 HF_CALL = {"role": "assistant", "tool_calls": [{"function": {"name": "f", "arguments": {}}}]}
 LIKE: list[tuple[dict[str, Any], str]] = [
@@ -581,6 +710,14 @@ LIKE: list[tuple[dict[str, Any], str]] = [
     ({"messages": TALK[:1], "answer": "b"}, "reinforcement"),
     ({"messages": [TALK[0], HF_CALL]}, "trl"),
     ({"messages": TALK, "tools": "[]"}, "trl"),
+    ({"messages": TALK, "images": ["a.png"]}, "trl"),
+    ({"messages": [{"role": "user", "content": "<image>a"}, TALK[1]], "image": "a.png"}, "trl"),
+    (
+        {"prompt": [{"role": "user", "content": [{"type": "image"}]}], "chosen": TALK[1:], "rejected": TALK[1:], "images": ["a"]},
+        "trl-preference",
+    ),
+    ({"conversations": [{"from": "human", "value": "<image>a"}], "images": ["a.png"]}, "sharegpt"),
+    ({"instruction": "<image>a", "output": "b", "images": ["a.png"]}, "alpaca"),
     ({"input": {"messages": TALK[:1]}, "preferred_output": TALK[1:], "non_preferred_output": TALK[1:]}, "preference"),
     ({"completion": "a", "prompt": "b"}, "completion"),
     ({"question": "a", "answer": "b"}, "completion"),

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tomllib
 from datetime import date
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 
+import tuneport
 from tuneport.checks import METHODS, check
 from tuneport.dataset import Dataset
 from tuneport.errors import UsageError
 from tuneport.examples import ChatExample, ImagePart, Message
-from tuneport.limits import Limits, providers, target
+from tuneport.limits import Limits, providers, suffix_problem, target
 
 
 def test_every_row_has_a_source_and_a_date_and_methods_that_exist() -> None:
@@ -25,7 +28,7 @@ def test_every_row_has_a_source_and_a_date_and_methods_that_exist() -> None:
 
 
 def test_every_provider_of_the_plan_is_in_the_table() -> None:
-    assert set(providers()) == {"openai", "azure", "azureml", "vertex", "together", "fireworks", "nebius", "bedrock", "local"}
+    assert set(providers()) == {"openai", "azure", "azureml", "vertex", "together", "fireworks", "tinker", "nebius", "bedrock", "local"}
 
 
 @pytest.mark.parametrize(
@@ -48,6 +51,27 @@ def test_every_provider_of_the_plan_is_in_the_table() -> None:
 )
 def test_what_applies_depends_on_provider_model_and_method(text: str, method: str, key: str, value: object) -> None:
     assert getattr(target(text, method=method).limits, key) == value
+
+
+@pytest.mark.parametrize(
+    ("provider", "suffix", "problem"),
+    [
+        ("openai", "a" * 64, None),
+        ("openai", "a" * 65, f"the suffix {'a' * 65!r} has 65 characters; at most 64 are taken."),
+        ("azure", "tickets-v2", None),
+        ("azure", "tickets-v2-of-today", "the suffix 'tickets-v2-of-today' has 19 characters; at most 18 are taken."),
+        ("azure", "tickets.v2", "the suffix 'tickets.v2' holds '.', which is not taken."),
+        ("local", "any." * 30, None),
+    ],
+)
+def test_a_suffix_that_a_provider_would_refuse_is_told_with_what_it_takes(provider: str, suffix: str, problem: str | None) -> None:
+    assert suffix_problem(suffix, target(provider).limits) == problem
+
+
+def test_every_limit_of_the_table_is_applied_somewhere() -> None:
+    texts = [path.read_text(encoding="utf-8") for path in Path(tuneport.__file__).parent.rglob("*.py")]
+    unused = [field.name for field in dataclasses.fields(Limits) if not any(f"limits.{field.name}" in text for text in texts)]
+    assert unused == []
 
 
 def test_without_a_provider_only_general_rules_apply() -> None:

@@ -57,13 +57,14 @@ def check(
     counter: Counter | None = None,
     rules: Collection[str] | None = None,
     near: bool = False,
+    paired: bool = False,
     hear: Hear | None = None,
 ) -> CheckReport:
     """Everything the rules have to say about `dataset`, unreadable rows included; the first of them does not end it.
 
     `target` (see `limits.target`) says what for, or `method` and `limits` do. `counter` counts the tokens of rows; without it no limit
     of tokens is looked at. `rules` are the ids of those to look at, all by default. `near` also looks for rows that are nearly the same,
-    in a second pass and 264 bytes a row.
+    in a second pass and 264 bytes a row. `paired` says that there are rows to train on and to test on, and these are one of the two.
     `hear` gets every finding as it comes up, also those that the report only counts.
 
     Raises DatasetError when the file as a whole cannot be read, UsageError for an unknown method.
@@ -73,6 +74,7 @@ def check(
         raise UsageError(f"unknown method {target.method!r}; {did_you_mean(target.method, METHODS)}")
     found = Found(rules, hear=hear)
     rows = _Rows(target, found, counter=counter)
+    rows.amount.paired = paired
     for block in dataset.blocks(notices=found):
         rows.add(block.lines, block.examples)
     rows.finish(_amount(dataset, target, found, rows.amount), near=_said(dataset) if near and found.wanted("row-not-near") else None)

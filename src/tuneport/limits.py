@@ -20,10 +20,11 @@ EVERY_ROLE = frozenset({"system", "developer", "user", "assistant", "tool"})
 class Limits:
     """What a provider takes. None is not known, and no limit; `max_file_bytes` is of the file as it lies there.
 
-    max_test_*    of the rows to validate on; shares are of the training file's rows or bytes
+    max_test_*    of the rows to validate on; shares are of the training file's rows or bytes;  test_required: without any, no job
     image_roles   whose messages may hold images;  image_schemes of their addresses: https, data, gs
     text_only     of preference rows;  one_answer: exactly one assistant message on each side
     bom           whether the file should begin with a byte order mark
+    *suffix*      of the tuned model's name, which a recipe has and not a file: see `suffix_problem`
     """
 
     min_rows: int = 1
@@ -52,6 +53,15 @@ class Limits:
     bom: bool | None = None
     max_suffix_chars: int | None = None
     suffix_without: str | None = None
+
+
+def suffix_problem(suffix: str, limits: Limits) -> str | None:
+    """Why a provider with these limits would refuse the suffix of a tuned model's name; None where it would not."""
+    most = limits.max_suffix_chars
+    if most is not None and len(suffix) > most:
+        return f"the suffix {suffix!r} has {len(suffix)} characters; at most {most} are taken."
+    refused = next((char for char in suffix if char in (limits.suffix_without or "")), None)
+    return None if refused is None else f"the suffix {suffix!r} holds {refused!r}, which is not taken."
 
 
 @dataclass(frozen=True, slots=True)

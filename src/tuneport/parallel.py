@@ -7,17 +7,14 @@ that waits for them has the disk begin meanwhile, so that the sync before the fi
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import sys
 import threading
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
-from multiprocessing import connection
-from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from tuneport.containers.container import Container, Lines, lines_of
 from tuneport.containers.jsonl import BLOCK_BYTES, BOM, JSONL, encoded
@@ -25,9 +22,13 @@ from tuneport.errors import DatasetError
 from tuneport.formats.format import BadRow, Format
 from tuneport.formats.known import named
 from tuneport.formats.reading import blocks
+from tuneport.formats.repeated_keys import VECTORS_FROM_BYTES
 from tuneport.losses import Losses
 from tuneport.sources import FileSource, Source
 from tuneport.writing import written
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 PIECE_BYTES = 1 << 20
 """Large enough that handing on a number costs nothing beside it, small enough that nobody waits long for anybody's last one."""
@@ -59,7 +60,8 @@ def convert(source: Source, part: Path, *, format: Format, container: Container,
     wanted = min(wanted, -(-size // PIECE_BYTES))
     if wanted < 2:
         return False
-    work = Work(str(source.path), str(part), source.format.name, format.name, source.columns, wanted, PIECE_BYTES)
+    large = size // wanted >= VECTORS_FROM_BYTES
+    work = Work(str(source.path), str(part), source.format.name, format.name, source.columns, wanted, PIECE_BYTES, large)
     try:
         for found in _in_processes(work):
             losses.merge(found)
@@ -76,7 +78,7 @@ def usable_cores() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A conversion of one file; `target` is a file that is there and empty."""
+    """A conversion of one file; `target` is a file that is there and empty. `large`: each process has much to do."""
 
     source: str
     target: str
@@ -85,6 +87,7 @@ class Work:
     columns: dict[str, str]
     workers: int
     piece_bytes: int
+    large: bool
 
 
 class GaveUp(Exception):
@@ -93,6 +96,8 @@ class GaveUp(Exception):
 
 def _in_processes(work: Work) -> list[Losses]:
     """What the processes have to report, when all are done. Raises GaveUp."""
+    import multiprocessing
+
     context: Any = multiprocessing.get_context("fork" if sys.platform == "linux" and threading.active_count() == 1 else "spawn")
     ring = [context.Pipe(duplex=False) for _ in range(work.workers)]
     reports = [context.Pipe(duplex=False) for _ in range(work.workers)]
@@ -118,6 +123,8 @@ def _in_processes(work: Work) -> list[Losses]:
 
 def _reports(processes: dict[Connection, Any], *, part: Path) -> Iterator[Losses]:
     """What each process has to report, as it comes. Raises GaveUp when one has nothing or is gone."""
+    from multiprocessing import connection
+
     waiting = dict(processes)
     with part.open("rb") as file:
         while waiting:
@@ -177,7 +184,7 @@ def _converted(source: BinaryIO, piece: int, work: Work) -> _Converted:
     format, to, losses = named(work.format), named(work.to), Losses(work.source)
     lines = _Lines(source, piece, work)
     chunks = [BOM] if piece == 0 and to.bom else []
-    for block in blocks(lines, format=format, columns=work.columns, notices=losses):
+    for block in blocks(lines, format=format, columns=work.columns, notices=losses, large=work.large):
         chunks.append(encoded(written(block, to, losses)))
     return _Converted(chunks, lines.count, losses)
 

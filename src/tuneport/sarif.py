@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -36,7 +37,7 @@ def _rule(id: str) -> dict[str, Any]:
 
 
 def _result(finding: Finding, place: int, *, file: str) -> dict[str, Any]:
-    location: dict[str, Any] = {"artifactLocation": {"uri": quote(file.replace("\\", "/"), safe="/:")}}
+    location: dict[str, Any] = {"artifactLocation": {"uri": _uri(Path(file))}}
     if finding.line is not None:
         location["region"] = {"startLine": finding.line}
     return {
@@ -46,3 +47,8 @@ def _result(finding: Finding, place: int, *, file: str) -> dict[str, Any]:
         "message": {"text": finding.message},
         "locations": [{"physicalLocation": location}],
     }
+
+
+def _uri(path: Path) -> str:
+    """A whole file: URI, or a relative reference, whose first part must not look like a scheme (RFC 3986)."""
+    return path.as_uri() if path.is_absolute() else quote(path.as_posix(), safe="/")

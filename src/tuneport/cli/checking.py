@@ -101,7 +101,8 @@ def check(
     if form is Form.TEXT:
         say_recognised(dataset)
     close = _is_small(file, train) if near is None else near
-    report = check(dataset, target=wanted, counter=_counter(for_, tokens=tokens), rules=rules, near=close, hear=hear)
+    paired = train is not None
+    report = check(dataset, target=wanted, counter=_counter(for_, tokens=tokens), rules=rules, near=close, paired=paired, hear=hear)
     if train is not None:
         trained = open_dataset(train, format=format, columns=columns)
         report = report.joined(check_pair(trained, dataset, target=wanted, rules=rules, near=close, hear=hear))

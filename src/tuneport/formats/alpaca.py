@@ -1,7 +1,7 @@
 """Alpaca: `{"instruction": "…", "input": "…", "output": "…", "system": "…", "history": [["…", "…"], …]}`.
 
 Instruction and input are one prompt to whoever trains on them; they are joined by a line end, as LLaMA-Factory does, which also learns the
-answers of the history (its data format, read 2026-11-21).
+answers of the history and takes `<image>` in the texts for the pictures under `images` (its data format, read 2026-11-21).
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ import msgspec
 
 from tuneport.examples import ChatExample, Example, Message
 from tuneport.formats.extras import others, with_extra
-from tuneport.formats.format import BadRow, Format, Lose, Row
+from tuneport.formats.format import BadRow, Decoded, Format, Lose, Row
+from tuneport.formats.image_columns import IMAGE_KEYS, Address, images_of, into_marks, marked
 from tuneport.formats.json_values import convert
 from tuneport.formats.recast import as_chat
 from tuneport.formats.texts import are_texts, optional_text, share, text_of
@@ -26,6 +27,7 @@ class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     input: str | None = None
     system: str | None = None
     history: list[tuple[str, str]] | None = None
+    images: Sequence[Address] | None = None
 
 
 class _Written(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
@@ -34,9 +36,10 @@ class _Written(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     output: str
     system: str | None = None
     history: Sequence[tuple[str, str]] = ()
+    images: list[str] = []
 
 
-_KNOWN = frozenset(_Row.__struct_fields__)
+_KNOWN = frozenset(_Row.__struct_fields__) | IMAGE_KEYS
 _lines = msgspec.json.Decoder(_Row).decode_lines
 
 
@@ -45,38 +48,47 @@ def sniff(rows: Sequence[Row]) -> float:
     return share(rows, [are_texts(row, "instruction", "output") for row in rows], 0.95)
 
 
-def decode(data: bytes) -> list[Example]:
+def decode(data: bytes) -> Decoded:
     """Rows without other keys."""
-    return [ChatExample(_messages(row)) for row in _lines(data)]
+    rows = _lines(data)
+    least = 2 * len(rows) + sum((row.input is not None) + (row.system is not None) for row in rows)
+    least += sum((row.history is not None) + (row.images is not None) for row in rows)
+    try:
+        return Decoded([ChatExample(_messages(row)) for row in rows], least)
+    except BadRow as error:
+        raise msgspec.ValidationError(str(error)) from None
 
 
 def _messages(row: _Row) -> tuple[Message, ...]:
     asked = Message("user", f"{row.instruction}\n{row.input}" if row.input else row.instruction)
     answered = Message("assistant", row.output)
-    if not row.system and not row.history:
+    if not row.system and not row.history and not row.images:
         return (asked, answered)
     messages = [Message("system", row.system)] if row.system else []
     for question, answer in row.history or ():
         messages += (Message("user", question), Message("assistant", answer))
-    return (*messages, asked, answered)
+    messages += (asked, answered)
+    return marked(messages, row.images) if row.images else tuple(messages)
 
 
 def read(row: Row, lose: Lose) -> ChatExample:
     """Other keys go to `extra`."""
     history = convert(row["history"], list[tuple[str, str]]) if row.get("history") else None
-    found = _Row(text_of(row, "instruction"), text_of(row, "output"), optional_text(row, "input"), optional_text(row, "system"), history)
+    asked, answered = text_of(row, "instruction"), text_of(row, "output")
+    found = _Row(asked, answered, optional_text(row, "input"), optional_text(row, "system"), history, images_of(row, lose))
     return ChatExample(_messages(found), extra=others(row, _KNOWN))
 
 
 def write(example: Example, lose: Lose) -> Any:
-    """Questions and answers in turn, the last of which are instruction and output."""
+    """Questions and answers in turn, the last of which are instruction and output; pictures stand beside them."""
     chat = as_chat(example, lose)
     if chat.style != "chat":
         lose("style")
     lose_tools(chat, lose)
-    system, turns = system_first(plain_turns(chat.messages, lose), lose)
+    messages, images = into_marks(chat.messages, lose)
+    system, turns = system_first(plain_turns(messages, lose), lose)
     *history, (question, answer) = _exchanges(turns)
-    return with_extra(_Written(question, "", answer, system or None, history), chat.extra, known=_KNOWN, lose=lose)
+    return with_extra(_Written(question, "", answer, system or None, history, images), chat.extra, known=_KNOWN, lose=lose)
 
 
 def _exchanges(turns: Sequence[Turn]) -> list[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from tuneport.examples import ChatExample, Example, LabelledExample, PreferenceExample, PromptExample
-from tuneport.formats.format import BadRow, Format, Lose, Row
+from tuneport.formats.format import BadRow, Decoded, Format, Lose, Row
 from tuneport.formats.json_values import convert, kind_of
 from tuneport.formats.texts import share
 
@@ -32,10 +32,10 @@ def _fits(row: Row) -> bool:
     return True
 
 
-def decode(data: bytes) -> list[Example]:
+def decode(data: bytes) -> Decoded:
     """Rows without unknown keys."""
-    examples: list[Example] = _lines(data)
-    return examples
+    rows = _lines(data)
+    return Decoded(rows, rows=rows)
 
 
 def read(row: Row, lose: Lose) -> Example:

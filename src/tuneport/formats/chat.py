@@ -14,10 +14,11 @@ import msgspec
 
 from tuneport.examples import ChatExample, Example, Message, Tool
 from tuneport.formats.extras import with_extra
-from tuneport.formats.format import BadRow, Format, Lose, Row
+from tuneport.formats.format import BadRow, Decoded, Format, Lose, Row
 from tuneport.formats.json_values import convert
 from tuneport.formats.messages import WireMessages, WireTool, from_messages, from_tools, to_message, to_tool
 from tuneport.formats.recast import as_chat
+from tuneport.formats.repeated_keys import plain_keys
 from tuneport.formats.texts import share
 from tuneport.formats.tidying import tidy_messages, tidy_tools
 
@@ -28,7 +29,7 @@ class _PlainRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=Fals
     messages: Annotated[tuple[Message, ...], msgspec.Meta(min_length=1)]
 
 
-class OpenAIRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class OpenAIRow(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """Messages with the tools that stand beside them."""
 
     messages: WireMessages
@@ -62,14 +63,16 @@ def sniff(rows: Sequence[Row]) -> float:
     return max(share(rows, [role == "assistant" for role in roles], 0.95), share(rows, [role is not None for role in roles], 0.5))
 
 
-def decode_plain(data: bytes) -> list[Example]:
+def decode_plain(data: bytes) -> Decoded:
     """Rows of messages that hold text and nothing else."""
-    return [ChatExample(row.messages) for row in _plain_lines(data)]
+    rows = _plain_lines(data)
+    return Decoded([ChatExample(row.messages) for row in rows], len(rows) + plain_keys([row.messages for row in rows]))
 
 
-def decode(data: bytes) -> list[Example]:
+def decode(data: bytes) -> Decoded:
     """Rows with parts, tools and calls too."""
-    return [_to_example(row) for row in _lines(data)]
+    rows = _lines(data)
+    return Decoded([_to_example(row) for row in rows], rows=rows)
 
 
 def _to_example(row: OpenAIRow) -> ChatExample:

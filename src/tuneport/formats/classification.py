@@ -8,7 +8,7 @@ import msgspec
 
 from tuneport.examples import Example, LabelledExample
 from tuneport.formats.extras import others, with_extra
-from tuneport.formats.format import BadRow, Format, Lose, Row
+from tuneport.formats.format import BadRow, Decoded, Format, Lose, Row
 from tuneport.formats.json_values import kind_of
 from tuneport.formats.recast import as_labelled
 from tuneport.formats.texts import are_texts, share, text_of, usual
@@ -29,9 +29,10 @@ def sniff(rows: Sequence[Row]) -> float:
     return share(rows, [are_texts(row, "text") and isinstance(row.get("label"), str | int) for row in rows], 0.85)
 
 
-def decode(data: bytes) -> list[Example]:
+def decode(data: bytes) -> Decoded:
     """Rows without other keys."""
-    return [LabelledExample(row.text, label=row.label) for row in _lines(data)]
+    rows = _lines(data)
+    return Decoded([LabelledExample(row.text, label=row.label) for row in rows], 2 * len(rows))
 
 
 def read(row: Row, lose: Lose) -> LabelledExample:

@@ -11,7 +11,7 @@ import msgspec
 
 from tuneport.examples import ChatExample, Example, Message
 from tuneport.formats.extras import others, with_extra
-from tuneport.formats.format import Format, Lose, Row
+from tuneport.formats.format import Decoded, Format, Lose, Row
 from tuneport.formats.recast import as_chat
 from tuneport.formats.texts import are_texts, optional_text, share, text_of, usual
 from tuneport.formats.turns import exchange
@@ -39,14 +39,17 @@ def sniff(rows: Sequence[Row]) -> float:
     return share(rows, [are_texts(row, "prompt", "completion") and "label" not in row for row in rows], 0.9)
 
 
-def decode(data: bytes) -> list[Example]:
+def decode(data: bytes) -> Decoded:
     """Rows without other keys."""
-    return [_example(row.system, row.prompt, row.completion) for row in _lines(data)]
+    rows = _lines(data)
+    least = 2 * len(rows) + sum(row.system is not None for row in rows)
+    return Decoded([_example(row.system, row.prompt, row.completion) for row in rows], least)
 
 
-def decode_questions(data: bytes) -> list[Example]:
+def decode_questions(data: bytes) -> Decoded:
     """Likewise in the other spelling."""
-    return [_example(None, row.question, row.answer) for row in _question_lines(data)]
+    rows = _question_lines(data)
+    return Decoded([_example(None, row.question, row.answer) for row in rows], 2 * len(rows))
 
 
 def _example(system: str | None, prompt: str, completion: str) -> ChatExample:

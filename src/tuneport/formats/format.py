@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from tuneport.examples import Example, Kind
 
@@ -47,7 +47,17 @@ Lose = Callable[[str], None]
 Row = Mapping[str, Any]
 """A row as JSON has it: the keys of one object."""
 
-Decode = Callable[[bytes], list[Example]]
+
+class Decoded(NamedTuple):
+    """Rows, and what tells of the keys that their objects had: how many at the least, or what was decoded, which has no key when encoded
+    again that was not there before."""
+
+    examples: list[Example]
+    least_keys: int | None = None
+    rows: Sequence[Any] | None = None
+
+
+Decode = Callable[[bytes], Decoded]
 """Complete lines of JSON, all of them clean rows of the format, as Examples; raises msgspec.MsgspecError, UnicodeError or RecursionError
 for any other. Blank lines are passed over."""
 

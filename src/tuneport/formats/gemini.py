@@ -12,9 +12,9 @@ import msgspec
 
 from tuneport.examples import ChatExample, Example, Tool
 from tuneport.formats.extras import with_extra
-from tuneport.formats.format import BadRow, Format, Lose, Row
+from tuneport.formats.format import BadRow, Decoded, Format, Lose, Row
 from tuneport.formats.gemini_contents import ContentWire, contents_of
-from tuneport.formats.gemini_decoding import Instruction, PlainTurn, Rich, RichTurn, plain_messages
+from tuneport.formats.gemini_decoding import Instruction, PlainTurn, Rich, RichTurn, plain_messages, turn_keys
 from tuneport.formats.gemini_tools import from_tools, tools_of
 from tuneport.formats.gemini_turns import messages_of
 from tuneport.formats.recast import as_chat
@@ -27,7 +27,7 @@ class _PlainRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=Fals
     system_instruction: Instruction | None = msgspec.field(default=None, name="systemInstruction")
 
 
-class _RichRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _RichRow(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     contents: Annotated[list[RichTurn], msgspec.Meta(min_length=1)]
     system_instruction: Instruction | None = msgspec.field(default=None, name="systemInstruction")
     tools: list[Any] = []
@@ -49,14 +49,17 @@ def sniff(rows: Sequence[Row]) -> float:
     return share(rows, [isinstance(row.get("contents"), list) and "completions" not in row for row in rows], 0.95)
 
 
-def decode_plain(data: bytes) -> list[Example]:
+def decode_plain(data: bytes) -> Decoded:
     """Rows of turns that are one text each."""
-    return [ChatExample(plain_messages(row.system_instruction, row.contents)) for row in _plain_lines(data)]
+    rows = _plain_lines(data)
+    least = len(rows) + turn_keys([row.system_instruction for row in rows], [row.contents for row in rows])
+    return Decoded([ChatExample(plain_messages(row.system_instruction, row.contents)) for row in rows], least)
 
 
-def decode(data: bytes) -> list[Example]:
+def decode(data: bytes) -> Decoded:
     """Rows with calls, answers, media and tools too."""
-    return [ChatExample(Rich().messages(row.system_instruction, row.contents), _tools(row.tools)) for row in _rich_lines(data)]
+    rows = _rich_lines(data)
+    return Decoded([ChatExample(Rich().messages(row.system_instruction, row.contents), _tools(row.tools)) for row in rows], rows=rows)
 
 
 def _tools(tools: list[Any]) -> tuple[Tool, ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from tuneport.examples import Message, Part, TextPart, ToolCall
 from tuneport.formats.calls import Waiting, our_id
@@ -21,15 +23,21 @@ class PlainTurn(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=Fals
     """A turn of one text, as nearly all are."""
 
     parts: tuple[TextOnly]
-    role: Literal["user", "model"] = "user"
+    role: Literal["user", "model"] | UnsetType = UNSET
 
 
 class Instruction(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=False):
     parts: Annotated[tuple[TextOnly, ...], msgspec.Meta(min_length=1)]
-    role: str = "system"
+    role: str | UnsetType = UNSET
 
 
-_ROLES: dict[str, Literal["user", "assistant"]] = {"user": "user", "model": "assistant"}
+_ROLES: dict[str | UnsetType, Literal["user", "assistant"]] = {"user": "user", "model": "assistant", UNSET: "user"}
+
+
+def turn_keys(instructions: Iterable[Instruction | None], turns: Iterable[Sequence[PlainTurn]]) -> int:
+    """How many keys there are in turns of one text, and in instructions under their key."""
+    said = sum([2 + (turn.role is not UNSET) for row in turns for turn in row])
+    return said + sum([2 + len(each.parts) + (each.role is not UNSET) for each in instructions if each is not None])
 
 
 def plain_messages(instruction: Instruction | None, turns: tuple[PlainTurn, ...]) -> tuple[Message, ...]:
@@ -42,13 +50,13 @@ def _system(instruction: Instruction) -> Message:
     return Message("system", content_of([TextPart(part.text) for part in instruction.parts]))
 
 
-class _Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Call(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     name: str
     args: dict[str, Any] = {}
     id: str = ""
 
 
-class _Answer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Answer(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     name: str
     response: dict[str, Any] = {}
     id: str = ""
@@ -67,7 +75,7 @@ class _File(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="cam
     file_uri: str
 
 
-class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+class _Part(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True, rename="camel"):
     """Exactly one of its fields; `_said` refuses any other number."""
 
     text: str | None = None
@@ -81,7 +89,7 @@ class RichTurn(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A turn with calls, answers and media."""
 
     parts: Annotated[list[_Part], msgspec.Meta(min_length=1)]
-    role: Literal["user", "model"] = "user"
+    role: Literal["user", "model"] | UnsetType = UNSET
 
 
 class Rich:

@@ -14,9 +14,9 @@ import msgspec
 
 from tuneport.examples import Example, Message, PreferenceExample
 from tuneport.formats.extras import with_extra
-from tuneport.formats.format import BadRow, Format, Lose, Row
+from tuneport.formats.format import BadRow, Decoded, Format, Lose, Row
 from tuneport.formats.gemini_contents import ContentWire, contents_of
-from tuneport.formats.gemini_decoding import Instruction, PlainTurn, plain_messages
+from tuneport.formats.gemini_decoding import Instruction, PlainTurn, plain_messages, turn_keys
 from tuneport.formats.gemini_turns import messages_of
 from tuneport.formats.recast import as_preference
 from tuneport.formats.texts import share
@@ -61,14 +61,20 @@ def sniff(rows: Sequence[Row]) -> float:
     return share(rows, [isinstance(row.get("contents"), list) and isinstance(row.get("completions"), list) for row in rows], 0.98)
 
 
-def decode(data: bytes) -> list[Example]:
+def decode(data: bytes) -> Decoded:
     """Rows of two completions whose turns are one text each."""
-    return [_plain_example(row) for row in _lines(data)]
+    return _decoded(_lines(data))
 
 
-def decode_camel(data: bytes) -> list[Example]:
+def decode_camel(data: bytes) -> Decoded:
     """Likewise, with `systemInstruction`."""
-    return [_plain_example(row) for row in _camel_lines(data)]
+    return _decoded(_camel_lines(data))
+
+
+def _decoded(rows: Sequence[_PlainRow] | Sequence[_CamelRow]) -> Decoded:
+    turns = [(*row.contents, row.completions[0].completion, row.completions[1].completion) for row in rows]
+    least = 6 * len(rows) + turn_keys([row.system_instruction for row in rows], turns)
+    return Decoded([_plain_example(row) for row in rows], least)
 
 
 def _plain_example(row: _PlainRow | _CamelRow) -> PreferenceExample:

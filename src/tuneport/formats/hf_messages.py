@@ -1,8 +1,9 @@
 """Hugging Face's list of messages, from and to canonical ones. Every TRL format reads and writes through here.
 
 Form: TRL 1.16's dataset formats and what transformers 5.23 hands to chat templates (read 2026-11-21): the arguments of a call are an
-object, a picture is `{"type": "image", "image": address}`, tools may stand as JSON text. Arrow puts null where a key is missing, inside
-arguments and schemas too, so that a null there means nothing.
+object, a picture is `{"type": "image", "image": address}`, or a placeholder `{"type": "image"}` for one that stands beside the messages
+(image_columns.py), tools may stand as JSON text. Arrow puts null where a key is missing, inside arguments and schemas too, so that a null
+there means nothing.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from tuneport.examples import MediaPart, Message, Part, Role, TextPart, Tool, ToolCall
 from tuneport.formats.format import BadRow, Lose
-from tuneport.formats.json_values import arguments_of, convert, json_text, kind_of, unpacked
+from tuneport.formats.image_columns import ADDRESS_KEYS, address_of, filled, lose_labels, marked, placeholders
+from tuneport.formats.json_values import arguments_of, convert, json_text, kind_of, unpacked_once
 from tuneport.formats.messages import WireMessages, WireTool, from_tools, to_message, to_tool
 from tuneport.formats.tidying import tidy_messages, tidy_tools
 
@@ -24,17 +27,17 @@ class _Function(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arguments: dict[str, Any] | str
 
 
-class _Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Call(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     function: _Function
     id: str | None = None
-    type: Literal["function"] = "function"
+    type: Literal["function"] | UnsetType = UNSET
 
 
-class RichMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class RichMessage(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     """A message with calls; content in parts needs care."""
 
     role: Role
-    content: str | None = None
+    content: str | UnsetType | None = UNSET
     tool_calls: list[_Call] | None = None
     tool_call_id: str | None = None
     name: str | None = None
@@ -52,7 +55,7 @@ def rich_messages(messages: Sequence[RichMessage]) -> tuple[Message, ...]:
 
 def _rich_message(wire: RichMessage) -> Message:
     calls = tuple(ToolCall(call.function.name, _arguments(call.function.arguments), call.id) for call in wire.tool_calls or ())
-    return Message(wire.role, wire.content, calls, wire.tool_call_id, wire.name, wire.weight)
+    return Message(wire.role, None if wire.content is UNSET else wire.content, calls, wire.tool_call_id, wire.name, wire.weight)
 
 
 def _arguments(value: dict[str, Any] | str) -> str:
@@ -77,17 +80,21 @@ def without_nulls(value: Any) -> Any:
     return list(map(without_nulls, value)) if isinstance(value, list | tuple) else value
 
 
-def messages_of(value: Any, key: str, lose: Lose) -> tuple[Message, ...]:
-    """The messages under `key`, with care. Raises BadRow."""
+def messages_of(value: Any, key: str, lose: Lose, *, images: Sequence[str] = ()) -> tuple[Message, ...]:
+    """The messages under `key`, with care; `images` are pictures that stand beside them. Raises BadRow."""
     if not isinstance(value, list | tuple):
         raise BadRow(f"{key}: expected a list of messages, got {kind_of(value)}.")
     if not value:
         raise BadRow(f"{key}: must not be empty.")
-    messages = tidy_messages([_as_openai(message, lose) for message in value], lose)
+    waiting = placeholders(value)
+    if waiting:
+        value = filled(value, images, key=key)
+    tidied = tidy_messages([_as_openai(message, lose) for message in value], lose)
     try:
-        return tuple(map(to_message, convert(messages, WireMessages)))
+        messages = tuple(map(to_message, convert(tidied, WireMessages)))
     except BadRow as error:
         raise BadRow(f"{key}{error}") from None
+    return marked(messages, images) if images and not waiting else messages
 
 
 def _as_openai(message: Any, lose: Lose) -> Any:
@@ -97,7 +104,7 @@ def _as_openai(message: Any, lose: Lose) -> Any:
     if isinstance(message.get("tool_calls"), list):
         message["tool_calls"] = [_as_openai_call(call, lose) for call in message["tool_calls"]]
     if isinstance(message.get("content"), list):
-        message["content"] = [_as_openai_part(part) for part in message["content"]]
+        message["content"] = [_as_openai_part(part, lose) for part in message["content"]]
     return message
 
 
@@ -118,26 +125,24 @@ def _rest(call: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in call.items() if key not in ("name", "arguments")}
 
 
-_ADDRESSES = ("url", "path", "base64")
-
-
-def _as_openai_part(part: Any) -> Any:
+def _as_openai_part(part: Any, lose: Lose) -> Any:
     """A picture's address may stand under several keys."""
     if not isinstance(part, dict):
         return part
     part = {key: value for key, value in part.items() if value is not None}
     if part.get("type") != "image":
         return part
-    key = next((key for key in ("image", *_ADDRESSES) if isinstance(part.get(key), str)), None)
+    key = next((key for key in ADDRESS_KEYS if part.get(key) is not None), None)
     if key is None:
         return part
-    return {**{other: value for other, value in part.items() if other != key}, "type": "image_url", "image_url": {"url": part[key]}}
+    url = address_of(part[key], key, lose)
+    return {**{other: value for other, value in part.items() if other != key}, "type": "image_url", "image_url": {"url": url}}
 
 
 def tools_of(value: Any, lose: Lose) -> tuple[Tool, ...]:
     """Tools as a list or as JSON text. In a list, a null means nothing; in a text, it means itself. Raises BadRow."""
     if isinstance(value, str):
-        value = unpacked(value) if value.strip() else []
+        value = unpacked_once(value) if value.strip() else []
         value = [value] if isinstance(value, dict) else value
     elif has_null(value):
         lose("tool.null")
@@ -197,10 +202,7 @@ def _from_part(part: Part, lose: Lose) -> dict[str, Any] | None:
     if isinstance(part, MediaPart):
         lose("part.media")
         return None
-    if part.detail is not None:
-        lose("image.detail")
-    if part.mime_type is not None:
-        lose("image.mime_type")
+    lose_labels(part, lose)
     return {"type": "image", "image": part.url}
 
 

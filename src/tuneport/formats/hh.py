@@ -10,7 +10,7 @@ import msgspec
 
 from tuneport.examples import Example, Message, PreferenceExample, Role
 from tuneport.formats.extras import others, with_extra
-from tuneport.formats.format import BadRow, Format, Lose, Row
+from tuneport.formats.format import BadRow, Decoded, Format, Lose, Row
 from tuneport.formats.recast import as_preference, lose_scores
 from tuneport.formats.shared_prompt import shared_messages
 from tuneport.formats.texts import are_texts, share, text_of
@@ -35,10 +35,11 @@ def sniff(rows: Sequence[Row]) -> float:
     return share(rows, [are_texts(row, *_BOTH) and all(_SPEAKER.match(row[key]) for key in _BOTH) for row in rows], 0.97)
 
 
-def decode(data: bytes) -> list[Example]:
+def decode(data: bytes) -> Decoded:
     """Rows without other keys."""
+    rows = _lines(data)
     try:
-        return [_example(row.chosen, row.rejected) for row in _lines(data)]
+        return Decoded([_example(row.chosen, row.rejected) for row in rows], 2 * len(rows))
     except BadRow as error:
         raise msgspec.ValidationError(str(error)) from None
 

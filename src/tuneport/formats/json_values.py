@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
-from contextlib import suppress
 from typing import Any
 
 import msgspec
 
 from tuneport.formats.format import BadRow
+from tuneport.formats.repeated_keys import refuse_repeated_keys
 
 BOM = b"\xef\xbb\xbf"
 _decode = msgspec.json.Decoder().decode
@@ -27,43 +25,6 @@ def json_object(raw: bytes) -> dict[str, Any]:
     if not isinstance(row, dict):
         raise BadRow(f"a row is a JSON object, this one is {kind_of(row)}.")
     return row
-
-
-_TEXT_OR_KEY = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"(\s*+:)?', re.DOTALL)
-_SPACED = re.compile(rb'"\s+:')
-
-
-def refuse_repeated_keys(raw: bytes, row: dict[str, Any]) -> None:
-    """Raises BadRow when `raw`, which `row` was made of, has a key twice in one object: of the two values a parser keeps the last."""
-    keys = _keys(row)
-    if raw.count(b'":') <= keys and not _SPACED.search(raw):
-        return
-    if sum(map(bool, _TEXT_OR_KEY.findall(raw))) > keys:
-        raise BadRow(f"the key {_repeated(raw)} stands twice in one object; only one of its values would be read.")
-
-
-def _keys(value: Any) -> int:
-    """How many keys there are in all objects of a value."""
-    found, todo = 0, [value]
-    while todo:
-        each = todo.pop()
-        if isinstance(each, dict):
-            found += len(each)
-            todo += each.values()
-        elif isinstance(each, list):
-            todo += each
-    return found
-
-
-def _repeated(raw: bytes) -> str:
-    twice: list[str] = []
-
-    def look(pairs: list[tuple[str, Any]]) -> None:
-        twice.extend(key for key, times in Counter(key for key, _ in pairs).items() if times > 1)
-
-    with suppress(ValueError, RecursionError):
-        json.loads(raw, object_pairs_hook=look)
-    return repr(twice[0]) if twice else "of an object"
 
 
 def _not_json(raw: bytes, error: Exception) -> str:
@@ -138,12 +99,24 @@ def arguments_of(text: str) -> dict[str, Any]:
     value = object_of(text)
     if value is None:
         raise BadRow("the arguments of a tool call are not a JSON object.")
+    try:
+        refuse_repeated_keys(text.encode(), value)
+    except BadRow as error:
+        raise BadRow(f"in the arguments of a tool call {error}") from None
     return value
 
 
 def json_text(value: Any) -> str:
     """The value as JSON without spaces."""
     return msgspec.json.encode(value).decode()
+
+
+def unpacked_once(text: str) -> Any:
+    """What `unpacked` gives. Raises BadRow when a key stands twice in one object of it."""
+    value = unpacked(text)
+    if value is not text:
+        refuse_repeated_keys(text.encode(), value)
+    return value
 
 
 def unpacked(text: str) -> Any:

@@ -41,7 +41,7 @@ FORMATS: tuple[Format, ...] = (
 
 COLUMNS = (
     *("prompt", "completion", "text", "label", "system", "score", "messages", "chosen", "rejected", "instruction", "input", "output"),
-    *("history", "conversations", "tools", "reference", "contents", "input_text", "output_text"),
+    *("history", "conversations", "tools", "images", "reference", "contents", "input_text", "output_text"),
 )
 """The keys that a file may have other names for."""
 

@@ -15,6 +15,7 @@ LOSS_KINDS: dict[str, str] = {
     "functionResponse.*": "a key of a function's answer",
     "image.detail": "how closely a picture is to be looked at",
     "image.mime_type": "the type of a picture, where its address does not tell it",
+    "image.path": "the name of the file whose bytes a row holds as a picture",
     "image_url.*": "a key of a picture",
     "input.*": "a key of the input beside messages and tools",
     "input_audio.*": "a key of a recording",

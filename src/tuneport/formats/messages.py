@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from tuneport.examples import ImagePart, MediaPart, Message, Part, Role, TextPart, Tool, ToolCall
 from tuneport.formats.calls import with_ids
@@ -55,31 +56,31 @@ class WireFunction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     arguments: str
 
 
-class WireCall(msgspec.Struct, frozen=True, omit_defaults=False, forbid_unknown_fields=True):
+class WireCall(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     function: WireFunction
     id: str | None = None
-    type: Literal["function"] = "function"
+    type: Literal["function"] | UnsetType = UNSET
 
 
-class WireMessage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class WireMessage(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     role: Role
-    content: str | list[WirePart] | None = None
+    content: str | list[WirePart] | UnsetType | None = UNSET
     tool_calls: list[WireCall] | None = None
     tool_call_id: str | None = None
     name: str | None = None
     weight: float | None = None
 
 
-class WireToolFunction(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class WireToolFunction(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     name: str
     description: str | None = None
     parameters: dict[str, Any] | None = None
     strict: bool | None = None
 
 
-class WireTool(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class WireTool(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     function: WireToolFunction
-    type: Literal["function"] = "function"
+    type: Literal["function"] | UnsetType = UNSET
 
 
 WireMessages = Annotated[list[WireMessage], msgspec.Meta(min_length=1)]
@@ -87,7 +88,7 @@ WireMessages = Annotated[list[WireMessage], msgspec.Meta(min_length=1)]
 
 def to_message(wire: WireMessage) -> Message:
     """The canonical message."""
-    content = wire.content
+    content = None if wire.content is UNSET else wire.content
     if wire.tool_calls is None and (content is None or content.__class__ is str):
         return Message(wire.role, content, (), wire.tool_call_id, wire.name, wire.weight)
     parts = tuple(map(_to_part, content)) if isinstance(content, list) else content

@@ -107,7 +107,8 @@ Without `--from`, the first rows decide, and the confidence is shown. Formats wh
 them writes:
 
 - messages that end with the assistant are `chat`, messages that end with the user `reinforcement`; arguments that are objects, tools as
-  JSON text or parts of type `image` make them `trl`. `azure` and `azureml` rows are rows of `chat` too and must be named.
+  JSON text, parts of type `image` or pictures under `images` make them `trl`. `azure` and `azureml` rows are rows of `chat` too and must
+  be named.
 - `prompt` and `completion` as texts are `completion`, as lists of messages `trl-prompt-completion`, with a `label` that is true or false
   `trl-kto`.
 - `chosen` and `rejected` with a `prompt` are `trl-preference`, without one `trl-implicit-preference`; texts that begin with
@@ -116,6 +117,18 @@ them writes:
 
 Some things are the same to every reader and not called a loss: how the JSON of a call's arguments is spaced, ids of calls that only count
 them, weight 1 on an answer, Alpaca's line between instruction and input, scores 1 and 0, and keys that hold null or an empty text.
+
+A key that stands twice in one object is an error of the row, wherever it stands: of its two values a parser keeps the last.
+
+## Pictures beside a conversation
+
+Rows of TRL have pictures under `images`, or one under `image`, and a part `{"type": "image"}` for each in their messages or prompt. Rows
+of ShareGPT and Alpaca have them there too, and `<image>` in their texts. A picture is an address or a path, or `{"bytes": …, "path": …}`
+as `datasets` writes it; bytes become a `data:` address. Placeholders take the pictures in order. Where there are none, all pictures come
+before the first text of the user. Any other number of placeholders than of pictures is an error of the row.
+
+They are written the same way. Pictures in TRL's answers keep their address in the part, since TRL fills those of the prompt alone. Where a
+text of a ShareGPT or Alpaca row holds an `<image>` that is none, the row's pictures are told as lost.
 
 ## Kinds of loss
 

@@ -8,7 +8,7 @@ import msgspec
 
 from tuneport.examples import ChatExample, Example, Message
 from tuneport.formats.extras import others, with_extra
-from tuneport.formats.format import Format, Lose, Row
+from tuneport.formats.format import Decoded, Format, Lose, Row
 from tuneport.formats.recast import as_chat
 from tuneport.formats.texts import are_texts, share, text_of
 from tuneport.formats.turns import exchange
@@ -28,9 +28,10 @@ def sniff(rows: Sequence[Row]) -> float:
     return share(rows, [are_texts(row, "input_text", "output_text") for row in rows], 0.95)
 
 
-def decode(data: bytes) -> list[Example]:
+def decode(data: bytes) -> Decoded:
     """Rows without other keys."""
-    return [_example(row.input_text, row.output_text) for row in _lines(data)]
+    rows = _lines(data)
+    return Decoded([_example(row.input_text, row.output_text) for row in rows], 2 * len(rows))
 
 
 def _example(prompt: str, completion: str) -> ChatExample:

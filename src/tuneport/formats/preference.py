@@ -13,10 +13,11 @@ import msgspec
 from tuneport.examples import Example, Message, PreferenceExample
 from tuneport.formats.chat import OpenAIRow, Written, read_conversation
 from tuneport.formats.extras import with_extra
-from tuneport.formats.format import BadRow, Format, Lose, Row
+from tuneport.formats.format import BadRow, Decoded, Format, Lose, Row
 from tuneport.formats.json_values import convert, kind_of
 from tuneport.formats.messages import WireMessages, from_messages, from_tools, to_message, to_tool
 from tuneport.formats.recast import as_preference, lose_scores
+from tuneport.formats.repeated_keys import plain_keys
 from tuneport.formats.texts import share
 from tuneport.formats.tidying import tidy_messages
 
@@ -61,14 +62,18 @@ def sniff(rows: Sequence[Row]) -> float:
     return share(rows, ["preferred_output" in row and "non_preferred_output" in row for row in rows], 0.98)
 
 
-def decode_plain(data: bytes) -> list[Example]:
+def decode_plain(data: bytes) -> Decoded:
     """Rows of messages that hold text and nothing else."""
-    return [PreferenceExample(row.input.messages, row.preferred_output, row.non_preferred_output) for row in _plain_lines(data)]
+    rows = _plain_lines(data)
+    sides = [side for row in rows for side in (row.input.messages, row.preferred_output, row.non_preferred_output)]
+    pairs = [PreferenceExample(row.input.messages, row.preferred_output, row.non_preferred_output) for row in rows]
+    return Decoded(list[Example](pairs), 4 * len(rows) + plain_keys(sides))
 
 
-def decode(data: bytes) -> list[Example]:
+def decode(data: bytes) -> Decoded:
     """Rows with parts, tools and calls too."""
-    return [_to_example(row) for row in _lines(data)]
+    rows = _lines(data)
+    return Decoded([_to_example(row) for row in rows], rows=rows)
 
 
 def _to_example(row: _Row) -> PreferenceExample:

@@ -8,7 +8,7 @@ import msgspec
 
 from tuneport.examples import ChatExample, Example, Message
 from tuneport.formats.extras import others, with_extra
-from tuneport.formats.format import BadRow, Format, Lose, Row
+from tuneport.formats.format import BadRow, Decoded, Format, Lose, Row
 from tuneport.formats.recast import as_chat
 from tuneport.formats.texts import are_texts, share, text_of
 from tuneport.formats.turns import exchange, lose_tools, plain_turns
@@ -29,9 +29,10 @@ def sniff(rows: Sequence[Row]) -> float:
     return max(share(rows, fits, 0.5), share(rows, [fit and len(row) == 1 for fit, row in zip(fits, rows, strict=True)], 0.9))
 
 
-def decode(data: bytes) -> list[Example]:
+def decode(data: bytes) -> Decoded:
     """Rows without other keys."""
-    return [ChatExample((Message("assistant", row.text),), style="text") for row in _lines(data)]
+    rows = _lines(data)
+    return Decoded([ChatExample((Message("assistant", row.text),), style="text") for row in rows], len(rows))
 
 
 def read(row: Row, lose: Lose) -> ChatExample:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -11,18 +11,19 @@ import msgspec
 
 from tuneport.containers.container import Lines, Raw, Records, Texts
 from tuneport.examples import Example
-from tuneport.formats.format import BadRow, Block, Decode, Format, Notices
-from tuneport.formats.json_values import json_object, refuse_repeated_keys, unpacked
+from tuneport.formats.format import BadRow, Block, Decode, Decoded, Format, Notices
+from tuneport.formats.json_values import json_object, unpacked_once
+from tuneport.formats.repeated_keys import VECTORS_FROM_BYTES, perhaps_repeated, refuse_repeated_keys
 
 Row = TypeVar("Row")
-_FIRST_KEY = re.compile(rb'\s*\{\s*("[^"\\]+"\s*:)')
 _encode_lines = msgspec.json.Encoder().encode_lines
 _NOT_CLEAN = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
-def blocks(raws: Iterable[Raw], *, format: Format, columns: Mapping[str, str], notices: Notices) -> Iterator[Block]:
-    """The rows that can be read. `columns` maps the format's keys to those in the file."""
-    reader = _Reader(format, columns=columns, notices=notices)
+def blocks(raws: Iterable[Raw], *, format: Format, columns: Mapping[str, str], notices: Notices, large: bool = False) -> Iterator[Block]:
+    """The rows that can be read. `columns` maps the format's keys to those in the file. `large`: these are a part of so much that what
+    pays late is to be used from the start."""
+    reader = _Reader(format, columns=columns, notices=notices, large=large)
     for raw in raws:
         if isinstance(raw, Records):
             yield from reader.objects(raw)
@@ -35,12 +36,13 @@ def blocks(raws: Iterable[Raw], *, format: Format, columns: Mapping[str, str], n
 class _Reader:
     """`_decoders` loses its first entry when a block is not clean for it: what one block needs, the next ones mostly need as well."""
 
-    def __init__(self, format: Format, *, columns: Mapping[str, str], notices: Notices) -> None:
+    def __init__(self, format: Format, *, columns: Mapping[str, str], notices: Notices, large: bool) -> None:
         self._format = format
         self._theirs = {theirs: ours for ours, theirs in columns.items()}
         self._decoders: tuple[Decode, ...] = () if columns else format.decode
         self._notices = notices
         self._recoded = bool(self._decoders)
+        self._left = 0 if large else VECTORS_FROM_BYTES
 
     def lines(self, raw: Lines) -> Iterator[Block]:
         examples = self._at_once(raw.data)
@@ -65,36 +67,37 @@ class _Reader:
 
     def objects(self, raw: Records) -> Iterator[Block]:
         """Typed decoding is so much quicker than care that rows are made JSON again for it, until some are not clean."""
-        examples = self._at_once(_encode_lines(raw.rows)) if self._recoded else None
-        if examples is not None and len(examples) == len(raw.rows):
-            yield Block(raw.lines, examples)
+        found = self._decoded(_encode_lines(raw.rows)) if self._recoded else None
+        if found is not None and len(found.examples) == len(raw.rows):
+            yield Block(raw.lines, found.examples)
         else:
             self._recoded = False
             yield from self._one_by_one(zip(raw.lines, raw.rows, strict=True), self._object)
 
     def _at_once(self, data: bytes) -> list[Example] | None:
+        """The rows of these lines when all are clean and no key stands twice in one object."""
+        decoded = self._decoded(data)
+        if decoded is None:
+            return None
+        self._left -= len(data)
+        vectors = self._left < 0 or "numpy" in sys.modules  # where it is imported already, it costs nothing more
+        return None if perhaps_repeated(data, decoded, vectors=vectors) else decoded.examples
+
+    def _decoded(self, data: bytes) -> Decoded | None:
         for place, decode in enumerate(self._decoders):
             try:
-                examples = decode(data)
+                decoded = decode(data)
             except _NOT_CLEAN:
                 continue
             self._decoders = self._decoders[place:]
-            return None if self._perhaps_repeated(data, len(examples)) else examples
+            return decoded
         return None
-
-    def _perhaps_repeated(self, data: bytes, rows: int) -> bool:
-        """Whether the key that the first row begins with stands there more often than there are rows: twice in one of them, perhaps.
-
-        That is all a clean block is looked at for; any key that stands twice is found where rows are read one by one.
-        """
-        key = _FIRST_KEY.match(data)
-        return key is not None and data.count(key[1]) > rows
 
     def _text(self, line: int, text: bytes) -> Example:
         row = json_object(text)
         refuse_repeated_keys(text, row)
-        found = self._at_once(text)
-        return self._object(line, row) if found is None else found[0]
+        found = self._decoded(text)
+        return self._object(line, row) if found is None else found.examples[0]
 
     def _object(self, line: int, row: Mapping[str, Any]) -> Example:
         return self._format.read(self._prepared(row), partial(self._notices.lost, line))
@@ -122,7 +125,7 @@ class _Reader:
         if self._theirs:
             row = {self._theirs.get(key, key): value for key, value in row.items()}
         packed = [key for key in self._format.nested if isinstance(row.get(key), str)]
-        return {**row, **{key: unpacked(row[key]) for key in packed}} if packed else row
+        return {**row, **{key: unpacked_once(row[key]) for key in packed}} if packed else row
 
 
 def _is_whole(numbered: tuple[int, bytes]) -> bool:

@@ -10,7 +10,7 @@ import msgspec
 
 from tuneport.examples import Example, LabelledExample
 from tuneport.formats.extras import others, with_extra
-from tuneport.formats.format import BadRow, Format, Lose, Row
+from tuneport.formats.format import BadRow, Decoded, Format, Lose, Row
 from tuneport.formats.json_values import kind_of
 from tuneport.formats.recast import as_labelled, number_text
 from tuneport.formats.texts import are_texts, share, text_of
@@ -41,9 +41,10 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-def decode(data: bytes) -> list[Example]:
+def decode(data: bytes) -> Decoded:
     """Rows without other keys."""
-    return [LabelledExample(row.text, score=row.score) for row in _lines(data)]
+    rows = _lines(data)
+    return Decoded([LabelledExample(row.text, score=row.score) for row in rows], 2 * len(rows))
 
 
 def read(row: Row, lose: Lose) -> LabelledExample:

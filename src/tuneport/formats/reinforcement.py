@@ -14,9 +14,10 @@ import msgspec
 from tuneport.examples import Example, Message, PromptExample
 from tuneport.formats.chat import Written, last_role, read_conversation
 from tuneport.formats.extras import with_extra
-from tuneport.formats.format import BadRow, Format, Lose, Row
+from tuneport.formats.format import BadRow, Decoded, Format, Lose, Row
 from tuneport.formats.messages import from_messages, from_tools
 from tuneport.formats.recast import as_prompt
+from tuneport.formats.repeated_keys import plain_keys
 from tuneport.formats.texts import share
 
 
@@ -34,9 +35,11 @@ def sniff(rows: Sequence[Row]) -> float:
     return share(rows, [last_role(row) == "user" for row in rows], 0.9)
 
 
-def decode(data: bytes) -> list[Example]:
+def decode(data: bytes) -> Decoded:
     """Rows of text with nothing beside them but the reference."""
-    return [PromptExample(row.messages, row.reference) for row in _lines(data)]
+    rows = _lines(data)
+    least = len(rows) + sum(row.reference is not None for row in rows) + plain_keys([row.messages for row in rows])
+    return Decoded([PromptExample(row.messages, row.reference) for row in rows], least)
 
 
 def read(row: Row, lose: Lose) -> PromptExample:

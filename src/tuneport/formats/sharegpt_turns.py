@@ -10,7 +10,7 @@ import msgspec
 from tuneport.examples import Message, Role, Tool, ToolCall
 from tuneport.formats.calls import Ids, Waiting
 from tuneport.formats.format import BadRow, Lose
-from tuneport.formats.json_values import arguments_of, json_text, kind_of, unpacked
+from tuneport.formats.json_values import arguments_of, json_text, kind_of, unpacked_once
 from tuneport.formats.turns import lose_labels, plain_text
 
 
@@ -76,7 +76,7 @@ def messages_of(turns: Sequence[Said], system: str | None, lose: Lose) -> tuple[
 
 
 def _calls(value: str, place: str, lose: Lose) -> tuple[ToolCall, ...]:
-    found = unpacked(value)
+    found = unpacked_once(value)
     calls = tuple(_call(each, lose) for each in ([found] if isinstance(found, dict) else found if isinstance(found, list) else []))
     if not calls or None in calls:
         raise BadRow(f'{place}.value: a function_call is JSON such as {{"name": "…", "arguments": {{…}}}}.')

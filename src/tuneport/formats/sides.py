@@ -10,22 +10,31 @@ import msgspec
 from tuneport.examples import ChatExample, Message, PreferenceExample, PromptExample
 from tuneport.formats.format import BadRow, Lose, Row
 from tuneport.formats.hf_messages import messages_of, tools_text
+from tuneport.formats.image_columns import images_of, marked
 from tuneport.formats.json_values import kind_of, unpacked
+from tuneport.formats.repeated_keys import refuse_repeated_keys
 from tuneport.formats.turns import lose_parallel
 
 Side = str | tuple[Message, ...]
 
 
-def side_of(row: Row, key: str, lose: Lose) -> Side:
-    """The text or the messages under `key`; messages also as JSON text, which tables have. Raises BadRow."""
+def pictures_of(row: Row, keys: Sequence[str], lose: Lose) -> tuple[str, ...]:
+    """The addresses of the pictures beside a row; none where these keys hold texts alone, which have no place for them. Raises BadRow."""
+    return () if all(is_side(row, key, text=True) for key in keys) else images_of(row, lose)
+
+
+def side_of(row: Row, key: str, lose: Lose, *, images: Sequence[str] = ()) -> Side:
+    """The text or the messages under `key`, these with `images`; messages also as JSON text, which tables have. Raises BadRow."""
     if key not in row:
         raise BadRow(f'the key "{key}" is missing.')
     value = unpacked_messages(row[key])
     if isinstance(value, str):
         return value
+    if isinstance(row[key], str):
+        refuse_repeated_keys(row[key].encode(), value)
     if not isinstance(value, list | tuple):
         raise BadRow(f"{key}: expected a text or a list of messages, got {kind_of(value)}.")
-    return messages_of(value, key, lose)
+    return messages_of(value, key, lose, images=images)
 
 
 def unpacked_messages(value: Any) -> Any:
@@ -45,6 +54,12 @@ def is_side(row: Row, key: str, *, text: bool) -> bool:
 def turns_of(side: Side, role: Any) -> tuple[Message, ...]:
     """A text as one message of `role`."""
     return (Message(role, side),) if isinstance(side, str) else side
+
+
+def asked_of(prompt: Side, images: Sequence[str]) -> tuple[Message, ...]:
+    """The messages of a prompt; a text as one of the user, which pictures come before."""
+    asked = turns_of(prompt, "user")
+    return marked(asked, images) if images and isinstance(prompt, str) else asked
 
 
 def bare(messages: Sequence[Message], role: str) -> str | None:

@@ -1,6 +1,7 @@
 """TRL conversational: `{"messages": [...], "tools": …}` as Hugging Face's chat templates take them.
 
-Shape: TRL 1.16, dataset formats (read 2026-11-21). Text alone looks the same as OpenAI's chat; calls and pictures do not.
+Shape: TRL 1.16, dataset formats (read 2026-11-21). Text alone looks the same as OpenAI's chat; calls and pictures do not: these are
+placeholders for what stands under `images`.
 """
 
 from __future__ import annotations
@@ -13,20 +14,21 @@ import msgspec
 from tuneport.examples import ChatExample, Example, Tool
 from tuneport.formats.chat import decode_plain, last_role
 from tuneport.formats.extras import with_extra
-from tuneport.formats.format import BadRow, Format, Lose, Row
+from tuneport.formats.format import BadRow, Decoded, Format, Lose, Row
 from tuneport.formats.hf_messages import RichMessages, from_messages, has_null, messages_of, rich_messages, tools_of
+from tuneport.formats.image_columns import IMAGE_KEYS, beside, images_of, into_column
 from tuneport.formats.messages import WireTool, to_tool
 from tuneport.formats.recast import as_chat
 from tuneport.formats.sides import tool_keys
 from tuneport.formats.texts import share
 
 
-class _Row(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class _Row(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
     messages: RichMessages
     tools: list[WireTool] | str | None = None
 
 
-_KNOWN = frozenset(_Row.__struct_fields__)
+_KNOWN = frozenset(_Row.__struct_fields__) | IMAGE_KEYS
 _lines = msgspec.json.Decoder(_Row).decode_lines
 
 
@@ -39,7 +41,8 @@ def sniff(rows: Sequence[Row]) -> float:
 
 
 def _is_hf(row: Row) -> bool:
-    return isinstance(row.get("tools"), str) or any(isinstance(message, dict) and _is_hf_message(message) for message in row["messages"])
+    more = isinstance(row.get("tools"), str) or any(row.get(key) for key in IMAGE_KEYS)
+    return more or any(isinstance(message, dict) and _is_hf_message(message) for message in row["messages"])
 
 
 def _is_hf_message(message: dict[str, Any]) -> bool:
@@ -51,9 +54,10 @@ def _is_hf_message(message: dict[str, Any]) -> bool:
     )
 
 
-def decode(data: bytes) -> list[Example]:
+def decode(data: bytes) -> Decoded:
     """Rows with calls and tools."""
-    return [ChatExample(rich_messages(row.messages), decoded_tools(row.tools)) for row in _lines(data)]
+    rows = _lines(data)
+    return Decoded([ChatExample(rich_messages(row.messages), decoded_tools(row.tools)) for row in rows], rows=rows)
 
 
 def decoded_tools(tools: list[WireTool] | str | None) -> tuple[Tool, ...]:
@@ -78,17 +82,18 @@ def read(row: Row, lose: Lose) -> ChatExample:
     """Unknown keys go to `extra`; those inside messages are told."""
     if "messages" not in row:
         raise BadRow('the key "messages" is missing.')
-    messages = messages_of(row["messages"], "messages", lose)
+    messages = messages_of(row["messages"], "messages", lose, images=images_of(row, lose))
     tools = tools_of(row["tools"], lose) if row.get("tools") else ()
     return ChatExample(messages, tools, extra={key: value for key, value in row.items() if key not in _KNOWN})
 
 
 def write(example: Example, lose: Lose) -> Any:
-    """Arguments become objects, tools JSON text."""
+    """Arguments become objects, tools JSON text, and pictures stand beside the messages."""
     chat = as_chat(example, lose)
     if chat.style != "chat":
         lose("style")
-    row = {"messages": from_messages(chat.messages, lose), **tool_keys(chat, lose)}
+    messages, images = into_column(from_messages(chat.messages, lose))
+    row = {"messages": messages, **beside(images), **tool_keys(chat, lose)}
     return with_extra(row, chat.extra, known=_KNOWN, lose=lose)
 
 

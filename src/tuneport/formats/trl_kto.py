@@ -12,11 +12,13 @@ import msgspec
 
 from tuneport.examples import ChatExample, Example, Message
 from tuneport.formats.extras import with_extra
-from tuneport.formats.format import BadRow, Format, Lose, Row
+from tuneport.formats.format import BadRow, Decoded, Format, Lose, Row
 from tuneport.formats.hf_messages import PlainMessages, from_messages, tools_of
+from tuneport.formats.image_columns import IMAGE_KEYS, beside, into_column
 from tuneport.formats.json_values import kind_of
 from tuneport.formats.recast import as_chat, lose_earlier
-from tuneport.formats.sides import answer_start, bare, certain, is_side, side_of, tool_keys, turns_of
+from tuneport.formats.repeated_keys import plain_keys
+from tuneport.formats.sides import answer_start, asked_of, bare, certain, is_side, pictures_of, side_of, tool_keys, turns_of
 from tuneport.formats.texts import share
 
 
@@ -33,6 +35,7 @@ class _Messages(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=Fals
 
 
 _KNOWN = frozenset({"prompt", "completion", "label", "tools"})
+_BESIDE_MESSAGES = _KNOWN | IMAGE_KEYS
 _LABELS = {"true": True, "false": False, "1": True, "0": False}
 _text_lines = msgspec.json.Decoder(_Texts).decode_lines
 _message_lines = msgspec.json.Decoder(_Messages).decode_lines
@@ -53,21 +56,25 @@ def _label(row: Row) -> bool | None:
     return _LABELS.get(str(value).lower()) if isinstance(value, bool | int | str) else None
 
 
-def decode_texts(data: bytes) -> list[Example]:
+def decode_texts(data: bytes) -> Decoded:
     """Rows of two texts."""
-    return [
-        ChatExample(_exchange(certain(row.prompt), certain(row.completion)), style="completion", desirable=row.label)
-        for row in _text_lines(data)
-    ]
+    rows = _text_lines(data)
+    return Decoded([_of_texts(row) for row in rows], 3 * len(rows))
+
+
+def _of_texts(row: _Texts) -> ChatExample:
+    return ChatExample(_exchange(certain(row.prompt), certain(row.completion)), style="completion", desirable=row.label)
 
 
 def _exchange(prompt: str, completion: str) -> tuple[Message, ...]:
     return Message("user", prompt), Message("assistant", completion)
 
 
-def decode_messages(data: bytes) -> list[Example]:
+def decode_messages(data: bytes) -> Decoded:
     """Rows of messages of text, with one answer to one last turn of the user."""
-    return [_plain(row) for row in _message_lines(data)]
+    rows = _message_lines(data)
+    least = 3 * len(rows) + plain_keys([side for row in rows for side in (row.prompt, row.completion)])
+    return Decoded([_plain(row) for row in rows], least)
 
 
 def _plain(row: _Messages) -> ChatExample:
@@ -78,15 +85,17 @@ def _plain(row: _Messages) -> ChatExample:
 
 def read(row: Row, lose: Lose) -> ChatExample:
     """Unknown keys go to `extra`; those inside messages are told."""
-    prompt, completion = side_of(row, "prompt", lose), side_of(row, "completion", lose)
+    images = pictures_of(row, ("prompt", "completion"), lose)
+    prompt, completion = side_of(row, "prompt", lose, images=images), side_of(row, "completion", lose)
     label = _label(row)
     if label is None:
         raise BadRow('the key "label" is missing.' if "label" not in row else f'"label" is {kind_of(row["label"])}, not true or false.')
     tools = tools_of(row["tools"], lose) if row.get("tools") else ()
-    extra = {key: value for key, value in row.items() if key not in _KNOWN}
+    texts = isinstance(prompt, str) and isinstance(completion, str)
+    extra = {key: value for key, value in row.items() if key not in (_KNOWN if texts else _BESIDE_MESSAGES)}
     if isinstance(prompt, str) and isinstance(completion, str):
         return ChatExample(_exchange(prompt, completion), tools, style="completion", desirable=label, extra=extra)
-    asked = turns_of(prompt, "user")
+    asked = asked_of(prompt, images)
     messages = asked + turns_of(completion, "assistant")
     if answer_start(messages) != len(asked):
         lose("prompt.boundary")
@@ -105,11 +114,12 @@ def write(example: Example, lose: Lose) -> Any:
     if texts[0] is None or texts[1] is None:
         if chat.style != "chat":
             lose("style")
-        row = {"prompt": from_messages(prompt, lose), "completion": from_messages(completion, lose)}
+        asked, images = into_column(from_messages(prompt, lose))
+        row, known = {"prompt": asked, "completion": from_messages(completion, lose), **beside(images)}, _BESIDE_MESSAGES
     else:
-        row = {"prompt": texts[0], "completion": texts[1]}
+        row, known = {"prompt": texts[0], "completion": texts[1]}, _KNOWN
     row |= {"label": chat.desirable is not False, **tool_keys(chat, lose)}
-    return with_extra(row, chat.extra, known=_KNOWN, lose=lose)
+    return with_extra(row, chat.extra, known=known, lose=lose)
 
 
 TRL_KTO = Format(

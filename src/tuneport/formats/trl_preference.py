@@ -12,13 +12,15 @@ from typing import Any
 
 import msgspec
 
-from tuneport.examples import Example, Message, PreferenceExample
+from tuneport.examples import Example, Message, PreferenceExample, Style
 from tuneport.formats.extras import with_extra
-from tuneport.formats.format import BadRow, Format, Lose, Row
+from tuneport.formats.format import BadRow, Decoded, Format, Lose, Row
 from tuneport.formats.hf_messages import PlainMessages, from_messages, tools_of
+from tuneport.formats.image_columns import IMAGE_KEYS, beside, into_column
 from tuneport.formats.recast import as_preference
+from tuneport.formats.repeated_keys import plain_keys
 from tuneport.formats.shared_prompt import shared_messages, shared_text
-from tuneport.formats.sides import bare, certain, is_side, refuse_no_prompt, side_of, tool_keys, turns_of
+from tuneport.formats.sides import asked_of, bare, certain, is_side, pictures_of, refuse_no_prompt, side_of, tool_keys, turns_of
 from tuneport.formats.texts import share
 
 
@@ -45,7 +47,7 @@ class _SharedMessages(msgspec.Struct, frozen=True, forbid_unknown_fields=True, g
 
 
 _SCORES = ("score_chosen", "score_rejected")
-KNOWN = frozenset({"prompt", "chosen", "rejected", "tools", *_SCORES})
+_KNOWN = frozenset({"prompt", "chosen", "rejected", "tools", *_SCORES})
 _text_lines = msgspec.json.Decoder(_Texts).decode_lines
 _message_lines = msgspec.json.Decoder(_Messages).decode_lines
 _shared_text_lines = msgspec.json.Decoder(_SharedTexts).decode_lines
@@ -67,9 +69,10 @@ def sniff_shared(rows: Sequence[Row]) -> float:
     return share(rows, ["prompt" not in row and has_answers(row) for row in rows], 0.9)
 
 
-def decode_texts(data: bytes) -> list[Example]:
+def decode_texts(data: bytes) -> Decoded:
     """Rows of three texts."""
-    return [_of_texts(certain(row.prompt), certain(row.chosen), certain(row.rejected)) for row in _text_lines(data)]
+    rows = _text_lines(data)
+    return Decoded([_of_texts(certain(row.prompt), certain(row.chosen), certain(row.rejected)) for row in rows], 3 * len(rows))
 
 
 def _of_texts(prompt: str, chosen: str, rejected: str) -> PreferenceExample:
@@ -78,14 +81,17 @@ def _of_texts(prompt: str, chosen: str, rejected: str) -> PreferenceExample:
     )
 
 
-def decode_messages(data: bytes) -> list[Example]:
+def decode_messages(data: bytes) -> Decoded:
     """Rows of messages of text."""
-    return [PreferenceExample(row.prompt, row.chosen, row.rejected) for row in _message_lines(data)]
+    rows = _message_lines(data)
+    sides = [side for row in rows for side in (row.prompt, row.chosen, row.rejected)]
+    return Decoded([PreferenceExample(row.prompt, row.chosen, row.rejected) for row in rows], 3 * len(rows) + plain_keys(sides))
 
 
-def decode_shared_texts(data: bytes) -> list[Example]:
+def decode_shared_texts(data: bytes) -> Decoded:
     """Rows of two texts with the same beginning."""
-    return [_shared_texts(certain(row.chosen), certain(row.rejected)) for row in _shared_text_lines(data)]
+    rows = _shared_text_lines(data)
+    return Decoded([_shared_texts(certain(row.chosen), certain(row.rejected)) for row in rows], 2 * len(rows))
 
 
 def _shared_texts(chosen: str, rejected: str) -> PreferenceExample:
@@ -93,9 +99,11 @@ def _shared_texts(chosen: str, rejected: str) -> PreferenceExample:
     return _of_texts(chosen[:length], chosen[length:], rejected[length:])
 
 
-def decode_shared_messages(data: bytes) -> list[Example]:
+def decode_shared_messages(data: bytes) -> Decoded:
     """Rows of two lists of messages of text with the same beginning."""
-    return [_shared(row.chosen, row.rejected) for row in _shared_message_lines(data)]
+    rows = _shared_message_lines(data)
+    sides = [side for row in rows for side in (row.chosen, row.rejected)]
+    return Decoded([_shared(row.chosen, row.rejected) for row in rows], 2 * len(rows) + plain_keys(sides))
 
 
 def _shared(chosen: tuple[Message, ...], rejected: tuple[Message, ...]) -> PreferenceExample:
@@ -105,10 +113,12 @@ def _shared(chosen: tuple[Message, ...], rejected: tuple[Message, ...]) -> Prefe
 
 def read(row: Row, lose: Lose) -> PreferenceExample:
     """A prompt in text before answers that are whole conversations, as UltraFeedback has it, is found in them again."""
-    prompt, chosen, rejected = (side_of(row, key, lose) for key in ("prompt", "chosen", "rejected"))
+    images = pictures_of(row, ("prompt", "chosen", "rejected"), lose)
+    prompt = side_of(row, "prompt", lose, images=images)
+    chosen, rejected = side_of(row, "chosen", lose), side_of(row, "rejected", lose)
     if isinstance(prompt, str) and isinstance(chosen, str) and isinstance(rejected, str):
         return _with_keys(_of_texts(prompt, chosen, rejected), row, lose)
-    asked, better, worse = turns_of(prompt, "user"), turns_of(chosen, "assistant"), turns_of(rejected, "assistant")
+    asked, better, worse = asked_of(prompt, images), turns_of(chosen, "assistant"), turns_of(rejected, "assistant")
     if all(answer[: len(asked)] == asked for answer in (better, worse)) and len(asked) < min(len(better), len(worse)):
         better, worse = better[len(asked) :], worse[len(asked) :]
     return _with_keys(PreferenceExample(asked, better, worse), row, lose)
@@ -116,7 +126,8 @@ def read(row: Row, lose: Lose) -> PreferenceExample:
 
 def read_shared(row: Row, lose: Lose) -> PreferenceExample:
     """The prompt is what both answers begin with."""
-    chosen, rejected = side_of(row, "chosen", lose), side_of(row, "rejected", lose)
+    images = pictures_of(row, ("chosen", "rejected"), lose)
+    chosen, rejected = (side_of(row, key, lose, images=images) for key in ("chosen", "rejected"))
     if isinstance(chosen, str) and isinstance(rejected, str):
         return _with_keys(_shared_texts(chosen, rejected), row, lose)
     if isinstance(chosen, str) or isinstance(rejected, str):
@@ -131,8 +142,13 @@ def _with_keys(pair: PreferenceExample, row: Row, lose: Lose) -> PreferenceExamp
     scores = [row.get(key) for key in _SCORES]
     better, worse = (_score(value) for value in scores)
     kept = {key for key, value in zip(_SCORES, scores, strict=True) if value is not None and _score(value) is None}
-    extra = {key: value for key, value in row.items() if key not in KNOWN or key in kept}
+    extra = {key: value for key, value in row.items() if key not in _known(pair.style) or key in kept}
     return msgspec.structs.replace(pair, tools=tools, chosen_score=better, rejected_score=worse, extra=extra)
+
+
+def _known(style: Style) -> frozenset[str]:
+    """Beside texts there is no place for pictures, so that a key for them is any other key."""
+    return _KNOWN if style == "completion" else _KNOWN | IMAGE_KEYS
 
 
 def _score(value: Any) -> float | None:
@@ -146,31 +162,38 @@ def write(example: Example, lose: Lose) -> Any:
     texts = _texts(pair, lose)
     if texts is None:
         refuse_no_prompt(pair.prompt)
-        row: dict[str, Any] = {
-            "prompt": from_messages(pair.prompt, lose),
-            "chosen": from_messages(pair.chosen, lose),
-            "rejected": from_messages(pair.rejected, lose),
-        }
+        asked, images = into_column(from_messages(pair.prompt, lose))
+        chosen, rejected = from_messages(pair.chosen, lose), from_messages(pair.rejected, lose)
+        row: dict[str, Any] = {"prompt": asked, "chosen": chosen, "rejected": rejected, **beside(images)}
     else:
         row = dict(zip(("prompt", "chosen", "rejected"), texts, strict=True))
-    return with_extra({**row, **_keys(pair, lose)}, pair.extra, known=_taken(pair), lose=lose)
+    known = _taken(pair, style="chat" if texts is None else "completion")
+    return with_extra({**row, **_keys(pair, lose)}, pair.extra, known=known, lose=lose)
 
 
 def write_shared(example: Example, lose: Lose) -> Any:
     """The prompt at the head of both answers. Where they go on alike, it will be read as longer: `prompt.boundary` is lost."""
     pair = as_preference(example)
     texts = _texts(pair, lose)
-    both: Sequence[Sequence[Any]]
     if texts is None:
-        refuse_no_prompt(pair.prompt)
-        both = [from_messages(pair.prompt + answer, lose) for answer in (pair.chosen, pair.rejected)]
-        length, own = shared_messages(*map(msgspec.to_builtins, both)), len(pair.prompt)
-    else:
-        both = [texts[0] + texts[1], texts[0] + texts[2]]
-        length, own = shared_text(texts[0] + texts[1], texts[0] + texts[2]), len(texts[0])
-    if length != own:
+        return _shared_messages_row(pair, lose)
+    chosen, rejected = texts[0] + texts[1], texts[0] + texts[2]
+    if shared_text(chosen, rejected) != len(texts[0]):
         lose("prompt.boundary")
-    return with_extra({"chosen": both[0], "rejected": both[1], **_keys(pair, lose)}, pair.extra, known=_taken(pair), lose=lose)
+    return with_extra(
+        {"chosen": chosen, "rejected": rejected, **_keys(pair, lose)}, pair.extra, known=_taken(pair, style="completion"), lose=lose
+    )
+
+
+def _shared_messages_row(pair: PreferenceExample, lose: Lose) -> Any:
+    refuse_no_prompt(pair.prompt)
+    own = len(pair.prompt)
+    chosen, images = into_column(from_messages(pair.prompt + pair.chosen, lose), until=own)
+    rejected, _ = into_column(from_messages(pair.prompt + pair.rejected, lose), until=own)
+    if shared_messages(msgspec.to_builtins(chosen), msgspec.to_builtins(rejected)) != own:
+        lose("prompt.boundary")
+    row = {"chosen": chosen, "rejected": rejected, **beside(images), **_keys(pair, lose)}
+    return with_extra(row, pair.extra, known=_taken(pair, style="chat"), lose=lose)
 
 
 def _texts(pair: PreferenceExample, lose: Lose) -> tuple[str, str, str] | None:
@@ -188,10 +211,10 @@ def _keys(pair: PreferenceExample, lose: Lose) -> dict[str, Any]:
     return {**tool_keys(pair, lose), **{key: score for key, score in scores if score is not None}}
 
 
-def _taken(pair: PreferenceExample) -> frozenset[str]:
+def _taken(pair: PreferenceExample, *, style: Style) -> frozenset[str]:
     """A score of another kind that was kept as an extra may go back under its name."""
     free = {key for key in _SCORES if key in pair.extra and _score(pair.extra[key]) is None}
-    return KNOWN - free if pair.chosen_score is None and pair.rejected_score is None else KNOWN
+    return _known(style) - free if pair.chosen_score is None and pair.rejected_score is None else _known(style)
 
 
 TRL_PREFERENCE = Format(

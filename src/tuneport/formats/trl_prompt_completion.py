@@ -12,9 +12,11 @@ import msgspec
 
 from tuneport.examples import ChatExample, Example, Message
 from tuneport.formats.extras import with_extra
-from tuneport.formats.format import BadRow, Format, Lose, Row
+from tuneport.formats.format import BadRow, Decoded, Format, Lose, Row
 from tuneport.formats.hf_messages import PlainMessages, from_messages, messages_of, tools_of
+from tuneport.formats.image_columns import IMAGE_KEYS, beside, images_of, into_column
 from tuneport.formats.recast import as_chat, lose_earlier
+from tuneport.formats.repeated_keys import plain_keys
 from tuneport.formats.sides import is_side, refuse_no_prompt, tool_keys
 from tuneport.formats.texts import share
 
@@ -24,7 +26,7 @@ class _PlainRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True, gc=Fals
     completion: PlainMessages
 
 
-_KNOWN = frozenset({"prompt", "completion", "tools", "label"})
+_KNOWN = frozenset({"prompt", "completion", "tools", "label"}) | IMAGE_KEYS
 _READ = _KNOWN - {"label"}
 _lines = msgspec.json.Decoder(_PlainRow).decode_lines
 
@@ -34,9 +36,11 @@ def sniff(rows: Sequence[Row]) -> float:
     return share(rows, [is_side(row, "prompt", text=False) and "completion" in row and "label" not in row for row in rows], 0.95)
 
 
-def decode(data: bytes) -> list[Example]:
+def decode(data: bytes) -> Decoded:
     """Rows of text alone."""
-    return [ChatExample(_unlearned(row.prompt) + row.completion) for row in _lines(data)]
+    rows = _lines(data)
+    least = 2 * len(rows) + plain_keys([side for row in rows for side in (row.prompt, row.completion)])
+    return Decoded([ChatExample(_unlearned(row.prompt) + row.completion) for row in rows], least)
 
 
 def _unlearned(prompt: tuple[Message, ...]) -> tuple[Message, ...]:
@@ -52,7 +56,8 @@ def read(row: Row, lose: Lose) -> ChatExample:
     for key in ("prompt", "completion"):
         if key not in row:
             raise BadRow(f'the key "{key}" is missing.')
-    prompt, completion = (messages_of(row[key], key, lose) for key in ("prompt", "completion"))
+    prompt = messages_of(row["prompt"], "prompt", lose, images=images_of(row, lose))
+    completion = messages_of(row["completion"], "completion", lose)
     tools = tools_of(row["tools"], lose) if row.get("tools") else ()
     extra = {key: value for key, value in row.items() if key not in _READ}
     return ChatExample(_unlearned(prompt) + completion, tools, extra=extra)
@@ -66,11 +71,9 @@ def write(example: Example, lose: Lose) -> Any:
     start = _start(chat.messages)
     prompt, completion = chat.messages[:start], chat.messages[start:]
     lose_earlier(prompt, lose)
-    row = {
-        "prompt": from_messages(_said_by_place(prompt, 0), lose),
-        "completion": from_messages(_said_by_place(completion, 1), lose),
-        **tool_keys(chat, lose),
-    }
+    asked, images = into_column(from_messages(_said_by_place(prompt, 0), lose))
+    answered = from_messages(_said_by_place(completion, 1), lose)
+    row = {"prompt": asked, "completion": answered, **beside(images), **tool_keys(chat, lose)}
     return with_extra(row, chat.extra, known=_KNOWN, lose=lose)
 
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import msgspec
-
 from tuneport.examples import Example, LabelledExample, Message, Tool
+from tuneport.formats.format import BadRow
+from tuneport.formats.json_values import arguments_of
 from tuneport.limits import Target
 from tuneport.rules.rule import Rule, sides
-
-_JSON_ERRORS = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 def tools_taken(example: Example, target: Target) -> str | None:
@@ -52,16 +50,12 @@ def calls_by_assistant(example: Example, target: Target) -> str | None:
 def arguments_are_json(example: Example, target: Target) -> str | None:
     for side in sides(example):
         for place, message in enumerate(side):
-            if not all(_is_object(call.arguments) for call in message.tool_calls):
-                return f"messages[{place}]: the arguments of a tool call are not a JSON object."
+            for call in message.tool_calls:
+                try:
+                    arguments_of(call.arguments)
+                except BadRow as error:
+                    return f"messages[{place}]: {error}"
     return None
-
-
-def _is_object(text: str) -> bool:
-    try:
-        return isinstance(msgspec.json.decode(text), dict)
-    except _JSON_ERRORS:
-        return False
 
 
 def calls_declared(example: Example, target: Target) -> str | None:
@@ -117,7 +111,7 @@ RULES = (
     Rule(
         "tool-arguments-json",
         "error",
-        "The arguments of tool calls are JSON objects in a string.",
+        "The arguments of tool calls are JSON objects in a string, each key once.",
         "Correct them.",
         arguments_are_json,
         sees="tools",

@@ -15,7 +15,8 @@ Found = Iterator[str]
 
 @dataclass(slots=True)
 class Amount:
-    """How much a file is. `size_bytes` is None where rows are not the whole of a file; wanted, unwanted count KTO's rows."""
+    """How much a file is. `size_bytes` is None where rows are not the whole of a file; wanted, unwanted count KTO's rows; `paired` where
+    there are rows to train on and to test on."""
 
     rows: int = 0
     unreadable: int = 0
@@ -24,6 +25,7 @@ class Amount:
     image_rows: int = 0
     wanted: int = 0
     unwanted: int = 0
+    paired: bool = False
 
 
 def limits_known(amount: Amount, target: Target) -> Found:
@@ -74,8 +76,13 @@ def both_wishes(amount: Amount, target: Target) -> Found:
         yield f"no answer is {'a wanted' if amount.wanted == 0 else 'an unwanted'} one; KTO learns from the difference."
 
 
+def test_rows_there(amount: Amount, target: Target) -> Found:
+    if target.limits.test_required and not amount.paired:
+        yield f"{target.model or target.provider} takes method {target.method} only with rows to test on, and none are named."
+
+
 RULES = (
-    Rule("row-readable", "error", "Every row can be read in the file's format."),
+    Rule("row-readable", "error", "Every row can be read in the file's format, and no object in it has a key twice."),
     Rule("key-known", "warning", "Keys that Tuneport has no place for are not carried on.", "Remove the key, or accept its loss."),
     Rule("limits-known", "warning", "The provider's limits for the model and the method are known.", "Look them up at the provider."),
     Rule("rows-there", "error", "There is at least one row."),
@@ -86,6 +93,12 @@ RULES = (
     Rule("byte-order-marked", "warning", "The file begins with a byte order mark where that is asked for.", "Convert it for the provider."),
     Rule("image-rows", "error", "No more rows have images than the provider takes.", "Leave some out."),
     Rule("wishes-differ", "error", "For KTO some answers are wanted and some are not.", "Add rows of the other kind."),
+    Rule(
+        "test-there",
+        "warning",
+        "Rows to test on are there where the provider requires them.",
+        "Check them beside these: data check TEST --train FILE.",
+    ),
     Rule("tokens-not-too-many", "error", "No row has more tokens than the model learns from.", "Shorten or divide the row."),
     Rule("row-fits-method", "error", "The row is of a kind that the method learns from, or can be turned into one."),
 )
@@ -99,5 +112,6 @@ LOOKS = {
     "byte-order-marked": byte_order_marked,
     "image-rows": image_rows_not_too_many,
     "wishes-differ": both_wishes,
+    "test-there": test_rows_there,
 }
 """What looks at a whole file, by rule."""
