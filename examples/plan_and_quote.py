@@ -23,7 +23,8 @@ def main(home: Path) -> None:
         for quote in client.quote(recipe, providers=["fake"]):
             print(f"{quote.provider}: {quote.total_usd if quote.total_usd is not None else 'unknown'} USD")
             for line in quote.lines:
-                print(f"  {line.amount} {line.unit} at {line.price_usd} USD, read {line.as_of} from: {line.source}")
+                amount = "unknown" if line.amount is None else line.amount.likely
+                print(f"  {line.item}: {amount} {line.unit} at {line.price} {line.currency}, read {line.as_of} from: {line.source}")
 
 
 if __name__ == "__main__":

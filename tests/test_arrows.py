@@ -24,7 +24,7 @@ PROVIDERS = sorted(
     if path.name.isidentifier()
 )
 
-VALUES = ("errors", "clock", "uri", "examples", "finding", "job", "model", "quote", "files", "plan", "intent")
+VALUES = ("errors", "clock", "uri", "examples", "finding", "job", "model", "span", "quote", "files", "plan", "intent")
 """Frozen values: they import one another and nothing else of Tuneport."""
 
 CLOSED_TO_PROVIDERS = ("client", "cli", "connections", "submit", "upload", "poll", "registry")

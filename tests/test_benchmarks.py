@@ -14,7 +14,7 @@ import orjson
 import psutil
 import pytest
 
-from benchmarks import banking77, data, faults, follow
+from benchmarks import banking77, data, faults, follow, quotes
 from benchmarks.data_room import memory, real, rivals, speed
 from benchmarks.data_room.rounds import in_turns, ratio
 from benchmarks.data_room.rows import lines, write_megabytes, write_rows
@@ -67,6 +67,17 @@ def test_the_summary_of_the_faults_says_where_clients_were_killed() -> None:
     summary, kills, _ = total.lines(1.0)
     assert summary.startswith("30 lives of a client (")
     assert re.search(r"kills: .*submit\.py \d+", kills)
+
+
+def test_quoting_counts_and_quotes_the_same_rows_and_asks_again_in_a_process_of_its_own(tmp_path: Path) -> None:
+    rows = write_rows(tmp_path / "rows.jsonl", 40)
+    found = quotes.measure(rows, home=tmp_path / "never-calibrated", rounds=2)
+    assert found["tokens"] > 40 * 100
+    assert found["quotes"] > len(quotes.COMMANDS)
+    assert 0 < found["again_s"] < found["quote_s"]
+    home = quotes._fresh(tmp_path / "never-calibrated", tmp_path / "home")
+    assert quotes.command(rows, words=["--base", "gpt-4.1-mini"], home=home, bytecode=tmp_path / "bytecode", starts=1) > 0
+    assert list((home / "cache" / "measures").iterdir()) != []
 
 
 @pytest.mark.slow

@@ -17,7 +17,7 @@ from tuneport import __version__
 from tuneport.cli import main
 from tuneport.errors import Unreachable
 from tuneport.plan import Plan
-from tuneport.quote import Quote
+from tuneport.quote import Quote, Usage
 from tuneport.recipe import Recipe
 from tuneport.testing.cloud import Course
 from tuneport.testing.fake import FakeTrainer
@@ -494,12 +494,13 @@ def test_a_provider_that_cannot_quote_says_why_in_its_row_and_has_no_total(shell
     (quote,) = run.document["quotes"]
     assert run.code == 1
     assert quote["total_usd"] is None
-    assert "no base model for 'fake'" in quote["availability"]
+    assert quote["availability"] == "unavailable"
+    assert "no base model for 'fake'" in quote["why"]
 
 
 def test_a_cost_that_is_not_known_cannot_be_kept_under_a_limit(shell: Shell) -> None:
     class Silent(FakeTrainer):
-        def estimate(self, recipe: Recipe) -> Quote:
+        def estimate(self, recipe: Recipe, *, usage: Usage | None = None) -> Quote:
             raise Unreachable("the price list does not answer.")
 
     shell.provider = replace(shell.provider, open_trainer=lambda settings: Silent(shell.cloud, names="provider", name=settings.name))

@@ -94,7 +94,8 @@ def test_planning_and_quoting_create_nothing(client: Client, cloud: FakeCloud, r
 
 def test_a_quote_that_cannot_be_made_says_why(client: Client, data: Path) -> None:
     (quote,) = client.quote(Recipe(base={"elsewhere": "x"}, train=Dataset.read(data)), providers=["fake"])
-    assert "names no base model for 'fake'" in quote.availability
+    assert quote.availability == "unavailable"
+    assert "names no base model for 'fake'" in quote.why
     assert quote.lines == ()
 
 

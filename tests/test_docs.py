@@ -10,8 +10,13 @@ from pathlib import Path
 import pytest
 
 from tuneport import errors
+from tuneport.catalogue import catalogue
+from tuneport.catalogue import page as models_page
+from tuneport.catalogue.book_check import without_base
 from tuneport.cli import main
 from tuneport.job import JobState
+from tuneport.prices import page as prices_page
+from tuneport.prices.book import own_prices
 from tuneport.recipe import Recipe
 
 ROOT = Path(__file__).parents[1]
@@ -89,7 +94,9 @@ def test_every_command_shown_exists_and_has_the_options_shown(capsys: pytest.Cap
     assert len(shown) > 15
     for document, line in shown:
         words = shlex.split(line.partition("  ")[0])[1:]
-        group = words[:2] if words[0] in ("data", "recipe", "jobs", "models") or words[:2] == ["providers", "check"] else words[:1]
+        group = (
+            words[:2] if words[0] in ("data", "recipe", "prices", "jobs", "models") or words[:2] == ["providers", "check"] else words[:1]
+        )
         assert main([*group, "--help"]) == 0, f"{document}: {line}"
         known = capsys.readouterr().out
         for option in (word for word in words if word.startswith("--")):
@@ -154,3 +161,16 @@ def test_the_recipe_of_the_readme_is_the_example_recipe() -> None:
     written = tomllib.loads((ROOT / "examples" / "recipes" / "tickets.toml").read_text(encoding="utf-8"))
     assert tomllib.loads(shown) == {**written, "train": "examples/data/tickets-train.jsonl"}
     assert Recipe.parse(tomllib.loads(shown), folder=ROOT).train.count() == 288
+
+
+def test_the_pages_of_prices_and_models_are_what_the_tables_say() -> None:
+    assert (ROOT / "docs" / "prices.md").read_text(encoding="utf-8") == prices_page.document()
+    assert (ROOT / "docs" / "models.md").read_text(encoding="utf-8") == models_page.document()
+
+
+def test_own_prices_that_are_shown_can_be_used_and_are_of_things_that_are_known(tmp_path: Path) -> None:
+    path = tmp_path / "prices.toml"
+    path.write_text(blocks("docs/prices.md", "toml")[0], encoding="utf-8")
+    rows = own_prices(path)
+    assert len(rows) == 2
+    assert list(without_base(rows, catalogue())) == []

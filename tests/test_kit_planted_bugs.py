@@ -21,8 +21,9 @@ from tuneport.job import Event, Metric, Snapshot
 from tuneport.model import Model
 from tuneport.plan import Plan, PlannedFile
 from tuneport.provider import YES, Capability, FileState, Provider, Support
-from tuneport.quote import Quote, QuoteLine
+from tuneport.quote import Quote, QuoteLine, Usage
 from tuneport.recipe import SFT, Recipe
+from tuneport.span import Span
 from tuneport.testing import FakeCloud, FakeTrainer, SimulatedClock, TrainerConformance, fake_provider
 from tuneport.testing.kit import Made, make, texts_of
 from tuneport.testing.translation import Names, snapshot
@@ -234,23 +235,23 @@ class LosingTheValidationFile(FakeTrainer):
 
 
 class QuotingSomethingElse(FakeTrainer):
-    def estimate(self, recipe: Recipe) -> Quote:
+    def estimate(self, recipe: Recipe, *, usage: Usage | None = None) -> Quote:
         return replace(super().estimate(recipe), base="fake-large")
 
 
 class QuotingNothing(FakeTrainer):
-    def estimate(self, recipe: Recipe) -> Quote:
-        return replace(super().estimate(recipe), lines=(QuoteLine("training", Decimal(0), "row", Decimal(0), Decimal(0)),))
+    def estimate(self, recipe: Recipe, *, usage: Usage | None = None) -> Quote:
+        return replace(super().estimate(recipe), lines=(QuoteLine("training", Span.exactly(0), "row", Decimal(0)),))
 
 
-class MiscountingTheQuote(FakeTrainer):
-    def estimate(self, recipe: Recipe) -> Quote:
+class QuotingBelowNothing(FakeTrainer):
+    def estimate(self, recipe: Recipe, *, usage: Usage | None = None) -> Quote:
         quote = super().estimate(recipe)
-        return replace(quote, lines=tuple(replace(line, cost_usd=Decimal(7)) for line in quote.lines))
+        return replace(quote, lines=tuple(replace(line, price=Decimal(-7)) for line in quote.lines))
 
 
 class QuotingWithoutASource(FakeTrainer):
-    def estimate(self, recipe: Recipe) -> Quote:
+    def estimate(self, recipe: Recipe, *, usage: Usage | None = None) -> Quote:
         quote = super().estimate(recipe)
         return replace(quote, lines=tuple(replace(line, source=None) for line in quote.lines))
 
@@ -556,7 +557,7 @@ PLANTED: dict[str, list[tuple[type[FakeTrainer], str]]] = {
     "test_an_estimate_is_of_this_recipe_in_exact_money": [
         (QuotingSomethingElse, "a quote for fake-small at fake"),
         (QuotingNothing, "an amount of training"),
-        (MiscountingTheQuote, "training to cost amount x price, 0.02 USD"),
+        (QuotingBelowNothing, "no price of training below 0"),
         (QuotingWithoutASource, "the source of the price of training"),
     ],
     "test_rows_that_offer_tools": [

@@ -34,9 +34,9 @@ def recipe(**values: Any) -> Recipe:
         ({1: 2}, "unknown key '1'"),
         ({"method": {"epoch": 3}}, "method: unknown key 'epoch'; did you mean 'epochs'?"),
         ({"method": {"lora": {"rnk": 8}}}, "method: lora: unknown key 'rnk'; did you mean 'rank'?"),
-        ({"method": "sfd"}, "method: unknown method 'sfd'; available: sft."),
-        ({"method": "dpo"}, "'dpo' is a method of Tuneport's plan but not built yet"),
-        ({"method": 7}, "method must be a table, not 7."),
+        ({"method": "sfd"}, "method: unknown method 'sfd'; available: sft, dpo, grpo."),
+        ({"method": "kto"}, "'kto' is a method of Tuneport's plan but not built yet"),
+        ({"method": 7}, "method: must be a name or a table, not 7"),
         ({"method": {"epochs": 0}}, "method: epochs must be at least 1 or 'auto', not 0."),
         ({"method": {"epochs": "two"}}, "method: epochs must be a whole number or 'auto', not 'two'."),
         ({"method": {"epochs": 2.5}}, "method: epochs must be a whole number or 'auto', not 2.5."),
@@ -189,3 +189,34 @@ def test_a_yaml_file_that_does_not_parse_is_one_line_without_its_text(tmp_path: 
         Recipe.load(path)
     assert "\n" not in refused.value.message
     assert "secret" not in refused.value.message
+
+
+def test_a_preference_recipe_and_a_reinforcement_recipe_survive_their_files(tmp_path: Path) -> None:
+    exact = {"kind": "string_check", "name": "exact", "operation": "ilike"}
+    grader = {"kind": "multi", "formula": "0.5 * exact + 0.5 * alike", "graders": {"exact": exact, "alike": {"kind": "text_similarity"}}}
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"messages": [{"role": "user", "content": "hi"}]}\n')
+    for method in ({"kind": "dpo", "beta": 0.2}, {"kind": "grpo", "grader": grader, "reasoning_effort": "low"}):
+        recipe = Recipe(base="o4-mini", train=rows, method=method)
+        for ending in ("toml", "yaml", "json"):
+            again = Recipe.load(recipe.save(tmp_path / f"recipe.{ending}"))
+            assert again.method == recipe.method
+            assert again.fingerprint == recipe.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("method", "sentence"),
+    [
+        ("grpo", "grader is missing"),
+        ({"kind": "grpo", "grader": {"kind": "python"}}, "source is missing"),
+        ({"kind": "grpo", "grader": {"kind": "vibes"}}, "'vibes'"),
+        ({"kind": "grpo", "grader": {"kind": "score_model", "model": "m", "messages": [{}], "range": [1, 0]}}, "1 is not below 0"),
+        ({"kind": "dpo", "beta": 0}, "beta must be above 0 or 'auto', not 0"),
+        ({"kind": "dpo", "betta": 1}, "did you mean 'beta'?"),
+        ({"kind": "sft", "beta": 1}, "unknown key 'beta'"),
+    ],
+)
+def test_settings_that_a_method_does_not_have_are_refused(method: Any, sentence: str) -> None:
+    with pytest.raises(RecipeError) as refused:
+        Recipe.parse({"base": "o4-mini", "train": MEMORY, "method": method})
+    assert sentence in str(refused.value)

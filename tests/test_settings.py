@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,22 @@ def test_a_provider_that_is_no_table_is_refused(tmp_path: Path, project: Path) -
     (project / "tuneport.toml").write_text('[providers]\nlocal = "cpu"\n')
     with pytest.raises(ConfigError, match="must be tables"):
         load(tmp_path)
+
+
+def test_price_files_are_those_beside_the_configuration_the_projects_last(tmp_path: Path, project: Path) -> None:
+    assert load(tmp_path).prices == ()
+    for folder in (tmp_path, project):
+        (folder / "prices.toml").write_text("not even read")
+    assert load(tmp_path).prices == (tmp_path / "prices.toml",)
+    (project / "tuneport.toml").write_text("")
+    assert load(tmp_path).prices == (tmp_path / "prices.toml", project / "prices.toml")
+
+
+def test_price_files_named_in_the_environment_replace_all_others(tmp_path: Path, project: Path) -> None:
+    (tmp_path / "prices.toml").write_text("")
+    named = os.pathsep.join([str(tmp_path / "a.toml"), "", str(tmp_path / "b.toml")])
+    assert load(tmp_path, TUNEPORT_PRICES=named).prices == (tmp_path / "a.toml", tmp_path / "b.toml")
+    assert load(tmp_path, TUNEPORT_PRICES="").prices == ()
 
 
 def test_what_may_hold_keys_is_not_shown_by_repr(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ import itertools
 import json
 import random
 import re
-from html.parser import HTMLParser
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
@@ -14,6 +13,7 @@ import pytest
 from commands import Shell
 from hypothesis import given
 from hypothesis import strategies as st
+from seen_page import Seen
 
 from tuneport.cli.bars import bars, knows_blocks
 from tuneport.dataset import Dataset
@@ -205,33 +205,6 @@ def test_a_page_is_only_written_into_an_html_file(shell: Shell) -> None:
 
 
 # --- the page --------------------------------------------------------------------------------------------------------------------------
-
-
-class Seen(HTMLParser):
-    """The tags of a page, all attributes, and what a reader reads."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.tags: list[str] = []
-        self.values: list[str] = []
-        self.open: list[str] = []
-        self.text = ""
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-        self.values += [value or "" for _, value in attrs]
-        if tag not in ("meta", "line"):
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def test_the_page_needs_nothing_from_elsewhere_and_holds_no_contents_but_labels(shell: Shell, tmp_path: Path) -> None:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import json
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
 from tuneport_local import provider, throughput
 from tuneport_local.adapter import LocalTrainer
 from tuneport_local.devices import DeviceQueue
-from tuneport_local.token_count import count_tokens
+from tuneport_local.rendering import Template, render
+from tuneport_local.token_count import COUNTED_ROWS, TokenCount, count_tokens
+from tuneport_local.tokenizer_file import FileTokenizer
 
 from tuneport.dataset import Dataset
+from tuneport.examples import ChatExample
 from tuneport.provider import ProviderSettings
+from tuneport.quote import Usage
 from tuneport.recipe import SFT, Recipe
+from tuneport.span import Span
 
 from .tiny import CHATML, save_tiny, write_chats
 
@@ -45,7 +52,7 @@ def test_tokens_are_counted_as_the_trainer_counts_them(tmp_path: Path, template:
     rows = Dataset.read(write_chats(tmp_path / "chats.jsonl", rows=50))
     counted = count_tokens(rows, base=str(folder), home=tmp_path)
     trained = prepare(rows.numbered(), AutoTokenizer.from_pretrained(folder), max_length=10**6, too_long="refuse", name="rows")
-    assert (counted.tokens, counted.exact) == (trained.tokens, True)
+    assert (counted.tokens, counted.how) == (Span.exactly(trained.tokens), "exact")
 
 
 def test_tokens_of_a_base_whose_tokenizer_cannot_be_read_are_estimated(base: Path, recipe: Recipe, tmp_path: Path) -> None:
@@ -55,14 +62,51 @@ def test_tokens_of_a_base_whose_tokenizer_cannot_be_read_are_estimated(base: Pat
         (folder / name).write_bytes((base / name).read_bytes())
     exact = count_tokens(recipe.train, base=str(base), home=tmp_path)
     estimated = count_tokens(recipe.train, base=str(folder), home=tmp_path)
-    assert not estimated.exact
-    assert exact.tokens / 4 < estimated.tokens < exact.tokens * 4
+    assert estimated.how == "estimated"
+    assert exact.tokens.likely / 4 < estimated.tokens.likely < exact.tokens.likely * 4
+    assert estimated.tokens.low < estimated.tokens.likely < estimated.tokens.high
+
+
+def test_of_many_rows_some_are_counted_and_the_bounds_hold_the_whole(base: Path, tmp_path: Path) -> None:
+    rows = [
+        {"messages": [{"role": "user", "content": "word " * (1 + 7 * number % 41)}, {"role": "assistant", "content": "yes"}]}
+        for number in range(COUNTED_ROWS + 501)
+    ]
+    path = tmp_path / "many.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    some = count_tokens(Dataset.read(path), base=str(base), home=tmp_path)
+    tokenizer = FileTokenizer(base)
+    template = Template.of(tokenizer)
+    examples = Dataset.read(path).numbered()
+    whole = sum(
+        len(render(row, tokenizer, template=template, line=line).input_ids) for line, row in examples if isinstance(row, ChatExample)
+    )
+    assert some.how == "from some rows"
+    assert some.tokens.low < whole < some.tokens.high
+    assert abs(some.tokens.likely - whole) / whole < 0.03
+
+
+def test_a_file_that_was_counted_before_is_not_counted_again(base: Path, recipe: Recipe, tmp_path: Path) -> None:
+    first = count_tokens(recipe.train, base=str(base), home=tmp_path)
+    (kept,) = (tmp_path / "cache" / "measures").glob("*.json")
+    kept.write_text(kept.read_text().replace(str(first.tokens.likely), "7").replace("exact", "kept"))
+    assert count_tokens(recipe.train, base=str(base), home=tmp_path).how == "kept"
+    kept.write_text("{")
+    assert count_tokens(recipe.train, base=str(base), home=tmp_path) == first
+
+
+def test_bases_without_a_tokenizer_here_share_one_estimate(recipe: Recipe, tmp_path: Path) -> None:
+    first = count_tokens(recipe.train, base="nobody/one", home=tmp_path)
+    (kept,) = (tmp_path / "cache" / "measures").glob("*.json")
+    kept.write_text(kept.read_text().replace("estimated", "kept"))
+    assert count_tokens(recipe.train, base="nobody/other", home=tmp_path) == TokenCount(first.tokens, "kept")
 
 
 def test_a_quote_measures_a_machine_once_and_remembers(recipe: Recipe, tmp_path: Path) -> None:
     quote = trainer(tmp_path).estimate(recipe)
     assert "calibration" in quote.lines[0].note
-    assert quote.lines[0].amount > 0
+    assert quote.lines[0].amount is not None
+    assert 0 < quote.lines[0].amount.low <= quote.lines[0].amount.likely <= quote.lines[0].amount.high
     assert trainer(tmp_path).estimate(recipe) == quote
     assert not list((tmp_path / "local").glob("jobs/*"))
 
@@ -74,4 +118,36 @@ def test_a_busy_device_is_not_measured(recipe: Recipe, tmp_path: Path) -> None:
     quote = trainer(tmp_path).estimate(recipe)
     queue.give_back()
     assert "time is not known" in quote.lines[0].note
+    assert quote.lines[0].amount is None
+    assert quote.total is None
     assert throughput.known(tmp_path / "local", base=str(recipe.base), hardware=throughput.hardware_of("cpu")) is None
+
+
+def test_the_prices_of_a_profile_make_money_of_hours_and_of_a_month(recipe: Recipe, tmp_path: Path) -> None:
+    profile = {"watts": 200, "power_price_usd_per_kwh": 0.30, "hour_price_usd": 0.5}
+    opened = provider.open_trainer(ProviderSettings("local", tmp_path, profile=profile))
+    quote = opened.estimate(recipe, usage=Usage(requests=10, months=2))
+    by_item = {line.item: line for line in quote.lines}
+    hours = by_item["machine time"].amount
+    assert hours is not None
+    assert by_item["electricity"].amount == hours * Decimal("0.2")
+    assert by_item["hosting"].cost == Span.exactly(Decimal(365))
+    assert by_item["hosting, electricity"].cost == Span.exactly(Decimal("43.8"))
+    assert quote.total_usd == hours.likely * Decimal("0.56") + 2 * Decimal("408.8")
+    assert not quote.billed
+
+
+def test_a_base_that_does_not_fit_is_told_before_anything_is_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = write_chats(tmp_path / "chats.jsonl")
+    recipe = Recipe(base="meta-llama/Llama-3.3-70B-Instruct", train=rows, options={"local": {"device": "cpu"}})
+    monkeypatch.setattr("os.sysconf", lambda name: {"SC_PAGE_SIZE": 4_000, "SC_PHYS_PAGES": 16 * 10**6}[name])
+    quote = trainer(tmp_path).estimate(recipe)
+    assert (quote.availability, quote.lines) == ("unavailable", ())
+    assert "163.5 GB of the 64.0 GB" in quote.why
+
+
+def test_a_base_that_would_have_to_be_fetched_is_not(tmp_path: Path) -> None:
+    rows = write_chats(tmp_path / "chats.jsonl")
+    quote = trainer(tmp_path).estimate(Recipe(base="nobody/anything", train=rows, options={"local": {"device": "cpu"}}))
+    assert "nobody/anything is not on this disk" in quote.lines[0].note
+    assert quote.total is None

@@ -36,11 +36,16 @@ if TYPE_CHECKING:
     from tuneport.model import Model as Model
     from tuneport.model import Prediction as Prediction
     from tuneport.plan import Plan as Plan
+    from tuneport.prices import Price as Price
+    from tuneport.prices import PriceBook as PriceBook
     from tuneport.provider import Generation as Generation
     from tuneport.quote import Quote as Quote
+    from tuneport.quote import QuoteLine as QuoteLine
+    from tuneport.quote import Usage as Usage
     from tuneport.recipe import SFT as SFT
     from tuneport.recipe import LoRA as LoRA
     from tuneport.recipe import Recipe as Recipe
+    from tuneport.span import Span as Span
 
 __version__ = "0.1.0"
 
@@ -54,9 +59,11 @@ _HOMES = {
     "job": ("Event", "Job", "JobState", "Metric"),
     "model": ("Deployment", "Model", "Prediction"),
     "plan": ("Plan",),
+    "prices": ("Price", "PriceBook"),
     "provider": ("Generation",),
-    "quote": ("Quote",),
+    "quote": ("Quote", "QuoteLine", "Usage"),
     "recipe": ("SFT", "LoRA", "Recipe"),
+    "span": ("Span",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -17,14 +17,28 @@ if TYPE_CHECKING:
     from tuneport.registry import JobRegistry
 
 
-def refuse_above(most_usd: Decimal, quote: Quote) -> None:
-    """Raises UsageError when `quote` is above `most_usd`, or is not known where a bill comes."""
-    if quote.total_usd is None and quote.billed:
-        raise UsageError(
-            f"the cost at {quote.provider} is not known, so it cannot be kept under {most_usd} USD.", remedy="See: tuneport quote"
-        )
-    if quote.total_usd is not None and quote.total_usd > most_usd:
-        raise UsageError(f"the quote at {quote.provider} is {quote.total_usd} USD, above the {most_usd} USD allowed; nothing was sent.")
+def refuse_above(most_usd: Decimal, quotes: Sequence[Quote]) -> None:
+    """Raises UsageError when the upper bound of the job's cost is above `most_usd`, or when there is none where a bill comes.
+
+    Of several quotes (price tiers, say) the dearest counts. Left to a provider, the number of epochs has no bound.
+    """
+    for quote in quotes:
+        cost = quote.once
+        if not quote.billed and cost is None:
+            continue
+        if cost is None or quote.currency != "USD":
+            raise UsageError(
+                f"the cost at {quote.provider} is not known, so it cannot be kept under {most_usd} USD.", remedy="See: tuneport quote"
+            )
+        if quote.epochs_assumed:
+            raise UsageError(
+                f"{quote.provider} is to choose the number of epochs, so the cost cannot be kept under {most_usd} USD.",
+                remedy="Name it: --epochs N.",
+            )
+        if cost.high > most_usd:
+            raise UsageError(
+                f"the quote at {quote.provider} is up to {cost.high:.2f} USD, above the {most_usd} USD allowed; nothing was sent."
+            )
 
 
 def with_bill(job: Job, *, trainer: Callable[[str], Trainer], registry: JobRegistry) -> Job:

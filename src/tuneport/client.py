@@ -13,15 +13,8 @@ from tuneport import uri as uris
 from tuneport.clock import Clock, SystemClock
 from tuneport.connections import Connections, ProviderInfo
 from tuneport.errors import (
-    ConfigError,
     JobFailed,
     NotFound,
-    PluginError,
-    RecipeError,
-    Refused,
-    UnknownModel,
-    Unreachable,
-    Unsupported,
     UsageError,
 )
 from tuneport.job import Event, Job, JobState, Metric
@@ -30,6 +23,7 @@ from tuneport.settings import Settings, load_settings
 from tuneport.unsettled import unsettled
 
 if TYPE_CHECKING:
+    from tuneport.dataset import Dataset
     from tuneport.evaluate import Evaluation
     from tuneport.examples import Example, Message
     from tuneport.finding import Finding
@@ -37,7 +31,7 @@ if TYPE_CHECKING:
     from tuneport.plan import Plan
     from tuneport.poll import PollRound
     from tuneport.provider import BaseModel, Generation, Provider, Server, Trainer
-    from tuneport.quote import Quote
+    from tuneport.quote import Quote, Usage
     from tuneport.recipe import Recipe
     from tuneport.submit import Desk, SyncResult
 
@@ -109,18 +103,29 @@ class Client:
         """What submitting would send, exactly. Sends nothing."""
         return self.trainer(provider).plan(recipe)
 
-    def quote(self, recipe: Recipe, *, providers: Sequence[str] | None = None) -> list[Quote]:
-        """What the recipe would cost, at the given providers or at every installed one. One that cannot says why in `availability`."""
-        return [self._quote(recipe, name) for name in providers or self._connections.names()]
+    def quote(
+        self,
+        source: Recipe | Dataset | str | Path,
+        *,
+        base: str | None = None,
+        method: str | None = None,
+        weights: Literal["lora", "full"] = "lora",
+        epochs: int | None = None,
+        validation: Dataset | None = None,
+        providers: Sequence[str] | None = None,
+        usage: Usage | None = None,
+        training_hours: Decimal | None = None,
+        prices: Sequence[Path] = (),
+    ) -> list[Quote]:
+        """What a recipe or a dataset (or the file of either) would cost: at the given providers, or at all that are known or installed.
 
-    def _quote(self, recipe: Recipe, provider: str) -> Quote:
-        from tuneport.quote import Quote
+        What is said beside the source wins over it; without a base each provider's usual ones are quoted. `training_hours` are of
+        reinforcement, `prices` files of one's own rows. One that cannot be quoted says so in `availability` and `why`. Sends nothing.
+        """
+        from tuneport.quoting.everywhere import Question, Said, everywhere
 
-        try:
-            return self.trainer(provider).estimate(recipe)
-        except (RecipeError, UnknownModel, ConfigError, PluginError, Unsupported, Refused, Unreachable) as error:
-            base = recipe.base if isinstance(recipe.base, str) else recipe.base.get(provider, "-")
-            return Quote(provider=provider, base=base, lines=(), availability=error.message)
+        given = Said(base, method, weights, epochs, validation, usage, training_hours)
+        return everywhere(Question.of(source, given), providers=providers, connections=self._connections, prices=prices)
 
     # jobs
 
@@ -143,7 +148,7 @@ class Client:
 
         plan = plan or self.plan(recipe, provider=provider)
         if max_cost_usd is not None:
-            refuse_above(max_cost_usd, self._quote(recipe, provider))
+            refuse_above(max_cost_usd, self.quote(recipe, providers=[provider], epochs=plan.epochs))
         return submit(plan, desk=self._desk(provider), force=force, recreate=recreate)
 
     def _desk(self, provider: str) -> Desk:
@@ -213,12 +218,7 @@ class Client:
         return replace(look, jobs=tuple(self._complete(job) if job.uri in moved else job for job in look.jobs))
 
     def follow(
-        self,
-        jobs: Sequence[Job | str],
-        *,
-        timeout_s: float | None = None,
-        max_rounds: int | None = None,
-        interval_s: float | None = None,
+        self, jobs: Sequence[Job | str], *, timeout_s: float | None = None, max_rounds: int | None = None, interval_s: float | None = None
     ) -> Iterator[PollRound]:
         """Looks at the jobs until each has ended, and yields every look; a job given twice is one. Ctrl-C only stops following.
 

@@ -37,12 +37,13 @@ class Connections:
         """Every name that can stand before the colon of a URI: plug-ins and profiles, sorted. Imports none of them."""
         return sorted({*self.given, *self.installed(), *self.settings.providers})
 
-    def refuse_unknown(self, name: str) -> None:
-        """Raises UnknownProvider if neither a plug-in nor a profile has that name."""
+    def refuse_unknown(self, name: str, *, beside: Iterable[str] = ()) -> None:
+        """Raises UnknownProvider if neither a plug-in nor a profile has that name; `beside` may have been meant as well."""
         if name not in (names := self.names()):
             from tuneport.nearest import did_you_mean
 
-            raise UnknownProvider(f"no provider or profile {name!r}; {did_you_mean(name, names)}", remedy="See: tuneport providers")
+            meant = did_you_mean(name, sorted({*names, *beside}))
+            raise UnknownProvider(f"no provider or profile {name!r}; {meant}", remedy="See: tuneport providers")
 
     def provider(self, name: str) -> Provider:
         """The plug-in behind a provider or profile name. Raises UnknownProvider, PluginError or ConfigError."""

@@ -104,6 +104,11 @@ class Dataset:
         return self._source.reference() is None
 
     @property
+    def is_recast(self) -> bool:
+        """Whether the rows are turned into another kind than the one that `reference` finds again."""
+        return isinstance(self._source, RecastSource)
+
+    @property
     def kind(self) -> Kind:
         """The kind of the first row: chat, preference, prompt or labelled. Raises DatasetError when there is no row."""
         for example in self:

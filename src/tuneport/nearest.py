@@ -15,8 +15,11 @@ def refuse_unknown_keys(given: Iterable[Any], known: Iterable[str]) -> None:
             raise ValueError(f"unknown key {key!r}; {did_you_mean(key, names)}")
 
 
-def did_you_mean(word: Any, known: Iterable[str]) -> str:
-    """`did you mean 'epochs'?`, or all that is known where nothing is near."""
+def did_you_mean(word: Any, known: Iterable[str], *, most: int | None = None) -> str:
+    """`did you mean 'epochs'?`, or what is known where nothing is near: all of it, or the first `most`."""
     names = list(known)
     near = difflib.get_close_matches(str(word), names, n=1)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names)}."
+    if near:
+        return f"did you mean {near[0]!r}?"
+    more = " …" if most is not None and len(names) > most else ""
+    return f"known: {', '.join(names[:most])}{more}."

@@ -79,6 +79,12 @@ class Plan:
         }
         return hashlib.sha256(json.dumps(what, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
 
+    @property
+    def epochs(self) -> int | None:
+        """How many passes over the data there will be; None where the provider is to choose."""
+        said = self.hyperparameters.get("epochs")
+        return said if isinstance(said, int) else None
+
     def to_dict(self) -> dict[str, Any]:
         """The plan as JSON-ready data: what `--dry-run` prints."""
         return {

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tuneport.job import Event, Metric, Snapshot
     from tuneport.model import Deployment, Model, Prediction
     from tuneport.plan import Plan, PlannedFile
-    from tuneport.quote import Quote
+    from tuneport.quote import Quote, Usage
     from tuneport.recipe import Recipe
 
 PLUGIN_API = 1
@@ -151,8 +151,9 @@ class Trainer(Protocol):
     def plan(self, recipe: Recipe) -> Plan:
         """The exact requests for `recipe`. Pure: sends and writes nothing. Raises Unsupported, UnknownModel, RecipeError, CheckFailed."""
 
-    def estimate(self, recipe: Recipe) -> Quote:
-        """What `recipe` would cost here. May measure this machine, never asks for money."""
+    def estimate(self, recipe: Recipe, *, usage: Usage | None = None) -> Quote:
+        """What `recipe` would cost here, and with `usage` what the tuned model would each month. May measure this machine, never asks for
+        money."""
 
     def find_file(self, file: PlannedFile) -> str | None:
         """The id of a file of ours with that name and size at the provider, or None: finds an upload whose reply was lost."""

@@ -7,102 +7,21 @@ import json
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, model_validator
+from pydantic import BeforeValidator, Field, PlainSerializer
 from pydantic.json_schema import WithJsonSchema
 
 from tuneport.dataset import Dataset
 from tuneport.errors import DatasetError, RecipeError, TuneportError
 from tuneport.files import write_text
-from tuneport.nearest import refuse_unknown_keys
-from tuneport.tables import sentences
+from tuneport.methods import DPO, GRPO, METHODS, PLANNED_METHODS, SFT, Auto, LoRA, Method
+from tuneport.recipe_table import RecipeTable
 
-Auto = Literal["auto"]
+__all__ = ["DPO", "GRPO", "METHODS", "PLANNED_METHODS", "SFT", "Auto", "LoRA", "Method", "Recipe"]
 
-
-_WANTED = {
-    "suffix": "1 to 64 letters, digits, dots, hyphens or underscores, beginning with a letter or digit",
-    "train": "a dataset or the path of one",
-    "validation": "a dataset or the path of one",
-}
-
-
-class _RecipeTable(BaseModel):
-    """Frozen, refuses unknown keys with the nearest known one, and raises RecipeError instead of pydantic's own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True, validate_default=True, allow_inf_nan=False)
-
-    def __init__(self, **values: Any) -> None:
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            raise RecipeError(sentences(error, wanted=_WANTED)) from None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_unknown_keys(cls, values: Any) -> Any:
-        if isinstance(values, dict):
-            refuse_unknown_keys(values, cls.model_fields)
-            for key, value in values.items():
-                if isinstance(value, bool):  # pydantic would take true for 1, and no key is a yes or no
-                    raise ValueError(f"{key} cannot be {str(value).lower()}.")  # noqa: TRY004
-        return values
-
-
-class LoRA(_RecipeTable):
-    """Low-rank adapters. `alpha` scales the update by alpha / rank. `targets`: 'all-linear', or suffixes of module names."""
-
-    rank: Annotated[int, Field(ge=1, le=1024)] = 16
-    alpha: Annotated[float, Field(gt=0)] | Auto = "auto"
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
-
-    @property
-    def scale(self) -> float:
-        """alpha / rank; 'auto' is 2."""
-        return 2.0 if self.alpha == "auto" else float(self.alpha) / self.rank
-
-
-class SFT(_RecipeTable):
-    """Supervised fine-tuning: learn to answer as the assistant does in the data. Loss on the assistant's tokens only.
-
-    'auto' leaves a value to the provider, which says in the plan what it takes. `learning_rate` is absolute; `learning_rate_multiplier`
-    is relative to the provider's own default: give one of them at most. `max_length` is in tokens per row; `too_long` says what becomes of
-    longer rows: nothing is cut or dropped unless it is asked for here, and then the rows are named.
-    """
-
-    kind: Literal["sft"] = "sft"
-    epochs: Annotated[int, Field(ge=1, le=100)] | Auto = "auto"
-    batch_size: Annotated[int, Field(ge=1, le=4096)] | Auto = "auto"
-    learning_rate: Annotated[float, Field(gt=0, le=1)] | Auto = "auto"
-    learning_rate_multiplier: Annotated[float, Field(gt=0, le=100)] | Auto = "auto"
-    warmup_ratio: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    schedule: Literal["linear", "cosine", "constant"] = "linear"
-    weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
-    max_length: Annotated[int, Field(ge=8)] | Auto = "auto"
-    too_long: Literal["refuse", "drop", "truncate"] = "refuse"
-    lora: LoRA = LoRA()
-
-    @model_validator(mode="after")
-    def _one_learning_rate(self) -> Self:
-        if self.learning_rate != "auto" and self.learning_rate_multiplier != "auto":
-            raise ValueError("give learning_rate or learning_rate_multiplier, not both")
-        return self
-
-
-def _to_method(value: Any) -> Any:
-    kind = value if isinstance(value, str) else value.get("kind") if isinstance(value, dict) else None
-    if kind is not None and kind not in METHODS:
-        later = f"{kind!r} is a method of Tuneport's plan but not built yet" if kind in PLANNED_METHODS else f"unknown method {kind!r}"
-        raise ValueError(f"{later}; available: {', '.join(METHODS)}.")
-    return {"kind": value} if isinstance(value, str) else value
-
-
-METHODS = ("sft",)
-PLANNED_METHODS = ("dpo", "orpo", "kto", "grpo", "classify", "regress")
-Method = Annotated[SFT, BeforeValidator(_to_method)]
+ENDINGS = {".toml": "toml", ".yaml": "yaml", ".yml": "yaml", ".json": "json"}
+"""Of recipe files, with the format of each."""
 
 
 def _to_dataset(value: Any) -> Any:
@@ -129,7 +48,7 @@ DatasetField = Annotated[Dataset, BeforeValidator(_to_dataset), _reference, _sch
 _Name = Annotated[str, Field(min_length=1)]
 
 
-class Recipe(_RecipeTable):
+class Recipe(RecipeTable):
     """What to train: base model, method, data.
 
     base        one name, or one per provider: {"local": "smollm2-135m-instruct", "azure": "gpt-4.1-mini"}
@@ -145,7 +64,7 @@ class Recipe(_RecipeTable):
     validation: DatasetField | None = None
     suffix: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")] | None = None
     seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
-    options: dict[str, dict[str, Any]] = {}
+    options: dict[str, dict[str, Any]] = Field(default_factory=dict)
 
     def base_for(self, provider: str) -> str:
         """The base to tune at `provider`. Raises RecipeError when `base` names other providers only."""
@@ -208,7 +127,7 @@ class Recipe(_RecipeTable):
 
 
 def _kind(path: Path) -> str:
-    kind = {".toml": "toml", ".yaml": "yaml", ".yml": "yaml", ".json": "json"}.get(path.suffix.lower())
+    kind = ENDINGS.get(path.suffix.lower())
     if kind is None:
         raise RecipeError(f"{path.name!r} has the ending {path.suffix!r}; a recipe is a .toml, .yaml, .yml or .json file.")
     return kind

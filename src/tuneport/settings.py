@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,24 +14,38 @@ from tuneport.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The folder of all state, the provider tables and the environment they came from. Those two may hold keys: `repr` leaves them out."""
+    """The folder of all state, the provider tables and the environment they came from. Those two may hold keys: `repr` leaves them out.
+
+    `prices` are the user's own price files, of which the last wins.
+    """
 
     home: Path
     providers: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
+    prices: tuple[Path, ...] = ()
 
 
 def load_settings(*, home: str | Path | None = None, environ: Mapping[str, str] | None = None, folder: Path | None = None) -> Settings:
     """Reads the settings once. `folder` is where tuneport.toml is looked for, upwards (default: the current directory).
 
-    Raises ConfigError for a file that is not TOML or has tables of the wrong shape. Creates nothing.
+    Raises ConfigError for a file that is not TOML or has tables of the wrong shape. Creates nothing. Price files are found, not read.
     """
     env = os.environ if environ is None else environ
     merged: dict[str, dict[str, Any]] = {}
-    for path in (_user_file(env), _project_file(folder or Path.cwd())):
+    written = (_user_file(env), _project_file(folder or Path.cwd()))
+    for path in written:
         for name, table in _provider_tables(path).items():
             merged.setdefault(name, {}).update(table)
-    return Settings(home=_home(home, env), providers=merged, environ=dict(env))
+    return Settings(home=_home(home, env), providers=merged, environ=dict(env), prices=_price_files(env, written))
+
+
+def _price_files(environ: Mapping[str, str], beside: Iterable[Path | None]) -> tuple[Path, ...]:
+    """Those that TUNEPORT_PRICES names, whether they are there or not; else each prices.toml beside one of the configuration files."""
+    named = environ.get("TUNEPORT_PRICES")
+    if named is not None:
+        return tuple(Path(part).expanduser() for part in named.split(os.pathsep) if part)
+    found = (path.with_name("prices.toml") for path in beside if path is not None)
+    return tuple(dict.fromkeys(path for path in found if path.is_file()))
 
 
 def _home(home: str | Path | None, environ: Mapping[str, str]) -> Path:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from html import escape
 
-from tuneport import __version__
 from tuneport.histogram import Bin
+from tuneport.html_page import document, row, table
 from tuneport.statistics import Statistics, Tokens
 from tuneport.statistics_text import bin_name, guessed_text, labels_text, limit_text, spread_text
 
@@ -15,40 +15,18 @@ _LEFT, _BOTTOM, _TOP = 8, 44, 26
 """Pixels of the drawing, and of its margins."""
 
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1d2430; --dim: #5b6675; --line: #d9dee5; --paper: #ffffff; --bar: #1f5fa8; --bad: #b3261e }
-@media (prefers-color-scheme: dark) {
-  :root { --ink: #e6e9ee; --dim: #9aa5b4; --line: #343c48; --paper: #14181e; --bar: #6aa8ec; --bad: #ff8a80 }
-}
-body { margin: 2rem auto; max-width: 46rem; padding: 0 1rem; background: var(--paper); color: var(--ink);
-  font: 16px/1.5 system-ui, sans-serif }
-h1 { font-size: 1.5rem; margin: 0 0 1rem; overflow-wrap: anywhere }
-h2 { font-size: 1.1rem; margin: 2.2rem 0 .6rem }
-table { border-collapse: collapse; width: 100% }
-th, td { text-align: left; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid var(--line); vertical-align: top }
-th { font-weight: 600 }
 .facts th { white-space: nowrap; width: 11rem }
-td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap }
-td.name { overflow-wrap: anywhere; max-width: 20rem }
 td.bar { width: 45%; vertical-align: middle }
 table.numbers { width: auto } .numbers td, .numbers th { padding-right: 2rem }
-p, footer { color: var(--dim) }
-footer { margin-top: 2.5rem; font-size: .875rem }
-svg { display: block; width: 100%; height: auto }
 svg rect, td.bar rect { fill: var(--bar) }
-svg line { stroke: var(--line) }
-svg text { fill: var(--dim); font-size: 12px; font-family: inherit }
 svg text.count { fill: var(--ink) }
-.bad { color: var(--bad) }
 """
 
 
 def page(found: Statistics, *, title: str) -> str:
     """The whole page."""
-    parts = [f"<h1>{escape(title)}</h1>", _facts(found), _drawing(found.tokens), _longest(found), _labels(found)]
-    body = "\n".join(part for part in parts if part)
-    footer = f"<footer>Written by Tuneport {__version__}. {escape(_source(found.tokens))}</footer>"
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>{escape(title)}</title><style>{_STYLE}</style>'
-    return f'<!doctype html>\n<html lang="en"><head>{head}</head>\n<body>\n{body}\n{footer}\n</body></html>\n'
+    parts = [_facts(found), _drawing(found.tokens), _longest(found), _labels(found)]
+    return document(title, parts, said=_source(found.tokens), style=_STYLE)
 
 
 def _source(tokens: Tokens) -> str:
@@ -71,21 +49,8 @@ def _facts(found: Statistics) -> str:
         ("Over the limit", limit_text(tokens)),
     ]
     bad = {"Over the limit"} if tokens.over_limit else set()
-    rows = [_row((name, ""), (text, "bad" if name in bad else ""), head=True) for name, text in pairs if text]
+    rows = [row((name, ""), (text, "bad" if name in bad else ""), head=True) for name, text in pairs if text]
     return f'<table class="facts">{"".join(rows)}</table>'
-
-
-def _row(*cells: tuple[str, str], head: bool = False) -> str:
-    """One row of a table: (text, class) for each cell; with `head` the first is the row's name."""
-    shown = []
-    for place, (text, kind) in enumerate(cells):
-        tag = 'th scope="row"' if head and place == 0 else "td"
-        shown.append(f"<{tag}{_class(kind)}>{escape(text)}</{tag.partition(' ')[0]}>")
-    return f"<tr>{''.join(shown)}</tr>"
-
-
-def _class(kind: str) -> str:
-    return f' class="{kind}"' if kind else ""
 
 
 def _drawing(tokens: Tokens) -> str:
@@ -134,8 +99,8 @@ def short(number: int) -> str:
 def _longest(found: Statistics) -> str:
     if not found.longest:
         return ""
-    rows = [_row((f"{row.line}", "number"), (f"{row.tokens:,}", "number"), (f"{row.characters:,}", "number")) for row in found.longest]
-    return f"<h2>Longest rows</h2>\n{_table(('Line', 'Tokens', 'Characters'), rows, numbers=(0, 1, 2), kind='numbers')}"
+    rows = [row((f"{each.line}", "number"), (f"{each.tokens:,}", "number"), (f"{each.characters:,}", "number")) for each in found.longest]
+    return f"<h2>Longest rows</h2>\n{table(('Line', 'Tokens', 'Characters'), rows, numbers=(0, 1, 2), kind='numbers')}"
 
 
 def _labels(found: Statistics) -> str:
@@ -147,15 +112,9 @@ def _labels(found: Statistics) -> str:
         for label, count in found.labels.items()
     ]
     said = labels_text(found.labels)
-    return f"<h2>{escape(said[:1].upper() + said[1:])}</h2>\n{_table(('Label', 'Rows', ''), rows, numbers=(1,))}"
+    return f"<h2>{escape(said[:1].upper() + said[1:])}</h2>\n{table(('Label', 'Rows', ''), rows, numbers=(1,))}"
 
 
 def _bar(share: float) -> str:
     bar = f'<rect x="0" y="1" width="{max(0.5, 100 * share):.1f}" height="8"/>'
     return f'<svg viewBox="0 0 100 10" preserveAspectRatio="none" style="height: .8rem" aria-hidden="true">{bar}</svg>'
-
-
-def _table(headers: Iterable[str], rows: Sequence[str], *, numbers: Sequence[int], kind: str = "") -> str:
-    """`numbers`: which columns hold numbers."""
-    cells = [f'<th scope="col"{_class("number" if place in numbers else "")}>{header}</th>' for place, header in enumerate(headers)]
-    return f"<table{_class(kind)}><thead><tr>{''.join(cells)}</tr></thead><tbody>{''.join(rows)}</tbody></table>"

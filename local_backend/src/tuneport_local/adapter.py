@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tuneport.finding import Finding
     from tuneport.model import Model
     from tuneport.plan import Plan, PlannedFile
-    from tuneport.quote import Quote
+    from tuneport.quote import Quote, Usage
     from tuneport.recipe import Recipe
 
 _UNDERWAY: dict[Wish, JobState] = {"cancel": JobState.CANCELLING, "pause": JobState.PAUSING}
@@ -73,10 +73,10 @@ class LocalTrainer:
         knows_tools = found.source in ("package", "hub") or template_knows_tools(Path(found.location))
         return planning.plan(recipe, provider=self._name, scope=self.scope(), base=base, knows_tools=knows_tools)
 
-    def estimate(self, recipe: Recipe) -> Quote:
+    def estimate(self, recipe: Recipe, *, usage: Usage | None = None) -> Quote:
         from tuneport_local.estimate import estimate
 
-        return estimate(recipe, provider=self._name, home=self._settings.home, profile=self._settings.profile)
+        return estimate(recipe, provider=self._name, home=self._settings.home, profile=self._settings.profile, usage=usage)
 
     # --- files -----------------------------------------------------------------------------------------------------------------------
 

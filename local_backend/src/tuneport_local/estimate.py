@@ -5,55 +5,125 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuneport.quote import Quote, QuoteLine
+from tuneport.quote import Quote, QuoteLine, Usage, When
+from tuneport.quoting.serving import HOURS_A_MONTH
+from tuneport.span import Span
 from tuneport_local import planning, throughput
+from tuneport_local.at_hand import at_hand
+from tuneport_local.devices import device_of
+from tuneport_local.memory_need import memory_need
 from tuneport_local.profile import LocalProfile, profile_of
 from tuneport_local.throughput import Throughput
-from tuneport_local.token_count import count_tokens
+from tuneport_local.token_count import TokenCount, count_tokens
 
 if TYPE_CHECKING:
     from tuneport.recipe import Recipe
 
 _CALIBRATION_LIMIT_S = 60.0
-_NOT_BILLED = "your own machine: no provider bills it; set hour_price_usd in [providers.{name}] to count its hours"
 _KILO = Decimal(1000)
 
 
-def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str, Any]) -> Quote:
-    """The quote. Measures this machine for some seconds when nothing is known yet of this base on it and the profile allows it.
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """The tokens of all epochs, how they were counted, and how fast such a base was seen to train."""
 
-    Raises UnknownModel, RecipeError, ConfigError, DatasetError.
+    epochs: int
+    counted: TokenCount
+    measured: Throughput | None
+
+    @property
+    def hours(self) -> Span | None:
+        """None while nothing was measured."""
+        seen = self.measured
+        if seen is None:
+            return None
+        tokens = self.counted.tokens * self.epochs
+        slow, fast = seen.slow or seen.tokens_per_second, seen.fast or seen.tokens_per_second
+        rates = (max(fast, seen.tokens_per_second), seen.tokens_per_second, min(slow, seen.tokens_per_second))
+        each = zip((tokens.low, tokens.likely, tokens.high), rates, strict=True)
+        return Span(*(((Decimal(seen.startup_s) + count / Decimal(rate)) / 3600).quantize(Decimal("0.0001")) for count, rate in each))
+
+    @property
+    def said(self) -> str:
+        """Where the hours come from."""
+        tokens = f"{self.epochs} epochs of {self.counted.tokens.likely:,.0f} tokens ({self.counted.how})"
+        seen = self.measured
+        if seen is None:
+            return tokens
+        return f"{tokens} at {seen.tokens_per_second:,.0f} tokens/s, seen on {seen.on} ({seen.source})"
+
+
+def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str, Any], usage: Usage | None = None) -> Quote:
+    """The quote. Measures this machine for some seconds when nothing is known yet of a base that lies here, and the profile allows it.
+
+    Fetches nothing, and asks the hub nothing. Raises RecipeError, ConfigError, DatasetError, and UnknownModel for a name that cannot be
+    one.
     """
     settings = profile_of(profile, name=provider)
     base = recipe.base_for(provider)
     values = planning.hyperparameters(recipe, provider=provider)
-    tokens = count_tokens(recipe.train, base=base, home=home)
-    measured = _measured(base, values["device"], home=home, allowed=settings.calibrate)
-    trained = tokens.tokens * values["epochs"]
-    counted = f"{values['epochs']} epochs of {tokens.tokens:,}, {'exact' if tokens.exact else 'estimated'}"
-    if measured is None:
-        unknown = f"{counted}; this machine has not trained {base} yet, so the time is not known"
-        return Quote(provider, base, (QuoteLine("training", Decimal(trained), "token", None, None, note=unknown),), billed=False)
-    hours = Decimal(str((measured.startup_s + trained / measured.tokens_per_second) / 3600)).quantize(Decimal("0.0001"))
-    note = f"{trained:,} tokens ({counted}) at {measured.tokens_per_second:,.0f} tokens/s, seen on {measured.on} ({measured.source})"
-    return Quote(provider, base, _lines(hours, settings, name=provider, note=note, on=measured.on), billed=False)
+    need = memory_need(base, home=home, device=device_of(values["device"]))
+    if need is not None and need.fits is False:
+        return Quote(provider, base, (), availability="unavailable", why=need.sentence, billed=False, usage=usage)
+    here = _weights_here(base, home)
+    measured = _measured(base, values["device"], home=home, allowed=settings.calibrate and here)
+    work = _Work(values["epochs"], count_tokens(recipe.train, base=base, home=home), measured)
+    lines = _paid(
+        work.hours, settings, name=provider, item="machine time", note=_note(work, base, here), on=measured.on if measured else None
+    )
+    if usage is not None:
+        lines += _paid(
+            Span.exactly(HOURS_A_MONTH), settings, name=provider, item="hosting", when="monthly", note="the machine runs all month"
+        )
+    free = QuoteLine("answers", Span.exactly(0), "request", None, note="paid by the hours of the machine")
+    notes = (need.sentence,) if need is not None else ()
+    return Quote(provider, base, lines, billed=False, usage=usage, per_request=(free,), notes=notes)
 
 
-def _lines(hours: Decimal, profile: LocalProfile, *, name: str, note: str, on: str) -> tuple[QuoteLine, ...]:
-    configured: dict[str, Any] = {"as_of": on, "source": f"[providers.{name}]", "confidence": "configured", "note": note}
+def _weights_here(base: str, home: Path) -> bool:
+    """Raises UnknownModel for what is no folder, no repository and no name of the catalogue."""
+    from tuneport_local.weights import refuse_impossible
+
+    refuse_impossible(base)
+    return at_hand(base, home=home) is not None
+
+
+def _note(work: _Work, base: str, here: bool) -> str:
+    if work.measured is not None:
+        return work.said
+    why = f"this machine has not trained {base} yet" if here else f"{base} is not on this disk"
+    return f"{work.said}; {why}, so the time is not known"
+
+
+def _paid(
+    hours: Span | None,
+    profile: LocalProfile,
+    *,
+    name: str,
+    item: str,
+    note: str,
+    when: When = "once",
+    on: str | None = None,
+) -> tuple[QuoteLine, ...]:
+    """So many hours by the configured prices: of an hour of the machine, of its electricity, or of both."""
+    about: dict[str, Any] = {"when": when, "as_of": on, "source": f"[providers.{name}]", "confidence": "configured", "note": note}
     lines = []
     if profile.hour_price_usd is not None:
-        lines.append(QuoteLine("machine time", hours, "hour", profile.hour_price_usd, hours * profile.hour_price_usd, **configured))
+        lines.append(QuoteLine(item, hours, "hour", profile.hour_price_usd, **about))
     if profile.watts is not None and profile.power_price_usd_per_kwh is not None:
-        kwh, price = hours * Decimal(str(profile.watts)) / _KILO, profile.power_price_usd_per_kwh
-        lines.append(QuoteLine("electricity", kwh, "kWh", price, kwh * price, **configured))
+        kwh = None if hours is None else hours * (Decimal(str(profile.watts)) / _KILO)
+        lines.append(
+            QuoteLine("electricity" if when == "once" else f"{item}, electricity", kwh, "kWh", profile.power_price_usd_per_kwh, **about)
+        )
     if not lines:
-        note = f"{_NOT_BILLED.format(name=name)}; {note}"
-        lines.append(QuoteLine("machine time", hours, "hour", None, None, as_of=on, confidence="measured", note=note))
+        unpriced = f"your own machine: no provider bills it; set hour_price_usd in [providers.{name}] to count its hours"
+        confidence = "unknown" if hours is None else "measured"
+        lines.append(QuoteLine(item, hours, "hour", None, when=when, as_of=on, confidence=confidence, note=f"{unpriced}; {note}"))
     return tuple(lines)
 
 

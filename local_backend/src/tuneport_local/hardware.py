@@ -12,7 +12,7 @@ from tuneport.errors import ConfigError
 from tuneport_local.weights import Precision
 
 _ACTIVATION_SHARE = 0.6
-_OUTPUT_BYTES = 1 << 30
+OUTPUT_BYTES = 1 << 30
 """What the output layer may take beside the activations (`sft.LOGITS_AT_MOST_BYTES`)."""
 
 
@@ -95,7 +95,7 @@ def choose(*, device: str = "auto", precision: str = "auto", adapter_precision: 
 
 def fit(hardware: Hardware, shape: Shape, *, batch_size: int, longest: int, gradient_checkpointing: bool | Literal["auto"] = "auto") -> Fit:
     """The largest part of a batch whose activations fit into memory. `longest`: tokens of the longest row."""
-    room = max(0.0, _ACTIVATION_SHARE * hardware.memory_bytes - _OUTPUT_BYTES)
+    room = max(0.0, _ACTIVATION_SHARE * hardware.memory_bytes - OUTPUT_BYTES)
     rows = min(batch_size, int(room / (longest * _token_bytes(shape, recompute=False))))
     if gradient_checkpointing is True or (gradient_checkpointing == "auto" and rows < 1):
         rows = min(batch_size, max(1, int(room / (longest * _token_bytes(shape, recompute=True)))))

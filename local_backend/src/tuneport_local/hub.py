@@ -6,9 +6,7 @@ import json
 import os
 import threading
 import time
-import urllib.error
 import urllib.parse
-import urllib.request
 from pathlib import Path
 
 from tuneport.errors import TuneportError, Unreachable
@@ -92,6 +90,9 @@ def _answers() -> bool:
 
 
 def _head(url: str) -> bool:
+    import urllib.error
+    import urllib.request
+
     try:
         with urllib.request.urlopen(urllib.request.Request(url, method="HEAD"), timeout=_PROBE_S):
             return True

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
 
-from tuneport.checks import CheckReport, Limits, Target, check
 from tuneport.errors import CheckFailed, RecipeError, Unsupported
 from tuneport.finding import Finding
-from tuneport.plan import Plan, PlannedFile, PlannedRequest
+from tuneport.provider import Capability
 from tuneport.recipe import SFT, Recipe
 from tuneport.tables import Table, read_table
+from tuneport_local.support import support
 
 if TYPE_CHECKING:
+    from tuneport.checks import CheckReport, Target
     from tuneport.dataset import Dataset
+    from tuneport.plan import Plan, PlannedFile
 
 Auto = Literal["auto"]
 Steps = Annotated[int, Field(ge=1)]
@@ -59,7 +61,7 @@ def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:
 
 def hyperparameters(recipe: Recipe, *, provider: str) -> dict[str, Any]:
     """Every number the training of this recipe will use; `auto` stays only where the hardware decides. Raises RecipeError."""
-    return resolved(recipe.method, options_of(recipe, provider=provider), seed=recipe.seed)
+    return resolved(_sft(recipe), options_of(recipe, provider=provider), seed=recipe.seed)
 
 
 def resolved(method: SFT, options: LocalOptions, *, seed: int) -> dict[str, Any]:
@@ -90,6 +92,9 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
 
     `knows_tools` is False when the base's chat template is at hand and has no place for tools.
     """
+    from tuneport.checks import Limits, Target
+    from tuneport.plan import Plan, PlannedRequest
+
     values = hyperparameters(recipe, provider=provider)
     datasets = {"train": recipe.train} | ({"validation": recipe.validation} if recipe.validation is not None else {})
     target = Target(provider=provider, model=base, limits=Limits(images=False, media=False, tools=knows_tools))
@@ -124,6 +129,13 @@ def _or(value: Any, default: Any) -> Any:
     return default if value == "auto" else value
 
 
+def _sft(recipe: Recipe) -> SFT:
+    """Raises Unsupported for the methods that are not built yet."""
+    if not isinstance(recipe.method, SFT):
+        raise Unsupported(f"{support(Capability.TRAIN, method=recipe.method.kind).reason}.")
+    return recipe.method
+
+
 def _learning_rate(method: SFT) -> float:
     if method.learning_rate_multiplier != "auto":
         return DEFAULTS.learning_rate * method.learning_rate_multiplier
@@ -131,7 +143,7 @@ def _learning_rate(method: SFT) -> float:
 
 
 def _notes(recipe: Recipe, values: dict[str, Any]) -> tuple[str, ...]:
-    method = recipe.method
+    method = _sft(recipe)
     taken = [f"{name} {values[name]:g}" for name in ("epochs", "batch_size", "learning_rate") if getattr(method, name) == "auto"]
     notes = [f"taken where the recipe says auto: {', '.join(taken)}"] if taken else []
     if method.learning_rate_multiplier != "auto":
@@ -142,6 +154,8 @@ def _notes(recipe: Recipe, values: dict[str, Any]) -> tuple[str, ...]:
 
 def _checked(dataset: Dataset, *, purpose: str, target: Target) -> CheckReport:
     """What the rules say of the data. Raises CheckFailed with the first lines that cannot be trained on."""
+    from tuneport.checks import check
+
     report = check(dataset, target=target)
     problems = [finding for finding in report.findings if finding.severity == "error"]
     if problems:
@@ -155,6 +169,8 @@ def _listed(problems: list[Finding]) -> str:
 
 
 def _file(dataset: Dataset, *, purpose: str, rows: int) -> PlannedFile:
+    from tuneport.plan import PlannedFile
+
     return PlannedFile.from_chunks(lambda: dataset.chunks(format="chat"), purpose=purpose, rows=rows)
 
 

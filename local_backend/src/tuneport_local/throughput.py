@@ -24,12 +24,15 @@ _STEPS_WANTED = 2
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """A measurement. `startup_s` is from the start of the worker to its first step, `on` the day (ISO), `source` what was measured."""
+    """A measurement: the median of the steps, and the rates that a tenth of them stayed under and over. `startup_s` is from the start of
+    the worker to its first step, `on` the day (ISO), `source` what was measured."""
 
     tokens_per_second: float
     startup_s: float
     on: str
     source: str
+    slow: float | None = None
+    fast: float | None = None
 
 
 def known(local: Path, *, base: str, hardware: str) -> Throughput | None:
@@ -50,15 +53,16 @@ def measured_by(folder: JobFolder, *, source: str) -> Throughput | None:
     metrics = [metric for metric in folder.metrics() if "tokens_per_second" in metric.values]
     if len(metrics) < _STEPS_WANTED:
         return None
-    rate = statistics.median(metric.values["tokens_per_second"] for metric in metrics[1:])
-    return Throughput(rate, _startup_s(folder, metrics[0]), folder.now()[:10], source)
+    rates = sorted(metric.values["tokens_per_second"] for metric in metrics[1:])
+    slow, fast = rates[len(rates) // 10], rates[-1 - len(rates) // 10]
+    return Throughput(statistics.median(rates), _startup_s(folder, metrics[0]), folder.now()[:10], source, slow, fast)
 
 
 def hardware_of(wanted: str = "auto") -> str:
     """A name for what trains here, found without torch: the device, the processor and the cores."""
     device = device_of(wanted)
     if device.startswith("cuda"):
-        return f"{device} {_gpu_name()}"
+        return f"{device} {gpu_name()}"
     return f"{device} {_processor()} x{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}"
 
 
@@ -69,7 +73,8 @@ def _startup_s(folder: JobFolder, first: Metric) -> float:
     return max(0.0, (first.at - datetime.fromisoformat(started)).total_seconds()) if started and first.at else 0.0
 
 
-def _gpu_name() -> str:
+def gpu_name() -> str:
+    """The model of the first NVIDIA GPU, by the driver's own files."""
     for information in sorted(Path("/proc/driver/nvidia/gpus").glob("*/information")):
         for line in information.read_text(encoding="utf-8", errors="replace").splitlines():
             if line.startswith("Model:"):

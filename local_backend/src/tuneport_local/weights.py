@@ -76,10 +76,18 @@ def resolve(model_id: str, *, home: Path) -> BaseWeights:
     folder = Path(model_id).expanduser()
     if folder.is_dir():
         return _resolve_folder(model_id, folder)
+    refuse_impossible(model_id)
+    return _resolve_repository(model_id, home)
+
+
+def refuse_impossible(model_id: str) -> None:
+    """Raises UnknownModel, with the nearest names, for what is no folder here, no name of the catalogue, and cannot be a repository."""
+    if model_id == embedded.MODEL_ID or Path(model_id).expanduser().is_dir():
+        return
     if model_id.startswith((".", "/", "~")):
         raise UnknownModel(f"there is no folder {model_id!r}.", remedy="Give a folder with config.json and *.safetensors.")
     if _REPOSITORY.fullmatch(model_id):
-        return _resolve_repository(model_id, home)
+        return
     near = difflib.get_close_matches(model_id, [base.id for base in _CATALOGUE], n=3, cutoff=0.4)
     hint = f"Did you mean {' or '.join(near)}?" if near else f"Known by name: {', '.join(base.id for base in _CATALOGUE)}."
     raise UnknownModel(f"no base model {model_id!r}.", remedy=f"{hint} A folder or a hub repository (owner/name) works too.")

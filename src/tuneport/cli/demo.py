@@ -231,12 +231,14 @@ class Tour:
 
 def quote_sentence(quote: Quote) -> str:
     """What a quote comes to, in one sentence."""
+    from tuneport.quoting.wording import money_span
+
     if not quote.lines:
-        return f"No quote: {quote.availability}"
-    hours = [line.amount for line in quote.lines if line.unit == "hour"]
+        return f"No quote: {quote.why or quote.availability}"
+    hours = [line.amount.likely for line in quote.lines if line.unit == "hour" and line.amount is not None]
     time = f"It takes about {duration(float(hours[0]) * 3600)} min of this machine" if hours else "How long it takes here is not known yet"
-    money = "nobody bills it" if quote.total_usd is None else f"that is {quote.total_usd:.4f} USD"
-    return f"{time}; {money}."
+    cost = "nobody bills it" if quote.total_usd is None else f"that is {money_span(quote.total)} USD"
+    return f"{time}; {cost}."
 
 
 def _shown(path: Path) -> str:

@@ -1,4 +1,4 @@
-"""`tuneport models`: list, show, chat, predict and eval."""
+"""`tuneport models`: list, show, chat, predict and eval. The bases that can be tuned have a file of their own."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuneport.cli.bases import bases, nearest
 from tuneport.cli.data_files import Columns, FromFormat, open_dataset
 from tuneport.cli.output import note
 from tuneport.cli.predictions import predict
@@ -18,7 +19,9 @@ from tuneport.nearest import did_you_mean
 if TYPE_CHECKING:
     from tuneport.model import Model
 
-app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False, help="List, ask and evaluate models.")
+app = typer.Typer(
+    rich_markup_mode=None, no_args_is_help=True, add_completion=False, help="List, ask and evaluate models; the bases that can be tuned."
+)
 
 OneModel = Annotated[str, typer.Argument(metavar="MODEL", help="A model's URI, or the job that made it; a unique beginning is enough.")]
 WORDS = ("base", "base+labels")
@@ -28,6 +31,8 @@ MaxTokens = Annotated[int, typer.Option("--max-tokens", metavar="N", min=1, help
 
 
 app.command()(predict)
+app.command()(bases)
+app.command()(nearest)
 
 
 @app.command("list")

@@ -19,13 +19,14 @@ if TYPE_CHECKING:
     from decimal import Decimal
 
     from rich.console import Console
+    from rich.table import Table
 
 SCHEMA_VERSION = 1
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]+")
 _CONTROL_IN_TEXT = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]+")
 
-Style = Literal["", "good", "bad", "warn", "dim"]
-_COLOURS: dict[Style, str] = {"": "", "good": "green", "bad": "red", "warn": "yellow", "dim": "dim"}
+Style = Literal["", "good", "bad", "warn", "dim", "strong"]
+_COLOURS: dict[Style, str] = {"": "", "good": "green", "bad": "red", "warn": "yellow", "dim": "dim", "strong": "bold"}
 
 
 def printable(text: str) -> str:
@@ -155,11 +156,9 @@ class Output:
             self._write(line)
 
     def _rich_table(self, headers: Sequence[str], rows: list[list[str]], right: Sequence[int], *, last_is_long: bool) -> None:
-        from rich import box
-        from rich.table import Table
         from rich.text import Text
 
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
+        table = ruled_table()
         for index, header in enumerate(headers):
             last = index == len(headers) - 1
             table.add_column(
@@ -191,6 +190,14 @@ class Output:
         for name, value in pairs:
             grid.add_row(name, Text(value, style=_COLOURS[style_of(value)]))
         self.console().print(grid)
+
+
+def ruled_table() -> Table:
+    """rich's table as ours look, without columns yet."""
+    from rich import box
+    from rich.table import Table
+
+    return Table(box=box.SIMPLE_HEAD, pad_edge=False, header_style="bold", show_edge=False)
 
 
 _GOOD = frozenset({"succeeded", "ok", "ready"})

@@ -60,7 +60,7 @@ def submit(
         print_plan(plan, out=session.out)
         return
     if not yes:
-        confirm_cost(session, recipe, where)
+        confirm_cost(session, recipe, plan=plan)
     try:
         job = session.client.submit(recipe, provider=where, force=force, recreate=recreate, max_cost_usd=most_usd, plan=plan)
     except KeyboardInterrupt:
@@ -86,23 +86,24 @@ def _usd(text: str | None) -> Decimal | None:
     return amount
 
 
-def confirm_cost(session: Session, recipe: Recipe, provider: str) -> None:
+def confirm_cost(session: Session, recipe: Recipe, *, plan: Plan) -> None:
     """Asks before money is spent, showing the quote. Raises UsageError where nobody can be asked, typer.Abort when the answer is no."""
-    if not any(info.bills for info in session.client.providers() if info.name == provider and info.problem is None):
+    if not any(info.bills for info in session.client.providers() if info.name == plan.provider and info.problem is None):
         return
-    quote = session.client.quote(recipe, providers=[provider])[0]
-    if not quote.billed:
+    epochs = plan.hyperparameters.get("epochs")
+    quotes = session.client.quote(recipe, providers=[plan.provider], epochs=epochs if isinstance(epochs, int) else None)
+    if not any(quote.billed for quote in quotes):
         return
-    from tuneport.cli.quotes import print_quotes, total_text
+    from tuneport.cli.quote_tables import cost_sentence, print_quotes
 
     if session.json or not (session.out.terminal and sys.stdin.isatty()):
-        price = total_text(quote)
         raise UsageError(
-            f"submitting to {provider} spends money (quote: {price} USD) and there is no terminal to confirm on; nothing was sent.",
+            f"submitting to {plan.provider} spends money (quote: {cost_sentence(quotes)}) and there is no terminal to confirm on; "
+            "nothing was sent.",
             remedy="Add --yes to confirm, and --max-cost USD to bound it.",
         )
-    print_quotes([quote], out=session.out)
-    typer.confirm(f"Submit to {provider}?", abort=True)
+    print_quotes(quotes, out=session.out, every_line=True)
+    typer.confirm(f"Submit to {plan.provider}?", abort=True)
 
 
 def print_plan(plan: Plan, *, out: Output) -> None:

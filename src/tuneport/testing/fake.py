@@ -25,7 +25,7 @@ from tuneport.testing.wire import DirectWire, HttpAnswer, Kind, NoAnswer, Reply,
 
 if TYPE_CHECKING:
     from tuneport.finding import Finding
-    from tuneport.quote import Quote
+    from tuneport.quote import Quote, Usage
     from tuneport.recipe import Recipe
 
 
@@ -121,15 +121,13 @@ class FakeTrainer:
             dataset_fingerprint=recipe.train.fingerprint,
         )
 
-    def estimate(self, recipe: Recipe) -> Quote:
+    def estimate(self, recipe: Recipe, *, usage: Usage | None = None) -> Quote:
         from tuneport.quote import Quote, QuoteLine
+        from tuneport.span import Span
 
-        rows = sum(1 for _ in recipe.train)
-        price = Decimal("0.01")
-        line = QuoteLine(
-            "training", Decimal(rows), "row", price, price * rows, as_of="2026-03-01", source="made up", confidence="configured"
-        )
-        return Quote(provider=self._name, base=recipe.base_for(self._name), lines=(line,))
+        rows = Span.exactly(sum(1 for _ in recipe.train))
+        line = QuoteLine("training", rows, "row", Decimal("0.01"), as_of="2026-03-01", source="made up", confidence="configured")
+        return Quote(provider=self._name, base=recipe.base_for(self._name), lines=(line,), usage=usage)
 
     def find_file(self, file: PlannedFile) -> str | None:
         listed = demand(self._send("GET /files", self._cloud.list_files), "data", call="GET /files")

@@ -19,11 +19,15 @@ _HEAD = 65_536
 
 def image_tokens(part: ImagePart, rule: Images | None) -> int:
     """What an image costs; 0 without a rule."""
+    return 0 if rule is None else tokens_of_size(*(size_of(part.url) or ASSUMED), part.detail or "", rule)
+
+
+def tokens_of_size(width: int, height: int, detail: str, rule: Images | None) -> int:
+    """What an image of so many pixels costs; 0 without a rule."""
     if rule is None:
         return 0
-    if part.detail == "low" and rule.low is not None:
+    if detail == "low" and rule.low is not None:
         return rule.low
-    width, height = size_of(part.url) or ASSUMED
     return _RULES[rule.rule](width, height, rule)
 
 

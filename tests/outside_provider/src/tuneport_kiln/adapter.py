@@ -14,14 +14,15 @@ from tuneport.errors import FileGone, NotFound, RecipeError, UnknownModel, Unsup
 from tuneport.job import Event, Metric, Snapshot
 from tuneport.model import Model
 from tuneport.provider import YES, BaseModel, Capability, FileState, ProviderSettings, Support, not_yet, vendor_cannot
-from tuneport.quote import Quote, QuoteLine
+from tuneport.quote import Quote, QuoteLine, Usage
+from tuneport.span import Span
 from tuneport_kiln import wire
 from tuneport_kiln.vendor import BASES, Kiln, KilnError
 
 if TYPE_CHECKING:
     from tuneport.finding import Finding
     from tuneport.plan import Plan, PlannedFile
-    from tuneport.recipe import Recipe
+from tuneport.recipe import Recipe
 
 _CANNOT: dict[Capability, Support] = {
     Capability.PAUSE: vendor_cannot("a kiln that has been lit is not paused"),
@@ -90,11 +91,10 @@ class KilnTrainer:
             raise RecipeError(f"options.{self._name}: unknown key {next(iter(options))!r}; the Kiln has no settings of its own.")
         return wire.to_plan(recipe, name=self._name, scope=self.scope(), base=base)
 
-    def estimate(self, recipe: Recipe) -> Quote:
-        rows = Decimal(self.plan(recipe).files[0].rows)
-        cost = _USD_PER_ROW * rows
-        line = QuoteLine("training", rows, "row", _USD_PER_ROW, cost, as_of="2026-11-21", source="made up", confidence="configured")
-        return Quote(provider=self._name, base=recipe.base_for(self._name), lines=(line,))
+    def estimate(self, recipe: Recipe, *, usage: Usage | None = None) -> Quote:
+        rows = Span.exactly(self.plan(recipe).files[0].rows)
+        line = QuoteLine("training", rows, "row", _USD_PER_ROW, as_of="2026-11-21", source="made up", confidence="configured")
+        return Quote(provider=self._name, base=recipe.base_for(self._name), lines=(line,), usage=usage)
 
     # --- files -----------------------------------------------------------------------------------------------------------------------
 

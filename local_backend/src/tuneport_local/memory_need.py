@@ -1,0 +1,79 @@
+"""Whether a base can be trained in this machine's memory, told before anything is fetched."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+
+from tuneport.catalogue import catalogue
+from tuneport.errors import UsageError
+from tuneport.prices.gpus import gpu
+from tuneport_local.at_hand import at_hand
+from tuneport_local.hardware import OUTPUT_BYTES
+from tuneport_local.throughput import gpu_name
+
+_GB = Decimal(10**9)
+_BYTES_PER_WEIGHT = 2
+_BESIDE = Decimal("1.15")
+"""Adapters of rank 16 on all linear layers with their gradients and two moments in fp32: some 1 % of the weights times 16 bytes, of 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryNeed:
+    """In GB (10^9 bytes). `there` is None where the size of the device's memory cannot be told without loading torch."""
+
+    needed: Decimal
+    there: Decimal | None
+
+    @property
+    def fits(self) -> bool | None:
+        """None where it cannot be told."""
+        return None if self.there is None else self.needed <= self.there
+
+    @property
+    def sentence(self) -> str:
+        """What is needed of what."""
+        of = "" if self.there is None else f" of the {self.there:.1f} GB there are"
+        return f"training takes about {self.needed:.1f} GB{of} (bf16 weights, LoRA, one row at a time)"
+
+
+def memory_need(base: str, *, home: Path, device: str) -> MemoryNeed | None:
+    """What LoRA training of the base takes at least; None where the number of its weights is not known."""
+    weights = _weights(base, home)
+    if weights is None:
+        return None
+    needed = (weights * _BYTES_PER_WEIGHT * _BESIDE + OUTPUT_BYTES) / _GB
+    return MemoryNeed(needed, _there(device))
+
+
+def _weights(base: str, home: Path) -> Decimal | None:
+    """By the catalogue, else by the files on this disk, taken to be of two bytes a weight."""
+    known = catalogue().find(base, provider="local")
+    if known is not None and known.parameters_b is not None:
+        return known.parameters_b * 10**9
+    found = at_hand(base, home=home)
+    if found is None or found.source == "package":
+        return None
+    files = list(Path(found.location).glob("*.safetensors"))
+    size = sum(file.stat().st_size for file in files)
+    return Decimal(size) / _bytes_a_weight(Path(found.location)) if files else None
+
+
+def _bytes_a_weight(folder: Path) -> int:
+    try:
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return _BYTES_PER_WEIGHT
+    return 4 if str(config.get("dtype", config.get("torch_dtype"))) == "float32" else _BYTES_PER_WEIGHT
+
+
+def _there(device: str) -> Decimal | None:
+    if device.startswith("cuda"):
+        try:
+            return Decimal(gpu(gpu_name()).memory_gb)
+        except UsageError:
+            return None
+    return Decimal(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) / _GB

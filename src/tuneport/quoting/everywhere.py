@@ -1,0 +1,157 @@
+"""A job quoted at many providers: from the price book where a provider's billing is known, else by its plug-in."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from tuneport.catalogue import catalogue
+from tuneport.connections import Connections
+from tuneport.dataset import Dataset
+from tuneport.errors import (
+    ConfigError,
+    PluginError,
+    RecipeError,
+    Refused,
+    UnknownModel,
+    UnknownProvider,
+    Unreachable,
+    Unsupported,
+)
+from tuneport.examples import Kind
+from tuneport.prices import PriceBook
+from tuneport.quote import Quote, Usage
+from tuneport.quoting.bases import NoBase, bases
+from tuneport.quoting.job import JobToQuote
+from tuneport.quoting.measured_before import measure_once
+from tuneport.quoting.quotes import named, quotes
+from tuneport.quoting.rules import quoted_providers
+
+if TYPE_CHECKING:
+    from tuneport.recipe import Recipe
+
+Weights = Literal["lora", "full"]
+
+_METHODS: dict[Kind, str] = {"chat": "sft", "labelled": "sft", "preference": "dpo", "prompt": "grpo"}
+"""What a dataset is taken to be for where nobody says."""
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is said beside the recipe or the dataset, and wins over it; None is not said. `training_hours` are of reinforcement."""
+
+    base: str | None = None
+    method: str | None = None
+    weights: Weights = "lora"
+    epochs: int | None = None
+    validation: Dataset | None = None
+    usage: Usage | None = None
+    training_hours: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked: the contents of a recipe, or a dataset, with what was said beside it."""
+
+    train: Dataset
+    validation: Dataset | None
+    base: str | Mapping[str, str] | None
+    method: str
+    epochs: int | None
+    said: Said
+    recipe: Recipe | None = None
+
+    @classmethod
+    def of(cls, source: Recipe | Dataset | str | Path, said: Said) -> Question:
+        """Of a recipe, a dataset, or the path of either. Raises RecipeError, DatasetError."""
+        opened = _opened(source)
+        if isinstance(opened, Dataset):
+            return cls(opened, said.validation, said.base, said.method or _METHODS[opened.kind], said.epochs, said)
+        written, method = opened.method.epochs, said.method or opened.method.kind
+        epochs = said.epochs if said.epochs is not None else None if written == "auto" else written
+        return cls(opened.train, said.validation or opened.validation, said.base or opened.base, method, epochs, said, opened)
+
+
+def _opened(source: Recipe | Dataset | str | Path) -> Recipe | Dataset:
+    if not isinstance(source, str | Path):
+        return source
+    from tuneport.recipe import ENDINGS, Recipe
+
+    return Recipe.load(source) if Path(source).suffix.lower() in ENDINGS else Dataset.read(source)
+
+
+def everywhere(question: Question, *, providers: Sequence[str] | None, connections: Connections, prices: Iterable[Path]) -> list[Quote]:
+    """The quotes of each provider: those given, or every one of which anything is known and every one installed.
+
+    Raises UnknownProvider, ConfigError for price files, DatasetError.
+    """
+    names = tuple(providers) if providers else tuple(sorted({*quoted_providers(), *connections.names()}))
+    home = connections.settings.home
+    book = PriceBook.load((*connections.settings.prices, *prices))
+    job: JobToQuote | None = None
+    found: list[Quote] = []
+    for name in names:
+        plugin = str(connections.profile(name).get("provider", name))
+        if plugin in quoted_providers():
+            job = job or _job(question, home=home, connections=connections)
+            found += [named(quote, name) for quote in quotes(job, plugin, book=book)]
+        else:
+            connections.refuse_unknown(name, beside=quoted_providers())
+            found += _by_plugin(question, name, plugin, connections)
+    return found
+
+
+def _job(question: Question, *, home: Path, connections: Connections) -> JobToQuote:
+    return JobToQuote(
+        train=measure_once(question.train, home=home),
+        validation=None if question.validation is None else measure_once(question.validation, home=home),
+        base=question.base,
+        method=question.method,
+        weights=question.said.weights,
+        epochs=question.epochs,
+        training_hours=question.said.training_hours,
+        usage=question.said.usage,
+        on=connections.clock.now().date(),
+    )
+
+
+def _by_plugin(question: Question, name: str, plugin: str, connections: Connections) -> list[Quote]:
+    return [_estimate(question, name, base, note, connections) for base, note in _bases(question, name, plugin)]
+
+
+def _bases(question: Question, name: str, plugin: str) -> list[tuple[str | None, str]]:
+    """The bases to ask a plug-in for, each with what it stands for; None leaves the recipe as it is."""
+    base = question.base
+    if isinstance(base, Mapping) and name in base:
+        return [(base[name], "")]
+    found = bases(plugin, base, method=question.method, weights=question.said.weights) if catalogue().of(plugin) else None
+    if found is None or isinstance(found, NoBase):
+        return [(base if isinstance(base, str) else None, "")]
+    return [(each.base.id, each.instead) for each in found]
+
+
+def _estimate(question: Question, name: str, base: str | None, note: str, connections: Connections) -> Quote:
+    try:
+        quote = connections.trainer(name).estimate(_recipe(question, name, base), usage=question.said.usage)
+    except UnknownProvider:
+        raise
+    except (RecipeError, UnknownModel, ConfigError, PluginError, Unsupported, Refused, Unreachable) as error:
+        return Quote(name, base or "-", (), availability="unavailable", why=error.message, usage=question.said.usage)
+    return replace(quote, notes=(note, *quote.notes)) if note else quote
+
+
+def _recipe(question: Question, name: str, base: str | None) -> Recipe:
+    """The recipe as that provider would get it. Raises RecipeError for a method that cannot be trained by a plug-in yet."""
+    from tuneport.recipe import Recipe
+
+    written = question.recipe
+    if base is None and written is None:
+        raise RecipeError(f"no base model is named, and none of {name} is known.", remedy="Add --base MODEL.")
+    method = {} if written is None or written.method.kind != question.method else written.method.model_dump(exclude_defaults=True)
+    method |= {"kind": question.method} | ({} if question.epochs is None else {"epochs": question.epochs})
+    values = {} if written is None else written.model_dump(exclude={"train", "validation", "method", "base"})
+    values |= {"base": written.base if base is None and written else {name: base}, "method": method}
+    return Recipe.parse({**values, "train": question.train, "validation": question.validation})
