@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ COMMANDS = {"each provider's usual bases": [], "one base": ["--base", "gpt-4.1-m
 
 
 def measure(path: Path, *, home: Path, rounds: int) -> dict[str, Any]:
-    """Seconds of a count, of a new quote and of one that was asked before, in this process; `home` is calibrated."""
+    """Seconds of a count, of a new quote and of one that was asked before, in this process; `home` is calibrated. The first round is not
+    counted."""
     from tuneport.dataset import Dataset
     from tuneport.tokens import counter_for
 
@@ -46,15 +48,18 @@ def measure(path: Path, *, home: Path, rounds: int) -> dict[str, Any]:
         return sum(sum(counter.count_block(block.examples)) for block in Dataset.read(path).blocks())
 
     taken: dict[str, list[float]] = {"count": [], "quote": [], "again": []}
-    tokens, quotes = count(), len(_quote(path, home))
-    for number in range(rounds):
+    tokens = quotes = 0
+    for number in range(rounds + 1):
         path.touch()
         with tempfile.TemporaryDirectory() as folder:
             fresh = _fresh(home, Path(folder))
-            sides: dict[str, Callable[[], object]] = {"count": count, "quote": lambda at=fresh: _quote(path, at)}  # type: ignore[misc]
+            if not number:
+                tokens, quotes = count(), len(_quote(path, fresh))
+                continue
+            sides: dict[str, Callable[[], object]] = {"count": count, "quote": partial(_quote, path, fresh)}
             for name in list(sides)[:: 1 if number % 2 else -1]:
                 taken[name].append(_seconds(sides[name]))
-            taken["again"].append(_seconds(lambda at=fresh: _quote(path, at)))  # type: ignore[misc]
+            taken["again"].append(_seconds(sides["quote"]))
     ratio = statistics.median(quote / count for quote, count in zip(taken["quote"], taken["count"], strict=True))
     return {
         "tokens": tokens,

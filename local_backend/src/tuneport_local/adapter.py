@@ -105,6 +105,30 @@ class LocalTrainer:
             ) from None
         return file.name
 
+    def file_content(self, file_id: str) -> Iterator[bytes]:
+        try:
+            with self._uploaded(file_id).open("rb") as file:
+                while chunk := file.read(1 << 20):
+                    yield chunk
+        except OSError as error:
+            if isinstance(error, TuneportError):
+                raise
+            raise ConfigError(f"{self._jobs.files / Path(file_id).name} cannot be read: {error.strerror or error}.") from None
+
+    def delete_file(self, file_id: str) -> None:
+        """The jobs keep their own copies."""
+        path = self._uploaded(file_id)
+        try:
+            path.unlink()
+        except OSError as error:
+            raise ConfigError(f"{path} cannot be deleted: {error.strerror or error}.") from None
+
+    def _uploaded(self, file_id: str) -> Path:
+        path = self._file(file_id)
+        if path is None:
+            raise NotFound(f"there is no file {file_id} in {self._jobs.files}.")
+        return path
+
     def _file(self, file_id: str) -> Path | None:
         path = self._jobs.files / Path(file_id).name
         return path if path.is_file() else None

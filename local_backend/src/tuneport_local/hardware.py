@@ -9,11 +9,10 @@ from functools import cache
 from typing import Any, Literal
 
 from tuneport.errors import ConfigError
+from tuneport_local.memory_need import OUTPUT_BYTES
 from tuneport_local.weights import Precision
 
 _ACTIVATION_SHARE = 0.6
-OUTPUT_BYTES = 1 << 30
-"""What the output layer may take beside the activations (`sft.LOGITS_AT_MOST_BYTES`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,10 @@ from tuneport.catalogue import catalogue
 from tuneport.errors import UsageError
 from tuneport.prices.gpus import gpu
 from tuneport_local.at_hand import at_hand
-from tuneport_local.hardware import OUTPUT_BYTES
 from tuneport_local.throughput import gpu_name
+
+OUTPUT_BYTES = 1 << 30
+"""What the output layer may take beside the activations (`sft.LOGITS_AT_MOST_BYTES`)."""
 
 _GB = Decimal(10**9)
 _BYTES_PER_WEIGHT = 2

@@ -6,7 +6,6 @@ import fcntl
 import json
 import os
 import platform
-import statistics
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -50,12 +49,14 @@ def remember(local: Path, measured: Throughput, *, base: str, hardware: str) -> 
 
 def measured_by(folder: JobFolder, *, source: str) -> Throughput | None:
     """What a job's own readings say, or None when it took too few steps. The first step is left out: it pays for warming up."""
+    from statistics import median
+
     metrics = [metric for metric in folder.metrics() if "tokens_per_second" in metric.values]
     if len(metrics) < _STEPS_WANTED:
         return None
     rates = sorted(metric.values["tokens_per_second"] for metric in metrics[1:])
     slow, fast = rates[len(rates) // 10], rates[-1 - len(rates) // 10]
-    return Throughput(statistics.median(rates), _startup_s(folder, metrics[0]), folder.now()[:10], source, slow, fast)
+    return Throughput(median(rates), _startup_s(folder, metrics[0]), folder.now()[:10], source, slow, fast)
 
 
 def hardware_of(wanted: str = "auto") -> str:

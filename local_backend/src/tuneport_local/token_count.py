@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-import statistics
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
+from functools import lru_cache
 from math import sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from tuneport_local.tokenizer_file import FileTokenizer
 
 COUNTED_ROWS = 1_000
-"""Rows that are all counted; of more, between half as many and as many, evenly spread."""
+"""Rows that are all counted."""
+_SOME_ROWS = 500
+"""As many at most are counted of more, evenly spread."""
 
 _BOUNDS = 3
 """Standard errors of the mean on either side of what the counted rows make of all."""
@@ -53,7 +55,8 @@ def count_tokens(dataset: Dataset, *, base: str, home: Path) -> TokenCount:
         if place is not None:
             kept = json.loads(place.read_text(encoding="utf-8"))
             return TokenCount(Span(*map(Decimal, kept["tokens"])), kept["how"])
-    found = _count(dataset.recast("chat"), base, home)
+    rows = dataset.recast("chat")
+    found = _count(_sample(rows) if place is None else _sample_once(_Known(key_of(dataset.reference()), rows)), base, home)
     if place is not None:
         with suppress(OSError):
             tokens = [str(each) for each in (found.tokens.low, found.tokens.likely, found.tokens.high)]
@@ -69,25 +72,30 @@ def _place(reference: dict[str, Any], base: str, home: Path) -> Path:
     return home / "cache" / "measures" / f"{key_of(reference)}-{who}.json"
 
 
-def _count(rows: Dataset, base: str, home: Path) -> TokenCount:
-    tokenizer = _tokenizer(base, home)
-    if tokenizer is None:
-        return _estimated(rows)
-    from tuneport_local.rendering import Template, render
+@dataclass(frozen=True, slots=True)
+class _Sample:
+    """How many rows there are, and all or some of them at equal distances, with their lines."""
 
-    total, some = _spread(rows)
-    try:
-        template = Template.of(tokenizer)
-        counted = [len(render(row, tokenizer, template=template, line=line).input_ids) for line, row in some]
-    except (TuneportError, TypeError, ValueError, LookupError):
-        return _estimated(rows)
-    if len(counted) == total:
-        return TokenCount(Span.exactly(sum(counted)), "exact")
-    return TokenCount(_from(counted, total), "from some rows")
+    total: int
+    rows: tuple[tuple[int, ChatExample], ...]
 
 
-def _spread(rows: Dataset) -> tuple[int, list[tuple[int, ChatExample]]]:
-    """How many rows there are, and some of them at equal distances, with their lines: one pass, in memory for those alone."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Rows by what their files hold: two with one key are equal."""
+
+    key: str
+    rows: Dataset = field(compare=False)
+
+
+@lru_cache(maxsize=1)
+def _sample_once(known: _Known) -> _Sample:
+    """A quote asks for several bases in a row; the rows are read for the first."""
+    return _sample(known.rows)
+
+
+def _sample(rows: Dataset) -> _Sample:
+    """One pass, in memory for the rows that are kept alone."""
     kept: list[tuple[int, ChatExample]] = []
     step, seen = 1, 0
     for line, row in rows.numbered():
@@ -96,13 +104,31 @@ def _spread(rows: Dataset) -> tuple[int, list[tuple[int, ChatExample]]]:
             if len(kept) > COUNTED_ROWS:
                 kept, step = kept[::2], step * 2
         seen += 1
-    return seen, kept
+    return _Sample(seen, tuple(kept if step == 1 else kept[:: -(-len(kept) // _SOME_ROWS)]))
+
+
+def _count(sample: _Sample, base: str, home: Path) -> TokenCount:
+    tokenizer = _tokenizer(base, home)
+    if tokenizer is None:
+        return _estimated(sample)
+    from tuneport_local.rendering import Template, render
+
+    try:
+        template = Template.of(tokenizer)
+        counted = [len(render(row, tokenizer, template=template, line=line).input_ids) for line, row in sample.rows]
+    except (TuneportError, TypeError, ValueError, LookupError):
+        return _estimated(sample)
+    if len(counted) == sample.total:
+        return TokenCount(Span.exactly(sum(counted)), "exact")
+    return TokenCount(_from(counted, sample.total), "from some rows")
 
 
 def _from(counted: list[int], rows: int) -> Span:
     """What some rows make of all: the mean of the counted ones, and so many standard errors around it."""
-    mean = statistics.fmean(counted)
-    doubt = _BOUNDS * statistics.stdev(counted) / sqrt(len(counted))
+    from statistics import fmean, stdev
+
+    mean = fmean(counted)
+    doubt = _BOUNDS * stdev(counted) / sqrt(len(counted))
     return Span(*(Decimal(round(max(0.0, each) * rows)) for each in (mean - doubt, mean, mean + doubt)))
 
 
@@ -123,9 +149,10 @@ def _tokenizer(base: str, home: Path) -> FileTokenizer | None:
         return None
 
 
-def _estimated(rows: Dataset) -> TokenCount:
+def _estimated(sample: _Sample) -> TokenCount:
     """By the bytes; half as many again or a third less is possible."""
-    tokens = Decimal(sum(_estimate(row) for row in rows if isinstance(row, ChatExample)))
+    found = sum(_estimate(row) for _, row in sample.rows)
+    tokens = Decimal(round(found * sample.total / max(len(sample.rows), 1)))
     return TokenCount(Span(tokens * 2 / 3, tokens, tokens * 3 / 2), "estimated")
 
 
