@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent
-DISTRIBUTIONS = {"local_backend": "tuneport_local"}
+DISTRIBUTIONS = {"local_backend": "tuneport_local", "providers/openai": "tuneport_openai"}
 """Folder of a distribution -> the package it installs."""
 
 

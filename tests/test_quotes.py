@@ -10,7 +10,9 @@ import pytest
 from quoted_jobs import TODAY, a_job, all_quoted, heard_row, own_row, pairs, quoted, rows, the_line, usd
 
 from tuneport import Client
+from tuneport.dataset import Dataset
 from tuneport.errors import UsageError
+from tuneport.examples import ChatExample, Message
 from tuneport.prices import PriceBook
 from tuneport.quote import Quote, QuoteLine, Usage
 from tuneport.quoting.break_even import Course
@@ -339,3 +341,24 @@ def test_the_second_prompt_of_a_pair_is_as_doubtful_as_the_first() -> None:
     measure = pairs(1_000, prompt=250, answers=250, characters=(1_000, 1_000))
     quote = quoted(a_job(measure, base="accounts/fireworks/models/qwen3-8b", method="dpo"), "fireworks")
     assert the_line(quote, "training").amount == Span(Decimal("0.5904"), Decimal("0.738"), Decimal("0.9"))
+
+
+@pytest.mark.parametrize(
+    ("profiles", "name", "quoted_as"),
+    [
+        ({"work": {"provider": "openai"}}, "work", "gpt-4.1-mini-2025-04-14"),
+        ({"mine": {"provider": "openai", "base_url": "https://models.example/v1"}}, "mine", None),
+        ({"nebius": {"provider": "openai", "base_url": "https://api.tokenfactory.nebius.com/v1/"}}, "nebius", "unsloth/gpt-oss-20b-BF16"),
+    ],
+)
+def test_a_profile_at_another_address_is_not_quoted_at_the_vendors_prices(
+    profiles: dict[str, dict[str, str]], name: str, quoted_as: str | None, tmp_path: Path
+) -> None:
+    data = Dataset.from_examples([ChatExample((Message("user", "Hi"), Message("assistant", "Ho")))])
+    with Client(settings=Settings(home=tmp_path, providers=profiles)) as client:
+        found = client.quote(data, base="gpt-4.1-mini", providers=[name])
+    assert {quote.provider for quote in found} == {name}
+    if quoted_as is None:
+        assert [quote.total for quote in found] == [None]
+    else:
+        assert quoted_as in {quote.base for quote in found}

@@ -28,10 +28,19 @@ if TYPE_CHECKING:
     from tuneport.examples import PreferenceExample as PreferenceExample
     from tuneport.examples import PromptExample as PromptExample
     from tuneport.finding import Finding as Finding
+    from tuneport.graders import MultiGrader as MultiGrader
+    from tuneport.graders import PythonGrader as PythonGrader
+    from tuneport.graders import ScoreModel as ScoreModel
+    from tuneport.graders import StringCheck as StringCheck
+    from tuneport.graders import TextSimilarity as TextSimilarity
     from tuneport.job import Event as Event
     from tuneport.job import Job as Job
     from tuneport.job import JobState as JobState
     from tuneport.job import Metric as Metric
+    from tuneport.methods import DPO as DPO
+    from tuneport.methods import GRPO as GRPO
+    from tuneport.methods import SFT as SFT
+    from tuneport.methods import LoRA as LoRA
     from tuneport.model import Deployment as Deployment
     from tuneport.model import Model as Model
     from tuneport.model import Prediction as Prediction
@@ -42,8 +51,6 @@ if TYPE_CHECKING:
     from tuneport.quote import Quote as Quote
     from tuneport.quote import QuoteLine as QuoteLine
     from tuneport.quote import Usage as Usage
-    from tuneport.recipe import SFT as SFT
-    from tuneport.recipe import LoRA as LoRA
     from tuneport.recipe import Recipe as Recipe
     from tuneport.span import Span as Span
 
@@ -57,12 +64,14 @@ _HOMES = {
     "examples": ("ChatExample", "LabelledExample", "Message", "PreferenceExample", "PromptExample"),
     "finding": ("Finding",),
     "job": ("Event", "Job", "JobState", "Metric"),
+    "methods": ("DPO", "GRPO", "SFT", "LoRA"),
+    "graders": ("MultiGrader", "PythonGrader", "ScoreModel", "StringCheck", "TextSimilarity"),
     "model": ("Deployment", "Model", "Prediction"),
     "plan": ("Plan",),
     "prices": ("Price", "PriceBook"),
     "provider": ("Generation",),
     "quote": ("Quote", "QuoteLine", "Usage"),
-    "recipe": ("SFT", "LoRA", "Recipe"),
+    "recipe": ("Recipe",),
     "span": ("Span",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

@@ -95,13 +95,21 @@ def everywhere(question: Question, *, providers: Sequence[str] | None, connectio
     found: list[Quote] = []
     for name in names:
         plugin = str(connections.profile(name).get("provider", name))
-        if plugin in quoted_providers():
+        vendor = _vendor(name, plugin, connections)
+        if vendor is not None:
             job = job or _job(question, home=home, connections=connections)
-            found += [named(quote, name) for quote in quotes(job, plugin, book=book)]
+            found += [named(quote, name) for quote in quotes(job, vendor, book=book)]
         else:
             connections.refuse_unknown(name, beside=quoted_providers())
             found += _by_plugin(question, name, plugin, connections)
     return found
+
+
+def _vendor(name: str, plugin: str, connections: Connections) -> str | None:
+    """Whose prices hold; None where only the plug-in can know: another address is another vendor, though it may speak the same dialect."""
+    if name in quoted_providers():
+        return name
+    return plugin if plugin in quoted_providers() and "base_url" not in connections.profile(name) else None
 
 
 def _job(question: Question, *, home: Path, connections: Connections) -> JobToQuote:

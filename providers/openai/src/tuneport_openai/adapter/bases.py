@@ -1,0 +1,55 @@
+"""What can be tuned there, and what the vendor can and cannot do: answered without a request."""
+
+from __future__ import annotations
+
+from datetime import date
+
+from tuneport.catalogue import catalogue
+from tuneport.provider import YES, BaseModel, Capability, Support, vendor_cannot
+from tuneport_openai.adapter.costs import priced_as
+from tuneport_openai.profile import Endpoint, Quirk
+
+METHODS = ("sft", "dpo", "grpo")
+_CANNOT = {
+    Capability.DEPLOY: vendor_cannot("a tuned model answers there without a deployment"),
+    Capability.LOG_PROBABILITIES: vendor_cannot(
+        "the chat API tells the log-probabilities of the model's own words only, not of a reference"
+    ),
+}
+_QUIRKS: dict[Capability, tuple[Quirk, str]] = {
+    Capability.PAUSE: ("no_pause", "jobs cannot be paused there"),
+    Capability.RESUME: ("no_pause", "jobs cannot be paused and resumed there"),
+    Capability.CHECKPOINTS: ("no_checkpoints", "no checkpoints are kept there"),
+}
+
+
+def support(endpoint: Endpoint, capability: Capability, *, method: str | None = None, base: str | None = None) -> Support:
+    """Whether this can be done; `base` narrows it to what the catalogue says of that base, if it is known there."""
+    quirk, why = _QUIRKS.get(capability, (None, ""))
+    if quirk in endpoint.quirks:
+        return vendor_cannot(why)
+    if method is not None and method not in METHODS:
+        return vendor_cannot(f"the API knows the methods {', '.join(METHODS)}, not {method}")
+    known = catalogue().find(base, provider=priced_as(endpoint)) if base is not None and priced_as(endpoint) else None
+    if known is not None and method is not None and method not in known.methods:
+        return vendor_cannot(f"{known.id} is trained by {' and '.join(known.methods)}, not by {method}")
+    if known is not None and capability is Capability.IMAGES and "images" not in known.takes:
+        return vendor_cannot(f"{known.id} is not trained on images")
+    return _CANNOT.get(capability, YES)
+
+
+def tunable(endpoint: Endpoint, *, on: date) -> tuple[BaseModel, ...]:
+    """The bases of the catalogue that are not closed on that day, the end of each in its note. Empty for an endpoint it does not know."""
+    provider = priced_as(endpoint)
+    found = [(base, base.availability(on=on)) for base in catalogue().of(provider)] if provider else []
+    return tuple(
+        BaseModel(
+            base.id,
+            methods=base.methods,
+            context_tokens=base.context_tokens,
+            size_parameters=int(base.parameters_b * 10**9) if base.parameters_b else None,
+            note="; ".join(filter(None, (availability.sentence, base.note))),
+        )
+        for base, availability in found
+        if availability.word != "closed"
+    )

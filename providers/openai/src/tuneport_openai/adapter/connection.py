@@ -1,0 +1,169 @@
+"""The one way to the vendor: every request goes through a `Connection`, and every exception of the SDK through its table of errors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from tuneport.clock import Clock
+from tuneport.errors import CredentialsRefused, TuneportError
+from tuneport.retry import reading
+from tuneport_openai.errors import translated
+from tuneport_openai.profile import Endpoint
+
+if TYPE_CHECKING:
+    import httpx2
+    import openai
+
+T = TypeVar("T")
+Reply = dict[str, Any]
+"""A JSON object as the vendor sent it. The SDK's own types would drop nothing, but complete what is missing."""
+
+TIMEOUT_S = 120.0
+"""How long to wait for the next piece of an answer (or for room to send one): also a poll that hangs ends."""
+CONNECT_S = 20.0
+
+
+class Raw(Protocol):
+    """What the SDK's `with_raw_response` gives: the answer, unread."""
+
+    @property
+    def http_response(self) -> Any: ...
+
+
+def connect(
+    endpoint: Endpoint, *, retries: int = 0, timeout_s: float = TIMEOUT_S, http_client: httpx2.Client | None = None
+) -> openai.OpenAI:
+    """A client for that endpoint, which sends nothing yet. Raises CredentialsRefused where there is no key.
+
+    `retries` are the SDK's own. They are off unless asked for: it would repeat a create whose answer was lost, and wait by a clock that is
+    not ours. Everything is given, so that the SDK need not look into the environment of the process.
+    """
+    import httpx2
+    import openai
+
+    if not endpoint.key:
+        raise CredentialsRefused(
+            f"{endpoint.name}: the environment variable {endpoint.key_source} holds no key.",
+            remedy=f"Set it: export {endpoint.key_source}=…  Then: tuneport providers check {endpoint.name}",
+        )
+    client = openai.OpenAI(
+        api_key=endpoint.key,
+        admin_api_key="",
+        base_url=endpoint.base_url,
+        organization=endpoint.organization or "",
+        project=endpoint.project or "",
+        webhook_secret="",
+        timeout=httpx2.Timeout(timeout_s, connect=CONNECT_S),
+        max_retries=retries,
+        http_client=http_client,
+    )
+    client.organization, client.project = endpoint.organization, endpoint.project  # an empty one would be sent as an empty header
+    return client
+
+
+class Connection:
+    """An endpoint that can be asked, through `http_client` if one is given."""
+
+    def __init__(self, endpoint: Endpoint, *, clock: Clock, timeout_s: float = TIMEOUT_S, http_client: httpx2.Client | None = None) -> None:
+        self.endpoint = endpoint
+        self.clock = clock
+        self._timeout_s = timeout_s
+        self._http_client = http_client
+
+    @cached_property
+    def client(self) -> openai.OpenAI:
+        """The SDK's client, made when it is first needed."""
+        return connect(self.endpoint, timeout_s=self._timeout_s, http_client=self._http_client)
+
+    @contextmanager
+    def translating(self, doing: str, *, creating: bool = False, closed: Callable[[], str] = str) -> Iterator[None]:
+        """Turns whatever the SDK raises in the block into an error of ours. `doing` completes "while …"; `creating`: may have taken effect;
+        `closed` tells what to say where a refusal means that the platform is closed.
+
+        The SDK's exception is not chained: its text may hold a part of the key.
+        """
+        try:
+            yield
+        except TuneportError:
+            raise
+        except Exception as error:
+            raise translated(error, doing=doing, creating=creating, closed=closed()) from None
+
+    def ask(self, doing: str, send: Callable[[openai.OpenAI], Raw], *, creating: bool = False, closed: Callable[[], str] = str) -> Reply:
+        """One request, sent once, and the JSON object that it is answered with; see `translating`."""
+        client = self.client
+        with self.translating(doing, creating=creating, closed=closed):
+            return _object(send(client).http_response)
+
+    def ask_bytes(self, doing: str, send: Callable[[openai.OpenAI], Raw]) -> bytes:
+        """One read, and the bytes that it is answered with."""
+        client = self.client
+        with self.translating(doing):
+            return bytes(send(client).http_response.content)
+
+    def get(self, doing: str, path: str) -> Reply:
+        """One read of a path that the SDK has no call for."""
+        import httpx2
+
+        return self.ask(doing, lambda client: _Unparsed(client.get(path, cast_to=httpx2.Response)))
+
+    def pages(self, doing: str, send: Callable[[openai.OpenAI, str | openai.Omit], Raw]) -> Iterator[list[Reply]]:
+        """The pages of a list, one request each: `send` gets the cursor. Ends where the vendor says so, or with an empty page.
+
+        Raises Unreachable for a page that cannot be read, also for one that comes again.
+        """
+        from openai import omit
+
+        after: str | openai.Omit = omit
+        seen: set[str] = set()
+        while True:
+            page = self.ask(doing, partial(_with_cursor, send, after))
+            rows = self._rows(page, doing)
+            yield rows
+            if not rows or page.get("has_more") is False:
+                return
+            after = str(rows[-1]["id"])
+            if page.get("has_more") is None and after in seen:
+                return  # an endpoint that knows no cursors sends the same page for ever
+            if after in seen:
+                raise self.unreadable(doing, "a page of the list came twice")
+            seen.add(after)
+
+    def rows(self, doing: str, send: Callable[[openai.OpenAI], Raw]) -> list[Reply]:
+        """The rows of a list that comes in one answer."""
+        return self._rows(self.ask(doing, send), doing)
+
+    def patiently(self, read: Callable[[], T]) -> T:
+        """`read`, again if there is no answer, by our own clock: for what nobody else repeats."""
+        return reading(read, clock=self.clock)
+
+    def unreadable(self, doing: str, what: str, *, creating: bool = False) -> TuneportError:
+        """An answer that cannot be used, though it came with a 2xx."""
+        return translated(ValueError(what), doing=doing, creating=creating)
+
+    def _rows(self, page: Reply, doing: str) -> list[Reply]:
+        rows = page.get("data")
+        if not isinstance(rows, list) or not all(isinstance(row, dict) and isinstance(row.get("id"), str) for row in rows):
+            raise self.unreadable(doing, "a list without rows, or with one that has no id")
+        return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _Unparsed:
+    http_response: Any
+
+
+def _with_cursor(send: Callable[[openai.OpenAI, str | openai.Omit], Raw], after: str | openai.Omit, client: openai.OpenAI) -> Raw:
+    return send(client, after)
+
+
+def _object(response: Any) -> Reply:
+    """The JSON object of an answer. Raises ValueError for anything else."""
+    found = response.json()
+    if not isinstance(found, dict):
+        raise ValueError(f"a JSON object was expected, not a {type(found).__name__}")  # noqa: TRY004 - unreadable, like JSON that is none
+    return found

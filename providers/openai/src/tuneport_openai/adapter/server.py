@@ -1,0 +1,169 @@
+"""Tuned models and their bases answer over the chat API."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from tuneport.catalogue.catalogue import base_name
+from tuneport.errors import NotFound, Refused, UnknownModel, Unsupported, UsageError
+from tuneport.model import Deployment, Model, Prediction
+from tuneport.provider import Generation, Need, ProviderSettings
+from tuneport.redaction import warn
+from tuneport.reference import as_chat
+from tuneport_openai.adapter import jobs
+from tuneport_openai.adapter.connection import Connection, Raw, Reply
+from tuneport_openai.adapter.dialects import dialect_of
+from tuneport_openai.adapter.names import is_checkpoint, is_tuned
+from tuneport_openai.profile import endpoint_of
+from tuneport_openai.wire.chats import chat_body, delta_of, prediction_of
+
+if TYPE_CHECKING:
+    import httpx2
+    import openai
+
+    from tuneport.examples import Example, Message
+
+ANSWER_S = 600.0
+"""How long a model may think before it says a word: the SDK's own limit."""
+NO_DEPLOYMENTS = "a tuned model answers there without a deployment: the vendor has none."
+
+
+class OpenAIServer:
+    """Asks the models of one account. The API tells the log-probabilities of what a model says, not of a reference: so none are given."""
+
+    gives: frozenset[Need] = frozenset({"text"})
+
+    def __init__(self, settings: ProviderSettings, *, http_client: httpx2.Client | None = None) -> None:
+        self._endpoint = endpoint_of(settings)
+        self._dialect = dialect_of(self._endpoint)
+        self._connection = Connection(self._endpoint, clock=settings.clock, timeout_s=ANSWER_S, http_client=http_client)
+
+    def model(self, model_id: str) -> Model:
+        try:
+            row = self._patient("asking for a model", lambda client: client.models.with_raw_response.retrieve(model_id))
+        except (NotFound, UnknownModel) as error:
+            name = self._endpoint.name
+            raise UnknownModel(
+                f"{name} has no model {model_id!r}: {error.message}", remedy=f"See: tuneport models list --provider {name}"
+            ) from None
+        return self._model(row | {"id": model_id}, tuned=is_tuned(model_id))
+
+    def models(self) -> Sequence[Model]:
+        """Tuned models by their names, the youngest first. Endpoints that name them otherwise are asked for the models of their jobs."""
+        made = self._made_by_jobs() if self._endpoint.compatible else frozenset()
+        rows = self._connection.patiently(
+            lambda: self._connection.rows("listing models", lambda client: client.models.with_raw_response.list())
+        )
+        tuned = [row for row in rows if row["id"] in made or (is_tuned(row["id"]) and not is_checkpoint(row["id"]))]
+        return sorted((self._model(row, tuned=True) for row in tuned), key=lambda model: str(model.created_at), reverse=True)
+
+    def _made_by_jobs(self) -> frozenset[str]:
+        return frozenset(str(job.get("fine_tuned_model")) for job in jobs.since(jobs.pages(self._connection), None))
+
+    def predict(
+        self, target: Model | Deployment, rows: Iterable[Example], *, generation: Generation, needs: frozenset[Need]
+    ) -> Iterator[Prediction]:
+        """Several rows at a time, the answers in order. A row that is refused by itself (too long, say) has no answer and is named in the
+        log; when the first is refused already, it is the request that is wrong, and the refusal is raised."""
+        if missing := needs - self.gives:
+            raise Unsupported(
+                f"{self._endpoint.name} gives text, not {', '.join(sorted(missing))}: its log-probabilities are of the model's own words."
+            )
+        return self._predict(target.id, rows, generation)
+
+    def _predict(self, model_id: str, rows: Iterable[Example], generation: Generation) -> Iterator[Prediction]:
+        answered = 0
+        _ = self._connection.client  # made once, before several threads ask for it
+        with ThreadPoolExecutor(self._endpoint.requests_at_once, thread_name_prefix="tuneport-openai") as pool:
+            waiting: deque[Future[Prediction]] = deque()
+            try:
+                for row in rows:
+                    waiting.append(pool.submit(self._answer, model_id, row, generation))
+                    if len(waiting) > 2 * self._endpoint.requests_at_once:
+                        yield _first(waiting, answered := answered + 1)
+                while waiting:
+                    yield _first(waiting, answered := answered + 1)
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _answer(self, model_id: str, row: Example, generation: Generation) -> Prediction:
+        chat = as_chat(row)
+        asked = chat.messages[:-1] if chat.messages and chat.messages[-1].role == "assistant" else chat.messages
+        body = chat_body(asked, model=model_id, generation=generation, tools=chat.tools, dialect=self._dialect)
+        return self._connection.patiently(lambda: self._prediction(body))
+
+    def _prediction(self, body: Reply) -> Prediction:
+        completion = self._connection.ask("asking a model", lambda client: _complete(client, body))
+        with self._connection.translating("reading an answer"):
+            return prediction_of(completion)
+
+    def chat(self, target: Model | Deployment, messages: Sequence[Message], *, generation: Generation) -> Iterator[str]:
+        if not messages:
+            raise UsageError("there is no message to answer.")
+        return self._chat(chat_body(messages, model=target.id, generation=generation, dialect=self._dialect))
+
+    def _chat(self, body: Reply) -> Iterator[str]:
+        """Begun again as long as nothing was said; what breaks off later is said to have."""
+        stream = self._connection.patiently(lambda: self._begin(body))
+        with self._connection.translating("reading an answer"):
+            for chunk in stream:
+                if piece := delta_of(chunk.to_dict()):
+                    yield piece
+
+    def _begin(self, body: Reply) -> Any:
+        client = self._connection.client
+        with self._connection.translating("asking a model"):
+            return client.chat.completions.create(model=body["model"], messages=body["messages"], stream=True, extra_body=_rest(body))
+
+    def deploy(self, model: Model, *, options: Mapping[str, Any]) -> Deployment:
+        self._refuse_deployments()
+
+    def deployments(self) -> Sequence[Deployment]:
+        return ()
+
+    def undeploy(self, deployment_id: str) -> None:
+        self._refuse_deployments()
+
+    # --- inside --------------------------------------------------------------------------------------------------------------------
+
+    def _refuse_deployments(self) -> NoReturn:
+        raise Unsupported(f"{self._endpoint.name}: {NO_DEPLOYMENTS}")
+
+    def _patient(self, doing: str, send: Any) -> Reply:
+        return self._connection.patiently(lambda: self._connection.ask(doing, send))
+
+    def _model(self, row: Reply, *, tuned: bool) -> Model:
+        model_id, created = str(row["id"]), row.get("created")
+        return Model(
+            uri=f"{self._endpoint.name}:{model_id}",
+            provider=self._endpoint.name,
+            id=model_id,
+            base=base_name(model_id),
+            kind="tuned" if tuned else "base",
+            created_at=datetime.fromtimestamp(created, UTC) if isinstance(created, int | float) else None,
+            details={key: row[key] for key in ("shutdown_date", "owned_by") if row.get(key)},
+        )
+
+
+def _complete(client: openai.OpenAI, body: Reply) -> Raw:
+    return client.chat.completions.with_raw_response.create(model=body["model"], messages=body["messages"], extra_body=_rest(body))
+
+
+def _rest(body: Reply) -> Reply:
+    return {key: value for key, value in body.items() if key not in ("model", "messages", "stream")}
+
+
+def _first(waiting: deque[Future[Prediction]], number: int) -> Prediction:
+    """The answer to the row that waits longest, the `number`th of all."""
+    try:
+        return waiting.popleft().result()
+    except Refused as error:
+        if type(error) is not Refused or number == 1:
+            raise
+        warn(f"row {number} has no answer: {error.message}")
+        return Prediction("", finish="error")

@@ -1,0 +1,42 @@
+"""Spoiling a JSON answer: a word nobody knows, a field too few, a field too many."""
+
+from __future__ import annotations
+
+import copy
+import random
+from collections.abc import Collection, Iterator
+from typing import Any
+
+from tuneport.testing.emulator.faults import ExtraField, Fault, MissingField, UnknownWord
+
+
+def spoiled(value: object, fault: Fault, *, chance: random.Random, words: Collection[str]) -> object:
+    """The value with one of its objects spoiled. `words`: the fields that hold one of a few words; where none is, nothing changes."""
+    result = copy.deepcopy(value)
+    objects = list(_objects(result))
+    if isinstance(fault, UnknownWord):
+        objects = [one for one in objects if any(isinstance(one.get(name), str) for name in words)]
+    if isinstance(fault, MissingField) and fault.name is not None:
+        objects = [one for one in objects if fault.name in one]
+    if objects:
+        _spoil(chance.choice(objects), fault, chance=chance, words=words)
+    return result
+
+
+def _spoil(one: dict[str, Any], fault: Fault, *, chance: random.Random, words: Collection[str]) -> None:
+    match fault:
+        case UnknownWord(word):
+            one[chance.choice([name for name in sorted(words) if isinstance(one.get(name), str)])] = word
+        case MissingField(name):
+            one.pop(name or chance.choice(sorted(one)), None) if one else None
+        case ExtraField(name):
+            one[name] = {"reason": "new", "since": 1}
+
+
+def _objects(value: object) -> Iterator[dict[str, Any]]:
+    """The answer itself, and the rows of a listing; not what lies deeper."""
+    if isinstance(value, dict):
+        yield value
+        rows = value.get("data")
+        if isinstance(rows, list):
+            yield from (row for row in rows if isinstance(row, dict))
