@@ -524,6 +524,23 @@ class RepeatingEvents(FakeTrainer):
         return list(super().events(job_id))
 
 
+class GivingHalfAFileBack(FakeTrainer):
+    def file_content(self, file_id: str) -> list[bytes]:
+        content = b"".join(super().file_content(file_id))
+        return [content[: len(content) // 2]]
+
+
+class DeletingInWordsOnly(FakeTrainer):
+    def delete_file(self, file_id: str) -> None:
+        self.file_state(file_id)
+
+
+class DeletingTwice(FakeTrainer):
+    def delete_file(self, file_id: str) -> None:
+        if self.file_state(file_id).state != "gone":
+            super().delete_file(file_id)
+
+
 PLANTED: dict[str, list[tuple[type[FakeTrainer], str]]] = {
     "test_an_uploaded_file_is_found_again": [
         (FindingAnyFile, "find_file() of a file that was never uploaded to give None"),
@@ -621,6 +638,13 @@ PLANTED: dict[str, list[tuple[type[FakeTrainer], str]]] = {
         (SureOfItsFiles, "expected a request for file_state(); got 'none'"),
         (MakingUpMetrics, "expected a request for metrics(); got 'none'"),
         (CancellingInWordsOnly, "expected a request for cancel(); got 'none'"),
+    ],
+    "test_an_uploaded_file_comes_back_as_it_was_sent": [
+        (GivingHalfAFileBack, "bytes that were sent"),
+    ],
+    "test_a_deleted_file_is_gone": [
+        (DeletingInWordsOnly, "file_state() 'gone' after delete_file()"),
+        (DeletingTwice, "delete_file() of a file that is gone: expected NotFound"),
     ],
     "test_events_come_in_order_and_after_a_mark": [
         (RepeatingEvents, "events after"),

@@ -156,6 +156,25 @@ def test_a_file_whose_bytes_have_changed_is_not_used(trainer: LocalTrainer, tmp_
     assert trainer.file_state(file_id).state == "error"
 
 
+def test_an_uploaded_file_is_given_back_as_it_was_sent_until_it_is_deleted(trainer: LocalTrainer) -> None:
+    (file,) = trainer.plan(recipe()).files
+    file_id = trainer.upload(file)
+    assert b"".join(trainer.file_content(file_id)) == b"".join(file.chunks())
+    trainer.delete_file(file_id)
+    assert trainer.file_state(file_id).state == "gone"
+    for gone in (trainer.delete_file, lambda file_id: list(trainer.file_content(file_id))):
+        with pytest.raises(NotFound, match=file_id):
+            gone(file_id)
+
+
+def test_no_name_leads_out_of_the_folder_of_uploads(trainer: LocalTrainer, tmp_path: Path) -> None:
+    outside = tmp_path / "tuneport.toml"
+    outside.write_text("mine")
+    with pytest.raises(NotFound):
+        trainer.delete_file("../../tuneport.toml")
+    assert outside.exists()
+
+
 def test_a_job_whose_file_is_gone_is_not_made(trainer: LocalTrainer, tmp_path: Path) -> None:
     plan = trainer.plan(recipe())
     with pytest.raises(FileGone, match="train"):

@@ -7,17 +7,13 @@ from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from tuneport import uri as uris
 from tuneport.clock import Clock, SystemClock
 from tuneport.connections import Connections, ProviderInfo
-from tuneport.errors import (
-    JobFailed,
-    NotFound,
-    UsageError,
-)
-from tuneport.job import Event, Job, JobState, Metric
+from tuneport.errors import JobFailed, NotFound, UsageError
+from tuneport.job import Event, Job, JobState, Metric, Snapshot
 from tuneport.registry import JobRegistry
 from tuneport.settings import Settings, load_settings
 from tuneport.unsettled import unsettled
@@ -34,6 +30,7 @@ if TYPE_CHECKING:
     from tuneport.quote import Quote, Usage
     from tuneport.recipe import Recipe
     from tuneport.submit import Desk, SyncResult
+    from tuneport.watching import Watch
 
 AgainstWord = Literal["base", "base+labels"]
 
@@ -305,19 +302,12 @@ class Client:
         """Asks the provider to go on with a paused job. Raises Unsupported where it cannot."""
         return self._act(job, lambda trainer, job_id: trainer.resume(job_id))
 
-    def _act(self, job: Job | str, action: Callable[[Trainer, str], Any]) -> Job:
-        from tuneport.poll import wrong_scope
+    def _act(self, job: Job | str, action: Callable[[Trainer, str], Snapshot]) -> Job:
+        from tuneport.steering import refuse_ended, steer
 
         known = self.job(job, refresh=False)
-        if known.state.terminal:
-            raise UsageError(
-                f"{known.uri} has already {known.state}." if known.state != "cancelled" else f"{known.uri} is already cancelled."
-            )
-        provider_id, trainer = known.provider_id or "", self.trainer(known.provider)
-        if (elsewhere := wrong_scope(known, trainer.scope())) is not None:
-            raise elsewhere
-        snapshot = action(trainer, provider_id)
-        return self.registry.record(known.provider, [provider_id], {provider_id: snapshot})[0]
+        refuse_ended(known)
+        return steer(known, self.trainer(known.provider), registry=self.registry, action=action)
 
     # models
 
@@ -348,6 +338,14 @@ class Client:
         """The tuned models that can be asked, at one provider or at all that serve."""
         names = [provider] if provider else [info.name for info in self.providers() if info.serves]
         return [model for name in names for model in self.server(name).models()]
+
+    def watch(self, *, provider: str | None = None) -> Watch:
+        """Until when each tuned model and deployment answers, of the registry and of every provider that answers, and what to do."""
+        from tuneport.owned_models import take_inventory
+        from tuneport.watching import watch
+
+        inventory = take_inventory(self.registry, self._connections, provider=provider)
+        return watch(inventory, on=self.clock.now().date(), profiles=self.settings.providers)
 
     def predict(self, model: str | Model | Job, rows: Iterable[Example], *, generation: Generation | None = None) -> Iterator[Prediction]:
         """One answer per row, in order."""

@@ -205,6 +205,22 @@ class Trainer(Protocol):
         """What the provider charged in USD, or None where it does not say."""
 
 
+@runtime_checkable
+class CleansFiles(Protocol):
+    """A trainer that can delete what was uploaded. Not every provider can: looked for with isinstance."""
+
+    def delete_file(self, file_id: str) -> None:
+        """Deletes an uploaded file at the provider. Raises NotFound when it is not there."""
+
+
+@runtime_checkable
+class ReturnsFiles(Protocol):
+    """A trainer that gives uploaded files back. Looked for with isinstance."""
+
+    def file_content(self, file_id: str) -> Iterable[bytes]:
+        """The bytes of an uploaded file, as they were sent. Raises NotFound when it is gone, Refused where it is not given back."""
+
+
 Need = Literal["text", "log_probabilities", "labels"]
 """What a metric needs of a server's answers."""
 

@@ -21,6 +21,7 @@ from tuneport.intent import OPEN, Intent, Phase
 from tuneport.job import Job, JobState, Snapshot
 from tuneport.redaction import without_secrets
 from tuneport.registry_schema import open_database
+from tuneport.uploaded_file import UploadedFile
 
 _JOB_FIELDS = tuple(field.name for field in fields(Job))
 _TIMES = frozenset({"created_at", "finished_at", "last_heard_at", "missing_since"})
@@ -233,6 +234,22 @@ class JobRegistry:
                 "INSERT INTO files (scope, purpose, sha256, file_id, at) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT (scope, purpose, sha256) DO UPDATE SET file_id = excluded.file_id, at = excluded.at",
                 (scope, purpose, sha256, file_id, self._clock.now().isoformat()),
+            )
+
+    def uploads(self, scope: str) -> list[UploadedFile]:
+        """The uploads into that scope, the longest unused first."""
+        rows = self._rows("SELECT * FROM files WHERE scope = ? ORDER BY at, rowid", (scope,))
+        return [
+            UploadedFile(scope, row["purpose"], row["sha256"], file_id=row["file_id"], used_at=datetime.fromisoformat(row["at"]))
+            for row in rows
+        ]
+
+    def forget_upload(self, upload: UploadedFile) -> None:
+        """Forgets an upload that is no longer there, unless it has been uploaded anew meanwhile."""
+        with self._transaction() as db:
+            db.execute(
+                "DELETE FROM files WHERE scope = ? AND purpose = ? AND sha256 = ? AND file_id IS ?",
+                (upload.scope, upload.purpose, upload.sha256, upload.file_id),
             )
 
 

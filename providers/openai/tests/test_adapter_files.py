@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from tuneport_openai.adapter.files import ONE_REQUEST_BYTES, PART_BYTES
 
-from tuneport.errors import Ambiguous, DatasetError, Unreachable
+from tuneport.errors import Ambiguous, DatasetError, NotFound, Unreachable
 from tuneport.plan import PlannedFile
 from tuneport.provider import FileState
 from tuneport.testing.emulator.faults import Fault, MissingField, Reset, ServerError
@@ -174,3 +174,17 @@ def test_an_upload_holds_next_to_nothing_of_the_file(stage: Stage, size: int) ->
     done = subprocess.run(words, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) < 50_000_000
+
+
+def test_a_file_comes_back_as_it_was_sent_and_is_gone_when_it_is_deleted(stage: Stage) -> None:
+    file, trainer = planned(200_000), stage.trainer()
+    file_id = trainer.upload(file)
+    chunks = list(trainer.file_content(file_id))
+    assert b"".join(chunks) == b"".join(file.chunks())
+    assert max(map(len, chunks)) <= 1 << 16
+    trainer.delete_file(file_id)
+    assert trainer.file_state(file_id).state == "gone"
+    with pytest.raises(NotFound):
+        list(trainer.file_content(file_id))
+    with pytest.raises(NotFound):
+        trainer.delete_file(file_id)

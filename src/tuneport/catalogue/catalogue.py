@@ -8,8 +8,11 @@ from importlib.resources import files
 
 from tuneport.catalogue.entry import Base
 from tuneport.errors import UnknownModel
+from tuneport.last_days import base_name
 from tuneport.nearest import did_you_mean
 from tuneport.prices.book import read_row, tables
+
+__all__ = ["Catalogue", "base_name", "catalogue"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +49,6 @@ class Catalogue:
             where = f" of {provider}" if provider else ""
             raise UnknownModel(f"no base{where} is called {name!r} in the catalogue; {did_you_mean(name, known, most=6)}")
         return found
-
-
-def base_name(name: str) -> str:
-    """The base in the id of a tuned model as OpenAI and Azure write it; any other name as it is."""
-    if name.startswith("ft:"):
-        return name.split(":")[1]
-    return name.partition(".ft-")[0] or name
 
 
 _MAKERS_FIRST = ("openai.toml", "vertex.toml")

@@ -41,6 +41,8 @@ COMMANDS = {
     "submit": Lazy("submit", "Submit a recipe to a provider, once."),
     "jobs": Lazy("jobs", "List, follow, plot, cancel, pause and resume jobs."),
     "models": Lazy("models", "List, ask and evaluate models; the bases that can be tuned."),
+    "archive": Lazy("archive", "Keep all there is of tuned models in a folder that outlives the provider."),
+    "watch": Lazy("watch", "Which tuned models stop answering when, and what to do."),
 }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuneport.cli.ending import say_ending_soon
 from tuneport.cli.light import LightCommand, LightGroup
 from tuneport.cli.output import note
 from tuneport.cli.session import Session, session_of
@@ -26,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     no_args_is_help=True,
     add_completion=False,
-    help="List, follow, plot, cancel, pause and resume jobs.",
+    help="List, follow, plot, cancel, pause and resume jobs; clean up uploads.",
 )
 
 OneJob = Annotated[str, typer.Argument(metavar="JOB", help="A job's URI, or a unique beginning of it or of its id.")]
@@ -45,11 +46,13 @@ def list_jobs(
 ) -> None:
     """Every job known here, newest first."""
     session = session_of(context)
-    jobs = session.client.jobs(provider=provider, refresh=refresh)[:limit]
+    found = session.client.jobs(provider=provider, refresh=refresh)
+    jobs = found[:limit]
     if session.json:
         session.out.document({"jobs": [job_document(job) for job in jobs]})
     elif jobs:
         _print_jobs(session, jobs)
+        say_ending_soon(session, found)
     else:
         session.out.say("No jobs yet. Make one: tuneport demo")
 
@@ -233,3 +236,19 @@ def _sync_document(result: SyncResult) -> dict[str, object]:
     job = job_document(result.job) if result.job else None
     error = error_document(result.error) if result.error else None
     return {"kind": result.kind, "sentence": without_secrets(result.sentence), "client_id": result.client_id, "job": job, "error": error}
+
+
+@app.command(cls=LightCommand)
+def clean(
+    context: typer.Context,
+    provider: FromProvider = None,
+    older_than: Annotated[
+        str | None, typer.Option("--older-than", metavar="AGE", help="Only files unused for so long: 12h, 30d, 2w.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="List them, and delete nothing.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
+) -> None:
+    """Delete the files at the providers that were uploaded from here and that no live job uses."""
+    from tuneport.cli.cleaning import clean_files
+
+    clean_files(session_of(context), provider=provider, older_than=older_than, dry_run=dry_run, yes=yes)

@@ -9,6 +9,7 @@ import typer
 
 from tuneport.cli.bases import bases, nearest
 from tuneport.cli.data_files import Columns, FromFormat, open_dataset
+from tuneport.cli.ending import say_ending_soon
 from tuneport.cli.output import note
 from tuneport.cli.predictions import predict
 from tuneport.cli.session import Session, session_of
@@ -48,6 +49,7 @@ def list_models(
         session.out.document({"models": [model_document(model) for model in models]})
     elif models:
         _print_models(session, models)
+        say_ending_soon(session, session.client.jobs(provider=provider))
     elif not codes:
         session.out.say("No tuned models yet. Make one: tuneport demo")
     raise typer.Exit(worst_exit_code(codes))

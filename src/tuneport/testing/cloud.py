@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -23,6 +23,7 @@ class RemoteFile:
     purpose: str
     size_bytes: int
     sha256: str
+    content: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +143,24 @@ class FakeCloud:
         data = b"".join(chunks)
         self._note("POST /files", name)
         self._files_made += 1
-        file = RemoteFile(f"file-{self._files_made:04d}", name, purpose, len(data), hashlib.sha256(data).hexdigest())
+        file = RemoteFile(f"file-{self._files_made:04d}", name, purpose, len(data), hashlib.sha256(data).hexdigest(), data)
         self.files[file.id] = file
         return {"id": file.id, "name": name, "bytes": len(data)}
 
     def get_file(self, file_id: str) -> Reply:
         self._note("GET /files/{id}", file_id)
-        if file_id not in self.files:
-            raise HttpAnswer(404, "no_such_file")
+        self._file(file_id)
         return {"id": file_id, "status": "ready"}
+
+    def get_content(self, file_id: str) -> Reply:
+        """The bytes of a file as they came, under `content`."""
+        self._note("GET /files/{id}/content", file_id)
+        return {"content": self._file(file_id).content}
+
+    def delete_file(self, file_id: str) -> Reply:
+        self._note("DELETE /files/{id}", file_id)
+        del self.files[self._file(file_id).id]
+        return {"deleted": True}
 
     def list_files(self) -> Reply:
         self._note("GET /files", "")
@@ -239,6 +249,11 @@ class FakeCloud:
         job.move_to(now)
         self.jobs[job_id] = job
         return job
+
+    def _file(self, file_id: str) -> RemoteFile:
+        if file_id not in self.files:
+            raise HttpAnswer(404, "no_such_file")
+        return self.files[file_id]
 
     def _job(self, job_id: str) -> RemoteJob:
         if job_id not in self.jobs:

@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from tuneport.testing.kit_capabilities import CapabilityRules
 from tuneport.testing.kit_failures import FailureRules
+from tuneport.testing.kit_files import FileRules
 from tuneport.testing.kit_jobs import JobRules
 from tuneport.testing.kit_listing import ListingRules
 from tuneport.testing.kit_plans import PlanRules
@@ -34,5 +35,5 @@ from tuneport.testing.server_conformance import ServerConformance
 __all__ = ["ServerConformance", "TrainerConformance"]
 
 
-class TrainerConformance(PlanRules, JobRules, ListingRules, ResultRules, FailureRules, CapabilityRules, UndeclaredRules):
-    """Every rule for a trainer: plans, jobs, listings, results and failures (must pass), capabilities (as declared)."""
+class TrainerConformance(PlanRules, JobRules, FileRules, ListingRules, ResultRules, FailureRules, CapabilityRules, UndeclaredRules):
+    """Every rule for a trainer: plans, jobs, files, listings, results and failures (must pass), capabilities (as declared)."""

@@ -147,6 +147,13 @@ class FakeTrainer:
         )
         return str(demand(reply, "id", call="POST /files", kind="upload"))
 
+    def file_content(self, file_id: str) -> Iterable[bytes]:
+        call = f"GET /files/{file_id}/content"
+        return (demand(self._send(call, lambda: self._cloud.get_content(file_id)), "content", call=call),)
+
+    def delete_file(self, file_id: str) -> None:
+        self._send(f"DELETE /files/{file_id}", lambda: self._cloud.delete_file(file_id), kind="action")
+
     def create(self, plan: Plan, client_id: str, files: Mapping[str, str]) -> Snapshot:
         body = dict(plan.requests[0].body)
         body["files"] = dict(files)

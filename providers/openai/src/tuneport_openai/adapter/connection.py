@@ -65,6 +65,9 @@ def connect(
     return client
 
 
+_CHUNK_BYTES = 1 << 16
+
+
 class Connection:
     """An endpoint that can be asked, through `http_client` if one is given."""
 
@@ -104,6 +107,12 @@ class Connection:
         client = self.client
         with self.translating(doing):
             return bytes(send(client).http_response.content)
+
+    def stream_bytes(self, doing: str, send: Callable[[openai.OpenAI], Any]) -> Iterator[bytes]:
+        """One read, and the bytes that it is answered with as they come; `send` asks for the SDK's streaming response."""
+        client = self.client
+        with self.translating(doing), send(client) as response:
+            yield from response.iter_bytes(_CHUNK_BYTES)
 
     def get(self, doing: str, path: str) -> Reply:
         """One read of a path that the SDK has no call for."""

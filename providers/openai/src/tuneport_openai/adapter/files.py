@@ -135,8 +135,13 @@ def state(connection: Connection, file_id: str) -> FileState:
 
 
 def content(connection: Connection, file_id: str) -> bytes:
-    """The bytes of a file. Raises NotFound when it is gone, Refused where the vendor does not give it out."""
+    """The bytes of a small file. Raises NotFound when it is gone, Refused where the vendor does not give it out."""
     return connection.ask_bytes("reading a file", lambda client: client.files.with_raw_response.content(file_id))
+
+
+def stream(connection: Connection, file_id: str) -> Iterator[bytes]:
+    """The bytes of a file as they come. Raises NotFound when it is gone, Refused where the vendor does not give it out."""
+    return connection.stream_bytes("reading a file", lambda client: client.files.with_streaming_response.content(file_id))
 
 
 def delete(connection: Connection, file_id: str) -> None:

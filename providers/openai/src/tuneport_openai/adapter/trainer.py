@@ -93,6 +93,14 @@ class OpenAITrainer:
     def upload(self, file: PlannedFile) -> str:
         return files.upload(self._connection, file)
 
+    def file_content(self, file_id: str) -> Iterator[bytes]:
+        """The bytes of an uploaded file. Raises NotFound when it is gone, Refused where the vendor does not give it back."""
+        return files.stream(self._connection, file_id)
+
+    def delete_file(self, file_id: str) -> None:
+        """Deletes an uploaded file. Raises NotFound when it is gone already."""
+        files.delete(self._connection, file_id)
+
     # --- jobs ------------------------------------------------------------------------------------------------------------------------
 
     def create(self, plan: Plan, client_id: str, files: Mapping[str, str]) -> Snapshot:
