@@ -498,6 +498,14 @@ def test_a_provider_that_cannot_quote_says_why_in_its_row_and_has_no_total(shell
     assert "no base model for 'fake'" in quote["why"]
 
 
+def test_a_dry_run_minds_the_limit_too(shell: Shell) -> None:
+    data = shell.data()
+    run = shell("submit", data, "--base", "fake-small", "--provider", "fake", "--dry-run", "--max-cost", "0.001")
+    assert run.code == 2
+    assert "above the 0.001 USD allowed" in run.err
+    assert shell("submit", data, "--base", "fake-small", "--provider", "fake", "--dry-run", "--max-cost", "100").code == 0
+
+
 def test_a_cost_that_is_not_known_cannot_be_kept_under_a_limit(shell: Shell) -> None:
     class Silent(FakeTrainer):
         def estimate(self, recipe: Recipe, *, usage: Usage | None = None) -> Quote:

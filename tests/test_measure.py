@@ -290,3 +290,8 @@ def test_what_is_found_again_is_what_was_measured(tmp_path: Path) -> None:
         first.rows,
         [tuple(each) for each in first.images],
     )
+
+
+def test_digits_and_characters_beyond_ascii_are_told_apart() -> None:
+    found = measured([ChatExample((Message("user", "Nummer 12345"), Message("assistant", "Grüße")))] * 40)
+    assert (found.digits, found.non_ascii) == (5 * 40, 2 * 40)

@@ -15,7 +15,7 @@ from tuneport.errors import UsageError
 from tuneport.examples import ChatExample, Message
 from tuneport.prices import PriceBook
 from tuneport.quote import Quote, QuoteLine, Usage
-from tuneport.quoting.break_even import Course
+from tuneport.quoting.break_even import Course, break_evens
 from tuneport.quoting.quotes import quotes
 from tuneport.quoting.rules import quoted_providers
 from tuneport.settings import Settings
@@ -348,6 +348,7 @@ def test_the_second_prompt_of_a_pair_is_as_doubtful_as_the_first() -> None:
     [
         ({"work": {"provider": "openai"}}, "work", "gpt-4.1-mini-2025-04-14"),
         ({"mine": {"provider": "openai", "base_url": "https://models.example/v1"}}, "mine", None),
+        ({"openai": {"base_url": "https://models.example/v1"}}, "openai", None),
         ({"nebius": {"provider": "openai", "base_url": "https://api.tokenfactory.nebius.com/v1/"}}, "nebius", "unsloth/gpt-oss-20b-BF16"),
     ],
 )
@@ -362,3 +363,36 @@ def test_a_profile_at_another_address_is_not_quoted_at_the_vendors_prices(
         assert [quote.total for quote in found] == [None]
     else:
         assert quoted_as in {quote.base for quote in found}
+
+
+def test_ones_own_row_may_call_a_base_by_any_of_its_names(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text('[[prices]]\nprovider = "openai"\nmodel = "gpt-4.1-mini"\nunit = "1M training tokens"\nprice = "4.20"\n')
+    (quote,) = quotes(a_job(rows({1_000: 1_000}), base="gpt-4.1-mini"), "openai", book=PriceBook.load([path]))
+    assert usd(quote.once) == "4.2"
+
+
+def test_months_after_the_end_of_a_model_are_told_and_not_compared() -> None:
+    """Tunes of gpt-4.1-mini answer until 2027-01-14, 54 days after the quote: 1.8 of 24 months, and longer than one month."""
+    ends = quoted(a_job(FILE, base="gpt-4.1-mini", usage=Usage(1_000, 100, 10, months=24)), "openai")
+    lasts = quoted(a_job(FILE, base="gpt-4.1-mini", usage=Usage(1_000, 100, 10, months=1)), "openai")
+    assert "tuned models answer for 1.8 of the 24 months only, until 2027-01-14" in ends.notes[0]
+    assert (ends.covers_all_months, lasts.covers_all_months) == (False, True)
+    other = quoted(a_job(FILE, base="Qwen/Qwen3-8B", usage=Usage(1_000, 100, 10, months=24)), "tinker")
+    assert break_evens([ends, other]) == ()
+    assert len(break_evens([lasts, other])) <= 1
+
+
+def test_digits_and_other_scripts_raise_the_upper_bound_of_an_estimate_only() -> None:
+    """1,000 rows of 100 tokens and 400 characters by o200k_base, 300,000 of the characters digits: Qwen makes each of them a token."""
+    plain, numbers = rows({100: 1_000}, {400: 1_000}), rows({100: 1_000}, {400: 1_000}, digits=300_000)
+    one, other = (the_line(quoted(a_job(each, base="Qwen/Qwen3-8B"), "fireworks"), "training") for each in (plain, numbers))
+    assert one.amount is not None
+    assert other.amount == Span(one.amount.low, one.amount.likely, one.amount.high + Decimal("0.3"))
+    assert "a token for each of 300,000 digits" in other.note
+    assert the_line(quoted(a_job(numbers, base="gpt-4.1-mini"), "openai"), "training").amount == Span.exactly(Decimal("0.1"))
+
+
+def test_what_is_paid_by_the_hour_is_not_called_free() -> None:
+    assert quoted(a_job(FILE, base="Qwen/Qwen3-8B", usage=Usage()), "fireworks").by_the_hour
+    assert not quoted(a_job(FILE, base="gpt-4.1-mini", usage=Usage()), "openai").by_the_hour

@@ -151,3 +151,18 @@ def test_a_base_that_would_have_to_be_fetched_is_not(tmp_path: Path) -> None:
     quote = trainer(tmp_path).estimate(Recipe(base="nobody/anything", train=rows, options={"local": {"device": "cpu"}}))
     assert "nobody/anything is not on this disk" in quote.lines[0].note
     assert quote.total is None
+
+
+def test_a_few_long_rows_that_are_not_counted_are_not_forgotten(base: Path, tmp_path: Path) -> None:
+    short = {"messages": [{"role": "user", "content": "word " * 10}, {"role": "assistant", "content": "yes"}]}
+    long = {"messages": [{"role": "user", "content": "word " * 9_000}, {"role": "assistant", "content": "yes"}]}
+    path = tmp_path / "skew.jsonl"
+    rows = [long if number in (701, 1_303, 1_999) else short for number in range(2_003)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    found = count_tokens(Dataset.read(path), base=str(base), home=tmp_path)
+    tokenizer = FileTokenizer(base)
+    template = Template.of(tokenizer)
+    examples = Dataset.read(path).numbered()
+    chats = ((line, row) for line, row in examples if isinstance(row, ChatExample))
+    whole = sum(len(render(row, tokenizer, template=template, line=line).input_ids) for line, row in chats)
+    assert found.tokens.low < whole < found.tokens.high

@@ -77,7 +77,7 @@ class Quote:
     `billed` is False where nobody sends a bill: one's own machine. `why` says more of the availability, `ends` is the day it ends.
     `tier` is the price tier, '' the usual one. `usage` is what the monthly lines are for; without one there are none. `per_request` holds
     the lines of one request, from which costs at other numbers of requests follow. `epochs_assumed`: nobody said how many, and the provider
-    might take more.
+    might take more. `covers_all_months` is False where tuned models stop answering before the months of the usage are over.
     """
 
     provider: str
@@ -91,6 +91,7 @@ class Quote:
     usage: Usage | None = None
     per_request: tuple[QuoteLine, ...] = ()
     epochs_assumed: bool = False
+    covers_all_months: bool = True
     notes: tuple[str, ...] = ()
 
     @property
@@ -98,6 +99,11 @@ class Quote:
         """Of all lines; None where they differ, which are then not added up."""
         found = _currencies(self.lines)
         return next(iter(found), "USD") if len(found) < 2 else None
+
+    @property
+    def by_the_hour(self) -> bool:
+        """Whether a request costs nothing beside the hours of the machines."""
+        return bool(self.per_request) and all(line.unit == "request" and line.amount == NOTHING for line in self.per_request)
 
     @property
     def once(self) -> Span | None:

@@ -51,7 +51,7 @@ class _Work:
     @property
     def said(self) -> str:
         """Where the hours come from."""
-        tokens = f"{self.epochs} epochs of {self.counted.tokens.likely:,.0f} tokens ({self.counted.how})"
+        tokens = f"{self.epochs} epoch{'s' if self.epochs != 1 else ''} of {self.counted.tokens.likely:,.0f} tokens ({self.counted.how})"
         seen = self.measured
         if seen is None:
             return tokens

@@ -31,6 +31,9 @@ _SOME_ROWS = 500
 _BOUNDS = 3
 """Standard errors of the mean on either side of what the counted rows make of all."""
 
+_AT_LEAST = 0.02
+"""Of what is likely, either way."""
+
 _BYTES_PER_TOKEN = 3.8
 """English text under vocabularies of 30,000 to 150,000 entries; other languages have fewer bytes to a token."""
 _TOKENS_PER_MESSAGE = 5
@@ -74,9 +77,10 @@ def _place(reference: dict[str, Any], base: str, home: Path) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class _Sample:
-    """How many rows there are, and all or some of them at equal distances, with their lines."""
+    """How many rows and characters there are, and all of the rows, or some at equal distances and the longest, with their lines."""
 
     total: int
+    characters: int
     rows: tuple[tuple[int, ChatExample], ...]
 
 
@@ -97,14 +101,18 @@ def _sample_once(known: _Known) -> _Sample:
 def _sample(rows: Dataset) -> _Sample:
     """One pass, in memory for the rows that are kept alone."""
     kept: list[tuple[int, ChatExample]] = []
-    step, seen = 1, 0
+    step, seen, characters, most = 1, 0, 0, -1
+    longest: list[tuple[int, ChatExample]] = []
     for line, row in rows.numbered():
+        characters += (size := _characters(row))
+        if size > most and isinstance(row, ChatExample):
+            longest, most = [(line, row)], size
         if seen % step == 0 and isinstance(row, ChatExample):
             kept.append((line, row))
             if len(kept) > COUNTED_ROWS:
                 kept, step = kept[::2], step * 2
         seen += 1
-    return _Sample(seen, tuple(kept if step == 1 else kept[:: -(-len(kept) // _SOME_ROWS)]))
+    return _Sample(seen, characters, tuple(kept if step == 1 else kept[:: -(-len(kept) // _SOME_ROWS)] + longest))
 
 
 def _count(sample: _Sample, base: str, home: Path) -> TokenCount:
@@ -120,16 +128,29 @@ def _count(sample: _Sample, base: str, home: Path) -> TokenCount:
         return _estimated(sample)
     if len(counted) == sample.total:
         return TokenCount(Span.exactly(sum(counted)), "exact")
-    return TokenCount(_from(counted, sample.total), "from some rows")
+    return TokenCount(_from(counted, sample), "from some rows")
 
 
-def _from(counted: list[int], rows: int) -> Span:
-    """What some rows make of all: the mean of the counted ones, and so many standard errors around it."""
-    from statistics import fmean, stdev
+def _from(counted: list[int], sample: _Sample) -> Span:
+    """What some rows make of all, by a straight line of tokens over characters: rows that were not counted may be longer. So many standard
+    errors around it, what the mere ratio makes of it, and at least a little."""
+    from statistics import LinearRegression, StatisticsError, fmean, linear_regression, pstdev
 
-    mean = fmean(counted)
-    doubt = _BOUNDS * stdev(counted) / sqrt(len(counted))
-    return Span(*(Decimal(round(max(0.0, each) * rows)) for each in (mean - doubt, mean, mean + doubt)))
+    sizes = [_characters(row) for _, row in sample.rows]
+    ratio = sum(counted) / max(1, sum(sizes))
+    try:
+        line = linear_regression(sizes, counted)
+    except StatisticsError:  # all of one size
+        line = LinearRegression(ratio, fmean(counted) - ratio * fmean(sizes))
+    beside = [tokens - line.slope * size - line.intercept for tokens, size in zip(counted, sizes, strict=True)]
+    likely = max(0.0, line.slope * sample.characters + line.intercept * sample.total)
+    other = ratio * sample.characters
+    doubt = max(_BOUNDS * pstdev(beside) / sqrt(len(counted)) * sample.total, _AT_LEAST * likely)
+    return Span(*(Decimal(round(max(0.0, each))) for each in (min(likely, other) - doubt, likely, max(likely, other) + doubt)))
+
+
+def _characters(row: object) -> int:
+    return sum(len(message.text) for message in row.messages) if isinstance(row, ChatExample) else 0
 
 
 def _tokenizer_file(base: str, home: Path) -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -289,3 +289,16 @@ def test_the_catalogue_names_what_can_be_trained_today_and_until_when(stage: Sta
     assert "2027-01-06" in found["gpt-4.1-mini-2025-04-14"]
     stage.clock.sleep((datetime(2027, 1, 8, tzinfo=UTC) - stage.clock.now()).total_seconds())
     assert not stage.trainer().catalogue()
+
+
+@pytest.mark.parametrize(
+    "habits", [Habits(processing_s=0.0), Habits(processing_s=0.0, filters_by_metadata=False)], ids=["the filter is minded", "it is not"]
+)
+def test_a_job_is_found_by_its_mark_though_our_clock_is_ahead(tmp_path: Path, habits: Habits) -> None:
+    with staged(tmp_path, habits=habits) as stage:
+        made = make(stage.trainer(), recipe(), client_id="c" * 32)
+        make(stage.trainer(), recipe().model_copy(update={"seed": 8}), client_id="d" * 32)
+        found = stage.trainer().find("c" * 32, made.plan, since=stage.clock.now() + timedelta(hours=1))
+        assert found is not None
+        assert found.provider_id == made.id
+        assert stage.trainer().find("e" * 32, made.plan, since=stage.clock.now()) is None

@@ -195,6 +195,26 @@ def test_a_403_for_a_keys_scopes_or_for_a_read_is_about_the_credentials() -> Non
     assert type(creating(answer(403, message="permission denied"))) is CredentialsRefused
 
 
+@pytest.mark.parametrize(
+    "words",
+    ["Your organization must be verified to use this model.", "You do not have access to this project.", "Your role may not do this."],
+)
+def test_a_403_about_the_caller_is_not_taken_for_a_closed_platform(words: str) -> None:
+    assert type(creating(answer(403, message=words), closed=CLOSED)) is CredentialsRefused
+
+
+def test_a_quota_is_also_known_by_its_type() -> None:
+    assert type(creating(answer(429, type="insufficient_quota", message="You exceeded your current quota."))) is QuotaExceeded
+    assert type(creating(answer(429, code="daily_rate_limit_exceeded", message="Too many active jobs."))) is QuotaExceeded
+
+
+@pytest.mark.parametrize(
+    "words", ["Validation file: example 3 key 'role' not found", "Invalid file format. Line 3, column 2: expected a key that was deleted"]
+)
+def test_what_is_wrong_in_a_file_does_not_mean_that_it_is_gone(words: str) -> None:
+    assert type(creating(answer(400, param="training_file", message=words))) is Refused
+
+
 def test_a_403_for_a_country_is_a_refusal_and_no_matter_of_keys() -> None:
     assert type(creating(answer(403, code="unsupported_country_region_territory"), closed=CLOSED)) is Refused
 

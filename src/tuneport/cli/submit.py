@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuneport.billing import refuse_above
 from tuneport.cli import recipe_input as given
 from tuneport.cli.output import Output
 from tuneport.cli.session import Session, session_of
@@ -56,6 +57,8 @@ def submit(
     recipe = given.read_recipe(source, given.flags_in(context))
     where = given.provider_for(recipe, provider, client=session.client)
     plan = session.client.plan(recipe, provider=where)
+    if most_usd is not None:
+        refuse_above(most_usd, session.client.quote(recipe, providers=[where], epochs=plan.epochs))
     if dry_run:
         print_plan(plan, out=session.out)
         return
@@ -90,8 +93,7 @@ def confirm_cost(session: Session, recipe: Recipe, *, plan: Plan) -> None:
     """Asks before money is spent, showing the quote. Raises UsageError where nobody can be asked, typer.Abort when the answer is no."""
     if not any(info.bills for info in session.client.providers() if info.name == plan.provider and info.problem is None):
         return
-    epochs = plan.hyperparameters.get("epochs")
-    quotes = session.client.quote(recipe, providers=[plan.provider], epochs=epochs if isinstance(epochs, int) else None)
+    quotes = session.client.quote(recipe, providers=[plan.provider], epochs=plan.epochs)
     if not any(quote.billed for quote in quotes):
         return
     from tuneport.cli.quote_tables import cost_sentence, print_quotes

@@ -70,12 +70,13 @@ class PriceBook:
         weights: str = "",
         tier: str = "",
         region: str = "",
+        names: Sequence[str] = (),
     ) -> tuple[Price, ...]:
         """The rows that say what that unit costs, the one to go by first; the others contradict it.
 
         A row that names the model, method, weights or region wins over one that does not; `tier` must be the row's own, and a row without
-        a region holds for all. The user's rows win over every other, the one read last over those before it, and those without a tier hold
-        for all tiers.
+        a region holds for all. The user's rows win over every other, the one read last over those before it, those without a tier hold for
+        all tiers, and they may call the model by another of its `names`.
         """
         asked = {"method": method, "weights": weights, "region": region}
         fitting = [
@@ -85,7 +86,7 @@ class PriceBook:
             and row.unit == unit
             and (row.tier == tier or (row.confidence == "yours" and not row.tier))
             and all(getattr(row, key) in ("", value) for key, value in asked.items())
-            and row.holds_for(model, parameters_b=parameters_b)
+            and any(row.holds_for(each, parameters_b=parameters_b) for each in (model, *(names if row.confidence == "yours" else ())))
         ]
         best = min(map(_preference, fitting), default=None)
         found = tuple(row for row in fitting if _preference(row) == best)

@@ -59,8 +59,8 @@ def _between(one: Quote, first: Course, other: Quote, second: Course) -> BreakEv
 
 
 def break_evens(quotes: Sequence[Quote]) -> tuple[BreakEven, ...]:
-    """Of every two offers that can still be bought."""
-    open_ones = (quote for quote in quotes if quote.availability in ("available", "closing"))
+    """Of every two offers that can still be bought, and that last as long as is asked for."""
+    open_ones = (quote for quote in quotes if quote.availability in ("available", "closing") and quote.covers_all_months)
     known = [(quote, course) for quote in open_ones if (course := Course.of(quote)) is not None]
     found = (_between(*one, *other) for one, other in combinations(known, 2))
     return tuple(each for each in found if each is not None)

@@ -42,7 +42,11 @@ def cheapest(quotes: Sequence[Quote]) -> tuple[Stretch, ...]:
 
 def compared(quotes: Sequence[Quote]) -> list[tuple[Quote, Course]]:
     """The open offers whose courses are known, in the currency of the most of them."""
-    known = [(quote, course) for quote in quotes if is_open(quote) and quote.currency and (course := Course.of(quote))]
+    known = [
+        (quote, course)
+        for quote in quotes
+        if is_open(quote) and quote.covers_all_months and quote.currency and (course := Course.of(quote))
+    ]
     currencies = [quote.currency for quote, _ in known]
     return [(quote, course) for quote, course in known if quote.currency == max(currencies, key=currencies.count)]
 

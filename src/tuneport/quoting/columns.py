@@ -22,6 +22,8 @@ class Column:
 
     def text(self, quote: Quote) -> str:
         """What stands in it."""
+        if self.part == "thousand requests" and quote.by_the_hour:
+            return "by the hour"
         return part_text(quote, self._span(quote))
 
     def doubted(self, quote: Quote) -> bool:

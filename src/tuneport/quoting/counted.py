@@ -38,7 +38,8 @@ def counted(measure: Measure, base: Base, *, method: str, preference: Preference
     """The tokens of the rows as `base` is trained on them: rows that are too long count up to its limit."""
     if measure.media_rows:
         return Counted(None, "", guessed=f"{measure.media_rows:,} rows hold audio, video or documents, whose tokens are not known")
-    longest = target(base.uri, method=method).limits.max_tokens
+    pairs = bool(measure.prompt_characters)  # what is cut of a pair, nobody says: the limit is of its two conversations, not of their sum
+    longest = None if pairs else target(base.uri, method=method).limits.max_tokens
     pictures = _pictures(measure, base)
     encoding = fact_of(base.uri, facts().encodings)
     exact = encoding is not None and encoding.encoding == COUNTED_BY and encoding.marks == "documented" and bool(measure.tokens)
@@ -69,8 +70,11 @@ def _estimated(measure: Measure, estimate: Estimate, pictures: int, preference: 
     factor = Decimal(str(estimate.tokens_per_character))
     by_count = _cut(measure.tokens, longest)
     tokens = _between(_cut(measure.characters, longest, factor=factor), by_count, alike=alike) + Span.exactly(pictures)
+    hard = 0 if alike else measure.digits + measure.non_ascii
+    tokens = Span(tokens.low, tokens.likely, tokens.high + hard)
     prompts = _between(factor * measure.prompt_characters, Decimal(measure.prompt_tokens), alike=alike)
-    return Counted(_twice(tokens, prompts, preference), COUNTED_BY if alike and by_count else f"characters x {factor}")
+    guessed = f"the upper bound allows a token for each of {hard:,} digits and characters beyond ASCII" if hard > by_count / 10 else ""
+    return Counted(_twice(tokens, prompts, preference), COUNTED_BY if alike and by_count else f"characters x {factor}", 0, guessed)
 
 
 def _between(by_factor: Decimal, by_count: Decimal, *, alike: bool) -> Span:

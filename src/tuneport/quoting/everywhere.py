@@ -106,10 +106,12 @@ def everywhere(question: Question, *, providers: Sequence[str] | None, connectio
 
 
 def _vendor(name: str, plugin: str, connections: Connections) -> str | None:
-    """Whose prices hold; None where only the plug-in can know: another address is another vendor, though it may speak the same dialect."""
-    if name in quoted_providers():
+    """Whose prices hold; None where only the plug-in can know: another address is another vendor, though it may speak the same dialect.
+    A profile that goes by the name of a vendor whose plug-in this is not means that vendor."""
+    elsewhere = "base_url" in connections.profile(name)
+    if name in quoted_providers() and not (elsewhere and name == plugin):
         return name
-    return plugin if plugin in quoted_providers() and "base_url" not in connections.profile(name) else None
+    return plugin if plugin in quoted_providers() and not elsewhere else None
 
 
 def _job(question: Question, *, home: Path, connections: Connections) -> JobToQuote:
@@ -127,7 +129,11 @@ def _job(question: Question, *, home: Path, connections: Connections) -> JobToQu
 
 
 def _by_plugin(question: Question, name: str, plugin: str, connections: Connections) -> list[Quote]:
-    return [_estimate(question, name, base, note, connections) for base, note in _bases(question, name, plugin)]
+    try:
+        found = _bases(question, name, plugin)
+    except UnknownModel as error:
+        return [Quote(name, "-", (), availability="unavailable", why=error.message.rstrip("."), usage=question.said.usage)]
+    return [_estimate(question, name, base, note, connections) for base, note in found]
 
 
 def _bases(question: Question, name: str, plugin: str) -> list[tuple[str | None, str]]:
@@ -136,6 +142,8 @@ def _bases(question: Question, name: str, plugin: str) -> list[tuple[str | None,
     if isinstance(base, Mapping) and name in base:
         return [(base[name], "")]
     found = bases(plugin, base, method=question.method, weights=question.said.weights) if catalogue().of(plugin) else None
+    if isinstance(found, NoBase) and base is None:
+        raise UnknownModel(f"{found.why}.")
     if found is None or isinstance(found, NoBase):
         return [(base if isinstance(base, str) else None, "")]
     return [(each.base.id, each.instead) for each in found]

@@ -20,6 +20,8 @@ COUNTED_BY = "o200k_base"
 """The encoding whose tokens are counted: that of every OpenAI model that can still be tuned."""
 
 _COUNTED_FOR = "openai:gpt-4o"
+_LOOKED_AT = 8
+"""Rows of each block whose characters are looked at."""
 
 
 class Measure(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +33,7 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
     answered_characters   of all last messages that are answers: what a model has to say
     images        (width, height, detail, how often)
     tool_*        rows with tools, and their tokens, which are estimated
+    digits, non_ascii   about how many characters are such, from some rows of each block: vocabularies differ most over these
     media_rows    rows with audio, video or documents, whose tokens are not known
     """
 
@@ -45,6 +48,8 @@ class Measure(msgspec.Struct, frozen=True, kw_only=True):
     tool_rows: int
     tool_tokens: int
     media_rows: int
+    digits: int = 0
+    non_ascii: int = 0
 
     @property
     def all_tokens(self) -> int:
@@ -89,6 +94,7 @@ class _Pass:
         self._images: Tally[tuple[int, int, str]] = Tally()
         self._prompt_tokens = self._prompt_characters = self._answered = 0
         self._tool_rows = self._tool_tokens = self._media_rows = 0
+        self._digits = self._non_ascii = self._looked_at = 0
 
     def add(self, examples: Sequence[Example]) -> None:
         if examples and examples[0].__class__ is PreferenceExample:
@@ -96,6 +102,19 @@ class _Pass:
         elif self._counter is not None:
             self._tokens.update(self._counter.count_block([_as_chat(example) for example in examples]))
         self._characters.update(map(self._look_at, examples))
+        self._look_at_characters(examples[:: max(1, len(examples) // _LOOKED_AT)])
+
+    def _look_at_characters(self, examples: Iterable[Example]) -> None:
+        for example in examples:
+            for text in texts_of(example):
+                self._looked_at += len(text)
+                self._digits += sum(map(text.count, "0123456789"))
+                self._non_ascii += 0 if text.isascii() else len(text) - len(text.encode("ascii", "ignore"))
+
+    def _of_all(self, found: int) -> int:
+        """What was seen in the characters looked at, for all of them."""
+        everything = sum(size * rows for size, rows in self._characters.items())
+        return round(found * everything / self._looked_at) if self._looked_at else 0
 
     def _add_pairs(self, examples: Iterable[Example]) -> None:
         """Prompt and answers apart, which costs no more than both together."""
@@ -151,6 +170,8 @@ class _Pass:
             tool_rows=self._tool_rows,
             tool_tokens=self._tool_tokens,
             media_rows=self._media_rows,
+            digits=self._of_all(self._digits),
+            non_ascii=self._of_all(self._non_ascii),
         )
 
 

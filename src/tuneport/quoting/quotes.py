@@ -13,6 +13,8 @@ from tuneport.quoting.rules import Rule, rule_of
 from tuneport.quoting.serving import monthly, serving
 from tuneport.quoting.training import training_lines
 
+DAYS_A_MONTH = 365 / 12
+
 
 def quotes(job: JobToQuote, provider: str, *, book: PriceBook) -> list[Quote]:
     """One for each base and price tier; one that says why where there is none."""
@@ -46,6 +48,7 @@ def _tiers(base: Base, rule: Rule, book: PriceBook) -> tuple[str, ...]:
 
 
 def _quote(job: JobToQuote, offer: QuotedBase, rule: Rule, tier: str, book: PriceBook) -> Quote:
+    lasts = _lasts(job, offer.base)
     base, answering = offer.base, serving(job, offer.base, rule, book=book)
     availability = base.availability(on=job.on)
     word: Availability = availability.word
@@ -60,8 +63,18 @@ def _quote(job: JobToQuote, offer: QuotedBase, rule: Rule, tier: str, book: Pric
         usage=job.usage,
         per_request=answering.per_request,
         epochs_assumed=job.epochs is None and rule.per != "training hour",
-        notes=_said(offer.instead, *_epochs(job, rule), base.note, rule.note),
+        covers_all_months=not lasts,
+        notes=_said(lasts, offer.instead, *_epochs(job, rule), base.note, rule.note),
     )
+
+
+def _lasts(job: JobToQuote, base: Base) -> str:
+    """What to say where tuned models stop answering before the months that are asked for are over."""
+    ends = base.serving_ends
+    if job.usage is None or ends is None or "serving" in base.earliest or (ends - job.on).days >= job.usage.months * DAYS_A_MONTH:
+        return ""
+    months = max(0.0, (ends - job.on).days / DAYS_A_MONTH)
+    return f"tuned models answer for {months:.1f} of the {job.usage.months} months only, until {ends}; the sum is as if they went on"
 
 
 def _epochs(job: JobToQuote, rule: Rule) -> tuple[str, ...]:

@@ -92,7 +92,7 @@ def _answers(job: JobToQuote, base: Base, rule: Rule, book: PriceBook) -> tuple[
 
 def _first_tier(book: PriceBook, base: Base, unit: str, rule: Rule) -> tuple[Price, ...]:
     for tier in rule.serving_tiers:
-        found = book.prices(base.provider, base.id, unit, parameters_b=base.parameters_b, tier=tier)  # type: ignore[arg-type]
+        found = book.prices(base.provider, base.id, unit, parameters_b=base.parameters_b, tier=tier, names=base.names)  # type: ignore[arg-type]
         if found:
             return found
     return ()
@@ -100,7 +100,7 @@ def _first_tier(book: PriceBook, base: Base, unit: str, rule: Rule) -> tuple[Pri
 
 def _kept(job: JobToQuote, base: Base, book: PriceBook) -> tuple[QuoteLine, ...]:
     """The fee for keeping a tuned model, where there is one."""
-    rows = book.prices(base.provider, base.id, "model-month", parameters_b=base.parameters_b)
+    rows = book.prices(base.provider, base.id, "model-month", parameters_b=base.parameters_b, names=base.names)
     return (line("keeping the model", Span.exactly(1), rows, unit="model-month", job=job, when="monthly"),) if rows else ()
 
 

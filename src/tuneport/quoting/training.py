@@ -10,6 +10,7 @@ from tuneport.prices import Price, PriceBook
 from tuneport.quote import QuoteLine, When
 from tuneport.quoting.counted import Counted, counted
 from tuneport.quoting.job import JobToQuote
+from tuneport.quoting.measure import COUNTED_BY
 from tuneport.quoting.rules import Rule
 from tuneport.span import NOTHING, Span
 
@@ -28,6 +29,7 @@ def training_lines(job: JobToQuote, base: Base, rule: Rule, *, tier: str, book: 
         method=job.method,
         weights=job.weights,
         tier=tier,
+        names=base.names,
     )
     trained = counted(job.train, base, method=job.method, preference=rule.preference)
     lines = [line("training", _millions(trained, job.passes), found, unit="1M training tokens", job=job, note=_said(trained, job))]
@@ -79,6 +81,7 @@ def _prices(job: JobToQuote, base: Base, unit: str, *, tier: str, book: PriceBoo
             method=job.method,
             weights=job.weights,
             tier=each,
+            names=base.names,
         )
         if found:
             return found
@@ -93,7 +96,7 @@ def _said(found: Counted, job: JobToQuote) -> str:
     """How many tokens were counted by what."""
     if found.tokens is None:
         return found.guessed
-    exactly = "counted" if found.tokens.exact or found.guessed else "estimated"
+    exactly = "counted" if found.by == COUNTED_BY else "estimated"
     epochs = f"{job.passes} epoch{'s' if job.passes > 1 else ''} of {_tokens(found)}, {exactly} by {found.by}"
     cut = f"{found.cut:,} {'row is' if found.cut == 1 else 'rows are'} cut at the limit" if found.cut else ""
     return "; ".join(each for each in (epochs, cut, found.guessed) if each)

@@ -25,9 +25,10 @@ from tuneport.errors import (
 )
 from tuneport_openai.failure import Failure, failure_of
 
-QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"})
+QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "daily_rate_limit_exceeded"})
 MODEL_CODES = frozenset({"model_not_found", "model_not_available"})
 _SCOPES = re.compile(r"missing scopes?|\bscopes? (?:is|are) missing", re.IGNORECASE)
+_ABOUT_THE_CALLER = re.compile(r"verif(?:y|ied|ication)|\bprojects?\b|\broles?\b|\bmembers?\b|\bip address", re.IGNORECASE)
 _CLOSED = re.compile(
     r"fine-?tun.{0,80}(?:no longer|not (?:open|available) to|closed|closing|discontinued|w(?:i|ou)nd(?:ing|ed)? down|sunset)"
     r"|(?:no longer|discontinued|closed).{0,80}fine-?tun",
@@ -36,6 +37,7 @@ _CLOSED = re.compile(
 _FILE_GONE = re.compile(
     r"no such|not (?:be )?found|not exist|deleted|expired|invalid (?:training|validation)_file|invalid[ _]file[ _]id", re.IGNORECASE
 )
+_CONTENTS = re.compile(r"\b(?:line|example|row)s? \d|format", re.IGNORECASE)
 _FILE_KEYS = frozenset({"training_file", "validation_file", "file_id", "file"})
 _CHECK = "See which key and address are used: tuneport providers check"
 
@@ -120,7 +122,7 @@ def _file_gone(failure: Failure) -> TuneportError:
 
 def _limited(failure: Failure) -> TuneportError:
     """429. Without quota, waiting does not help."""
-    if failure.code in QUOTA_CODES:
+    if QUOTA_CODES & {failure.code, failure.kind}:
         return _quota(failure)
     return RateLimited(failure.sentence("the provider asked to wait"), retry_after_s=failure.retry_after_s, remedy="Try again later.")
 
@@ -131,9 +133,10 @@ def _forbidden(failure: Failure) -> TuneportError:
         return _refused(failure)
     if failure.code in MODEL_CODES:
         return _unknown_model(failure)
-    if failure.creating and not _SCOPES.search(failure.words) and (failure.closed or _CLOSED.search(failure.words)):
-        return _closed(failure)
-    return _credentials(failure)
+    if not failure.creating or _SCOPES.search(failure.words):
+        return _credentials(failure)
+    may_be_closed = bool(failure.closed) and not _ABOUT_THE_CALLER.search(failure.words)
+    return _closed(failure) if may_be_closed or _CLOSED.search(failure.words) else _credentials(failure)
 
 
 def _rejected(failure: Failure) -> TuneportError:
@@ -153,7 +156,8 @@ def _rejected(failure: Failure) -> TuneportError:
 
 def _about_a_file(failure: Failure) -> bool:
     named = failure.param in _FILE_KEYS or re.search(r"\bfile\b|_file\b|\bfile-", failure.words, re.IGNORECASE) is not None
-    return named and _FILE_GONE.search(f"{failure.words} {failure.code}") is not None
+    of_its_rows = _CONTENTS.search(f"{failure.words} {failure.code}") is not None
+    return named and not of_its_rows and _FILE_GONE.search(f"{failure.words} {failure.code}") is not None
 
 
 def _gone(failure: Failure) -> TuneportError:

@@ -21,7 +21,8 @@ _SAYS = ("message", "error_description", "detail", "error", "msg")
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """What is known of a failed request. `words` are the vendor's, without secrets; `status` is None where nothing was answered."""
+    """What is known of a failed request. `words` are the vendor's, without secrets; `kind` is its type of error; `status` is None where
+    nothing was answered."""
 
     doing: str
     creating: bool
@@ -30,6 +31,7 @@ class Failure:
     status: int | None = None
     code: str = ""
     param: str = ""
+    kind: str = ""
     retry_after_s: float | None = None
 
     def sentence(self, lead: str) -> str:
@@ -51,6 +53,7 @@ def failure_of(error: Exception, *, doing: str, creating: bool, closed: str) -> 
         status=status if isinstance(status, int) else None,
         code=_word(getattr(error, "code", None)),
         param=_word(getattr(error, "param", None)),
+        kind=_word(getattr(error, "type", None)),
         retry_after_s=retry_after_s(headers),
     )
 

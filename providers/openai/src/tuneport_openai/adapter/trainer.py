@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property, partial
 from pathlib import Path
@@ -32,6 +32,10 @@ if TYPE_CHECKING:
     from tuneport.plan import Plan, PlannedFile
     from tuneport.quote import Quote, Usage
     from tuneport.recipe import Recipe
+
+
+CLOCKS_APART = timedelta(days=1)
+"""How far our clock may be ahead of the vendor's without a job of ours being overlooked as too old."""
 
 
 class OpenAITrainer:
@@ -110,12 +114,17 @@ class OpenAITrainer:
     def find(self, client_id: str, plan: Plan | None = None, *, since: datetime | None = None) -> Snapshot | None:
         if "no_metadata" in self._endpoint.quirks:
             return None if plan is None else self._match(plan, since)
-        for filtered in (True, False) if since is not None else (True,):  # the filter may know less than the list
-            found = jobs.pages(self._connection, metadata={CLIENT_ID: client_id} if filtered else None)
-            job = next((job for job in jobs.since(found, since) if carries(job, client_id)), None)
-            if job is not None:
-                return self._snapshot(job)
-        return None
+        for page in jobs.pages(self._connection, metadata={CLIENT_ID: client_id}):
+            if (marked := _carrying(page, client_id)) is not None:
+                return self._snapshot(marked)
+            if page:
+                break  # the filter is not minded
+        else:
+            if since is None:
+                return None
+        earliest = None if since is None else since - CLOCKS_APART  # the filter may know less than the list
+        found = (job for job in jobs.since(jobs.pages(self._connection), earliest) if carries(job, client_id))
+        return next(map(self._snapshot, found), None)
 
     def _match(self, plan: Plan, since: datetime | None) -> Snapshot | None:
         """The one job that was created from the plan's files, base, seed and suffix; several are no match."""
@@ -213,6 +222,10 @@ class OpenAITrainer:
                 yield self._connection.patiently(partial(files.content, self._connection, file_id))
             except NotFound:
                 continue
+
+
+def _carrying(page: Sequence[Reply], client_id: str) -> Reply | None:
+    return next((job for job in page if carries(job, client_id)), None)
 
 
 def _plain(content: bytes) -> bytes:
