@@ -498,6 +498,22 @@ def test_a_provider_that_cannot_quote_says_why_in_its_row_and_has_no_total(shell
     assert "no base model for 'fake'" in quote["why"]
 
 
+def test_a_dry_run_shows_the_first_rows_as_they_would_go_and_what_it_would_cost(shell: Shell) -> None:
+    key = "sk-" + "a1B2" * 12
+    data = shell.data("rows.csv", f"text,label\nwhere is it,late {key}\nis it there,here\nso,so\nlast,row\n")
+    run = shell("submit", data, "--base", "fake-small", "--provider", "fake", "--dry-run", "--json")
+    rows = run.document["first_rows"]["train"]
+    assert len(rows) == 3
+    assert "where is it" in rows[0]
+    assert key not in run.out
+    assert run.document["quotes"][0]["total_usd"] == "0.04"
+    said = shell("submit", data, "--base", "fake-small", "--provider", "fake", "--dry-run").out
+    assert "first rows of the train file:" in said
+    assert "0.04" in said
+    assert "last" not in said
+    assert key not in said
+
+
 def test_a_dry_run_minds_the_limit_too(shell: Shell) -> None:
     data = shell.data()
     run = shell("submit", data, "--base", "fake-small", "--provider", "fake", "--dry-run", "--max-cost", "0.001")

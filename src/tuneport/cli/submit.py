@@ -11,14 +11,15 @@ import typer
 
 from tuneport.billing import refuse_above
 from tuneport.cli import recipe_input as given
-from tuneport.cli.output import Output
+from tuneport.cli.dry_runs import print_plan
 from tuneport.cli.session import Session, session_of
-from tuneport.cli.views import counted, job_document, short_uri
+from tuneport.cli.views import job_document, short_uri
 from tuneport.errors import Detached, UsageError
 
 if TYPE_CHECKING:
     from tuneport.job import Job
     from tuneport.plan import Plan
+    from tuneport.quote import Quote
     from tuneport.recipe import Recipe
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
@@ -60,7 +61,7 @@ def submit(
     if most_usd is not None:
         refuse_above(most_usd, session.client.quote(recipe, providers=[where], epochs=plan.epochs))
     if dry_run:
-        print_plan(plan, out=session.out)
+        print_plan(plan, _bill(session, recipe, plan=plan), out=session.out)
         return
     if not yes:
         confirm_cost(session, recipe, plan=plan)
@@ -91,10 +92,8 @@ def _usd(text: str | None) -> Decimal | None:
 
 def confirm_cost(session: Session, recipe: Recipe, *, plan: Plan) -> None:
     """Asks before money is spent, showing the quote. Raises UsageError where nobody can be asked, typer.Abort when the answer is no."""
-    if not any(info.bills for info in session.client.providers() if info.name == plan.provider and info.problem is None):
-        return
-    quotes = session.client.quote(recipe, providers=[plan.provider], epochs=plan.epochs)
-    if not any(quote.billed for quote in quotes):
+    quotes = _bill(session, recipe, plan=plan)
+    if not quotes:
         return
     from tuneport.cli.quote_tables import cost_sentence, print_quotes
 
@@ -108,26 +107,12 @@ def confirm_cost(session: Session, recipe: Recipe, *, plan: Plan) -> None:
     typer.confirm(f"Submit to {plan.provider}?", abort=True)
 
 
-def print_plan(plan: Plan, *, out: Output) -> None:
-    """What would be sent, request by request."""
-    if out.json:
-        out.document(plan.to_dict())
-        return
-    out.say(f"Would send this to {plan.provider} ({plan.scope}); nothing was sent.")
-    out.fields(
-        [
-            ("base", plan.base),
-            ("method", plan.method),
-            ("plan", plan.fingerprint[:16]),
-            *((f"{file.purpose} file", f"{file.name}, {counted(file.rows, 'row')}, {file.size_bytes:,} bytes") for file in plan.files),
-        ]
-    )
-    for note in plan.notes:
-        out.say(note)
-    for request in plan.requests:
-        out.say()
-        out.say(request.call)
-        out.raw_json(request.body, indent=2)
+def _bill(session: Session, recipe: Recipe, *, plan: Plan) -> list[Quote]:
+    """The quotes of the job where somebody sends a bill, else none."""
+    if not any(info.bills for info in session.client.providers() if info.name == plan.provider and info.problem is None):
+        return []
+    quotes = session.client.quote(recipe, providers=[plan.provider], epochs=plan.epochs)
+    return quotes if any(quote.billed for quote in quotes) else []
 
 
 def say_submitted(session: Session, job: Job, *, stream: bool) -> None:
