@@ -155,7 +155,7 @@ def test_a_row_reads_as_what_it_is_the_price_of_and_on_which_terms() -> None:
 
 
 def price_of(*rows: Price, **asked: Any) -> Decimal | None:
-    found = PriceBook(rows).price("acme", "m", "1M training tokens", **asked)
+    found = next(iter(PriceBook(rows).prices("acme", "m", "1M training tokens", **asked)), None)
     return None if found is None else found.price
 
 
@@ -221,7 +221,7 @@ def test_own_rows_win_over_the_book_and_the_last_file_over_the_others(own: Write
     asked: dict[str, Any] = {"parameters_b": Decimal("9.41"), "method": "sft", "weights": "lora"}
 
     def cost(*files: Path) -> Decimal:
-        found = PriceBook.load(files).price("together", "Qwen/Qwen3.5-9B", "1M training tokens", **asked)
+        found = next(iter(PriceBook.load(files).prices("together", "Qwen/Qwen3.5-9B", "1M training tokens", **asked)), None)
         assert found is not None
         return found.price
 
@@ -237,7 +237,8 @@ def test_whatever_the_book_says_of_a_model_an_own_row_for_it_counts(each: Price,
         provider=each.provider, model=each.model, unit=each.unit, tier=each.tier, price=price, as_of=TODAY, source="us", confidence="yours"
     )
     book = PriceBook((mine, *shipped()))
-    found = book.price(each.provider, each.model, each.unit, method=each.method, weights=each.weights, tier=each.tier, region=each.region)
+    asked = {"method": each.method, "weights": each.weights, "tier": each.tier, "region": each.region}
+    found = next(iter(book.prices(each.provider, each.model, each.unit, **asked)), None)
     assert found == mine
 
 

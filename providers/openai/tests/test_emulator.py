@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
@@ -20,40 +20,11 @@ from tuneport_openai.emulator.tokens import row_tokens, tokens_of
 
 from tuneport.testing.emulator import SteppedClock
 
+from .emulated import sdk
+
 MINI = "gpt-4.1-mini-2025-04-14"
 CREATE = "POST /v1/fine_tuning/jobs"
 TOKENS_AT_HAND = tokens_of("o200k_base") is not None
-
-
-@pytest.fixture
-def clock() -> SteppedClock:
-    return SteppedClock(start=datetime(2026, 11, 21, 9, 0, tzinfo=UTC))
-
-
-@pytest.fixture
-def emulator(clock: SteppedClock) -> Iterator[OpenAIEmulator]:
-    with OpenAIEmulator(clock=clock) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def client(emulator: OpenAIEmulator) -> OpenAI:
-    return sdk(emulator)
-
-
-OPENED: list[OpenAI] = []
-
-
-@pytest.fixture(autouse=True)
-def _close_clients() -> Iterator[None]:
-    yield
-    while OPENED:
-        OPENED.pop().close()
-
-
-def sdk(emulator: OpenAIEmulator, key: str | None = None, **options: Any) -> OpenAI:
-    OPENED.append(OpenAI(base_url=emulator.base_url, api_key=key or emulator.open_key, max_retries=0, timeout=10, **options))
-    return OPENED[-1]
 
 
 def chat_rows(count: int = 20) -> list[dict[str, Any]]:

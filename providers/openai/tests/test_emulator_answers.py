@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +34,8 @@ from tuneport.testing.emulator.faults import (
     UnknownWord,
 )
 
+from .emulated import sdk
+
 MINI = "gpt-4.1-mini-2025-04-14"
 CREATE, LIST, RETRIEVE = "POST /v1/fine_tuning/jobs", "GET /v1/fine_tuning/jobs", "GET /v1/fine_tuning/jobs/{job_id}"
 WORDS = ("lost", "stolen", "expired", "blocked")
@@ -42,38 +44,6 @@ ROWS = [
     for n in range(20)
 ]
 SUPERVISED: dict[str, Any] = {"type": "supervised"}
-
-
-@pytest.fixture
-def clock() -> SteppedClock:
-    return SteppedClock(start=datetime(2026, 11, 21, 9, 0, tzinfo=UTC))
-
-
-@pytest.fixture
-def emulator(clock: SteppedClock) -> Iterator[OpenAIEmulator]:
-    with OpenAIEmulator(clock=clock) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def client(emulator: OpenAIEmulator) -> OpenAI:
-    return sdk(emulator)
-
-
-OPENED: list[OpenAI] = []
-
-
-@pytest.fixture(autouse=True)
-def _close_clients() -> Iterator[None]:
-    yield
-    while OPENED:
-        OPENED.pop().close()
-
-
-def sdk(emulator: OpenAIEmulator, key: str | None = None, **options: Any) -> OpenAI:
-    settings = {"max_retries": 0, "timeout": 10, **options}
-    OPENED.append(OpenAI(base_url=emulator.base_url, api_key=key or emulator.open_key, **settings))
-    return OPENED[-1]
 
 
 def upload(client: OpenAI, clock: SteppedClock, rows: list[Any] | None = None) -> str:

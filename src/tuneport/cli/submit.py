@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any
@@ -18,9 +19,7 @@ from tuneport.errors import Detached, UsageError
 
 if TYPE_CHECKING:
     from tuneport.job import Job
-    from tuneport.plan import Plan
     from tuneport.quote import Quote
-    from tuneport.recipe import Recipe
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False)
 
@@ -58,15 +57,18 @@ def submit(
     recipe = given.read_recipe(source, given.flags_in(context))
     where = given.provider_for(recipe, provider, client=session.client)
     plan = session.client.plan(recipe, provider=where)
+    asked = (dry_run or not yes) and _bills(session, where)
+    quotes = session.client.quote(recipe, providers=[where], epochs=plan.epochs) if asked or most_usd is not None else []
     if most_usd is not None:
-        refuse_above(most_usd, session.client.quote(recipe, providers=[where], epochs=plan.epochs))
+        refuse_above(most_usd, quotes)
+    billed = [quote for quote in quotes if quote.billed]
     if dry_run:
-        print_plan(plan, _bill(session, recipe, plan=plan), out=session.out)
+        print_plan(plan, billed, out=session.out)
         return
-    if not yes:
-        confirm_cost(session, recipe, plan=plan)
+    if billed and not yes:
+        confirm_cost(session, billed, provider=where)
     try:
-        job = session.client.submit(recipe, provider=where, force=force, recreate=recreate, max_cost_usd=most_usd, plan=plan)
+        job = session.client.submit(recipe, provider=where, force=force, recreate=recreate, plan=plan)
     except KeyboardInterrupt:
         raise _interrupted(session) from None
     say_submitted(session, job, stream=wait)
@@ -90,29 +92,22 @@ def _usd(text: str | None) -> Decimal | None:
     return amount
 
 
-def confirm_cost(session: Session, recipe: Recipe, *, plan: Plan) -> None:
-    """Asks before money is spent, showing the quote. Raises UsageError where nobody can be asked, typer.Abort when the answer is no."""
-    quotes = _bill(session, recipe, plan=plan)
-    if not quotes:
-        return
+def confirm_cost(session: Session, quotes: Sequence[Quote], *, provider: str) -> None:
+    """Asks before money is spent, showing the quotes. Raises UsageError where nobody can be asked, typer.Abort when the answer is no."""
     from tuneport.cli.quote_tables import cost_sentence, print_quotes
 
     if session.json or not (session.out.terminal and sys.stdin.isatty()):
         raise UsageError(
-            f"submitting to {plan.provider} spends money (quote: {cost_sentence(quotes)}) and there is no terminal to confirm on; "
+            f"submitting to {provider} spends money (quote: {cost_sentence(quotes)}) and there is no terminal to confirm on; "
             "nothing was sent.",
             remedy="Add --yes to confirm, and --max-cost USD to bound it.",
         )
     print_quotes(quotes, out=session.out, every_line=True)
-    typer.confirm(f"Submit to {plan.provider}?", abort=True)
+    typer.confirm(f"Submit to {provider}?", abort=True)
 
 
-def _bill(session: Session, recipe: Recipe, *, plan: Plan) -> list[Quote]:
-    """The quotes of the job where somebody sends a bill, else none."""
-    if not any(info.bills for info in session.client.providers() if info.name == plan.provider and info.problem is None):
-        return []
-    quotes = session.client.quote(recipe, providers=[plan.provider], epochs=plan.epochs)
-    return quotes if any(quote.billed for quote in quotes) else []
+def _bills(session: Session, provider: str) -> bool:
+    return any(info.bills for info in session.client.providers() if info.name == provider and info.problem is None)
 
 
 def say_submitted(session: Session, job: Job, *, stream: bool) -> None:

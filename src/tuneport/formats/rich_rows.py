@@ -24,7 +24,6 @@ _SHORT = Message("system", "Be brief.")
 _CALLS = (ToolCall("find_order", '{"number":"7"}', "c7"), ToolCall("find_order", '{"number":"8"}', "c8"))
 _FOUND = (Message("tool", '{"state": "sent"}', (), "c7"), Message("tool", "lost", (), "c8"))
 _LOOK = Message("user", (TextPart("What is this?"), ImagePart("https://example.com/a.png", "low")))
-_FILM = Message("user", (TextPart("What is this?"), MediaPart("gs://b/a.mp4", "video/mp4")))
 _SUM = (Message("user", "2+2="),)
 _BETTER, _WORSE = (Message("assistant", "On its way."),), (Message("assistant", "No idea."),)
 

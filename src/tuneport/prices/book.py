@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 import msgspec
 
 from tuneport.errors import ConfigError
-from tuneport.prices.plain_tables import plain_tables
 from tuneport.prices.price import Price, Unit
 
 T = TypeVar("T")
@@ -42,22 +41,6 @@ class PriceBook:
     def providers(self) -> tuple[str, ...]:
         """Every provider with a row."""
         return tuple(dict.fromkeys(row.provider for row in self.rows))
-
-    def price(
-        self,
-        provider: str,
-        model: str,
-        unit: Unit,
-        *,
-        parameters_b: Decimal | None = None,
-        method: str = "",
-        weights: str = "",
-        tier: str = "",
-        region: str = "",
-    ) -> Price | None:
-        """The price of that unit, or None where none is known: the first of `prices`."""
-        found = self.prices(provider, model, unit, parameters_b=parameters_b, method=method, weights=weights, tier=tier, region=region)
-        return next(iter(found), None)
 
     def prices(
         self,
@@ -138,9 +121,6 @@ def read_prices(text: str, *, place: str, usual: Mapping[str, Any] | None = None
 
 def tables(text: str, key: str, *, place: str) -> Sequence[dict[str, Any]]:
     """The tables `[[key]]` of a TOML text that may hold nothing else. Raises ConfigError."""
-    plain = plain_tables(text, key)
-    if plain is not None:
-        return plain
     try:
         found = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -13,6 +13,7 @@ from tuneport.span import Span
 
 _DATED = re.compile(r"-\d{4}-\d{2}-\d{2}$")
 MOST_NAMED = 3
+SEVERAL_CURRENCIES = "several currencies"
 
 
 def is_open(quote: Quote) -> bool:
@@ -93,9 +94,12 @@ def part_text(quote: Quote, part: Span | None) -> str:
     """A part of the quote, or why it has none."""
     if not quote.lines:
         return "-"
-    if not quote.billed and not (part and part.high):
+    priced = any(line.price is not None for line in quote.lines)
+    if not quote.billed and not priced:
         return NOT_BILLED
-    return money_span(part, currency=quote.currency) if part is not None else UNKNOWN
+    if part is None:
+        return UNKNOWN if quote.currency else SEVERAL_CURRENCIES
+    return money_span(part, currency=quote.currency)
 
 
 def doubts(lines: Iterable[QuoteLine]) -> tuple[str, ...]:

@@ -16,7 +16,6 @@ from tuneport.recipe import SFT, LoRA, Recipe
 from tuneport.testing.kit import TrainerKit, expect, expect_error
 
 Count = Callable[[], int] | None
-ONE_CENT = Decimal("0.01")
 
 
 def with_more_epochs(recipe: Recipe) -> Recipe:

@@ -10,8 +10,6 @@ from http import HTTPStatus
 from tuneport.testing.emulator.answers import Answer
 from tuneport.testing.emulator.faults import Fault, SlowBody, Truncated
 
-WITHOUT_BODY = frozenset({204, 304})
-
 
 class Sending:
     """Sends one answer over a connection."""

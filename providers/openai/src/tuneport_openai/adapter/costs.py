@@ -22,10 +22,11 @@ MILLION = Decimal(1_000_000)
 
 
 def priced_as(endpoint: Endpoint) -> str | None:
-    """The provider in the price book and the catalogue whose prices hold there: a compatible endpoint goes by the name of its profile."""
+    """The provider in the price book and the catalogue whose prices hold there: a compatible endpoint goes by the name of its profile,
+    unless that is OpenAI's own."""
     if not endpoint.compatible:
         return "openai"
-    return endpoint.name if endpoint.name in quoted_providers() else None
+    return endpoint.name if endpoint.name in quoted_providers() and endpoint.name != "openai" else None
 
 
 def estimate(recipe: Recipe, *, endpoint: Endpoint, base: str, home: Path, usage: Usage | None, on: date) -> Quote:

@@ -13,7 +13,6 @@ from tuneport_openai.wire.values import Json, text_in, texts_in, time_in
 
 _LEVELS = {"warn": "warning"}
 _NO_TIME = datetime.fromtimestamp(0, UTC)
-MODERATION = "moderation_checks"
 
 
 def event_of(event: Json) -> Event:

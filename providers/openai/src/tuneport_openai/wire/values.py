@@ -28,11 +28,6 @@ def texts_in(row: Json, key: str) -> tuple[str, ...]:
     return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list | tuple) else ()
 
 
-def number_in(row: Json, key: str) -> float | None:
-    """The finite number under a key, also where it is written as text."""
-    return number_of(row.get(key))
-
-
 def number_of(value: Any) -> float | None:
     """A finite number; None for anything else, true and false included."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
