@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,8 @@ from tuneport.errors import (
     Unreachable,
 )
 from tuneport.intent import Intent, Phase
-from tuneport.job import JobState
+from tuneport.job import JobState, Snapshot
+from tuneport.plan import Plan
 from tuneport.plan_lock import submitting
 from tuneport.submit import adopt, submit, sync
 from tuneport.testing.wire import HttpAnswer, NoAnswer
@@ -486,3 +488,24 @@ def test_the_reason_of_a_submit_is_kept_without_the_key_that_a_provider_quotes(d
         submit(desk.plan(), desk=desk.desk)
     (intent,) = desk.registry.intents()
     assert intent.reason == "bad key [hidden]"
+
+
+@pytest.mark.parametrize(("answered", "adopted"), [("fake-small-20260101", True), ("fake-smaller", False)])
+def test_an_unmarked_job_is_known_by_the_dated_id_of_its_base_and_by_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answered: str, adopted: bool
+) -> None:
+    with bench(tmp_path, keeps_metadata=False) as desk:
+        found = desk.trainer.find
+
+        def dated(client_id: str, plan: Plan | None = None, *, since: datetime | None = None) -> Snapshot | None:
+            snapshot = found(client_id, plan, since=since)
+            return None if snapshot is None else replace(snapshot, base=answered)
+
+        monkeypatch.setattr(desk.trainer, "find", dated)
+        desk.wire.after("POST /jobs", LOST)
+        if adopted:
+            assert submit(desk.plan(), desk=desk.desk).provider_id in desk.cloud.jobs
+        else:
+            with pytest.raises(Uncertain):
+                submit(desk.plan(), desk=desk.desk)
+        assert desk.creates == 1
