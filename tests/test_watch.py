@@ -22,7 +22,7 @@ from tuneport.catalogue import catalogue
 from tuneport.cli import main
 from tuneport.client import Client
 from tuneport.errors import UnknownProvider
-from tuneport.last_days import last_days
+from tuneport.last_days import last_days, vendor_of
 from tuneport.model import Deployment, Model
 from tuneport.owned_models import Owned
 from tuneport.provider import Provider
@@ -189,6 +189,20 @@ def test_a_profile_has_the_last_days_of_its_plug_in_unless_the_catalogue_knows_i
         found = {each.provider: each for each in client.watch().watched}
     assert found["work"].serving_ends == LAST_DAY
     assert found["nebius"].serving_ends is None
+
+
+@pytest.mark.parametrize(
+    ("name", "vendor"), [("openai", None), ("mine", None), ("work", "openai"), ("nebius", "nebius"), ("stranger", None), ("azure", "azure")]
+)
+def test_another_address_is_another_vendor(name: str, vendor: str | None) -> None:
+    elsewhere = {"base_url": "https://models.example/v1"}
+    profiles = {
+        "openai": elsewhere,
+        "mine": {"provider": "openai", **elsewhere},
+        "work": {"provider": "openai"},
+        "nebius": {"provider": "openai", **elsewhere},
+    }
+    assert vendor_of(name, profiles=profiles, known={"openai", "azure", "nebius"}) == vendor
 
 
 def test_the_first_to_end_comes_first(desk: Desk) -> None:

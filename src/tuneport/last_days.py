@@ -40,9 +40,16 @@ def _days(row: Mapping[str, Any]) -> LastDays:
     return LastDays(row.get("training_ends"), row.get("serving_ends"), tuple(row.get("earliest", ())))
 
 
-def catalogued(provider: str, *, profiles: Mapping[str, Mapping[str, Any]], known: Collection[str]) -> str:
-    """What the catalogue calls a provider or profile: itself where it is known there, whosever plug-in serves it, else its plug-in."""
-    return provider if provider in known else str(profiles.get(provider, {}).get("provider", provider))
+def vendor_of(name: str, *, profiles: Mapping[str, Mapping[str, Any]], known: Collection[str]) -> str | None:
+    """Which of the `known` vendors' facts hold for a provider or profile: those of its own name, else those of its plug-in's.
+
+    None for another address, which is another vendor, though it may speak the same dialect.
+    """
+    profile = profiles.get(name, {})
+    plugin, elsewhere = str(profile.get("provider", name)), "base_url" in profile
+    if name in known and not (elsewhere and name == plugin):
+        return name
+    return plugin if plugin in known and not elsewhere else None
 
 
 def catalogue_files() -> frozenset[str]:

@@ -8,7 +8,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuneport.errors import TuneportError
-from tuneport.last_days import base_name, catalogue_files, catalogued, last_days
+from tuneport.last_days import base_name, catalogue_files, last_days, vendor_of
 from tuneport.owned_models import Inventory, Owned, from_jobs
 
 if TYPE_CHECKING:
@@ -110,7 +110,9 @@ def _base_of(owned: Owned, profiles: Profiles) -> Base | None:
     """The base in the catalogue, by its own name or by that in the model's id."""
     from tuneport.catalogue import catalogue
 
-    provider = catalogued(owned.provider, profiles=profiles, known=catalogue().providers())
+    provider = vendor_of(owned.provider, profiles=profiles, known=catalogue().providers())
+    if provider is None:
+        return None
     found = (catalogue().find(name, provider=provider) for name in (owned.base, owned.id) if name)
     return next((base for base in found if base is not None), None)
 
@@ -161,7 +163,7 @@ def todo(known: Watched, *, on: date) -> str:
 def ending_soon(jobs: Iterable[Job], *, on: date, profiles: Profiles) -> str:
     """One line when tuned models of these jobs stop answering within `NEAR_DAYS`, else ''. Asks nobody, and imports no provider."""
     known = catalogue_files()
-    days = {each.uri: _last_day(each, catalogued(each.provider, profiles=profiles, known=known)) for each in from_jobs(jobs)}
+    days = {each.uri: _last_day(each, vendor_of(each.provider, profiles=profiles, known=known)) for each in from_jobs(jobs)}
     soon = sorted(day for day in days.values() if day is not None and 0 <= (day - on).days <= NEAR_DAYS)
     if not soon:
         return ""
@@ -170,7 +172,7 @@ def ending_soon(jobs: Iterable[Job], *, on: date, profiles: Profiles) -> str:
     return f"{what} answering within {NEAR_DAYS} days, {'' if one else 'the first '}after {soon[0]}: tuneport watch"
 
 
-def _last_day(owned: Owned, provider: str) -> date | None:
-    known = last_days(provider)
+def _last_day(owned: Owned, vendor: str | None) -> date | None:
+    known = {} if vendor is None else last_days(vendor)
     found = (known.get(base_name(name).casefold()) for name in (owned.base, owned.id) if name)
     return next((days.serving_ends for days in found if days is not None), None)

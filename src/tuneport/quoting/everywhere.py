@@ -22,6 +22,7 @@ from tuneport.errors import (
     Unsupported,
 )
 from tuneport.examples import Kind
+from tuneport.last_days import vendor_of
 from tuneport.prices import PriceBook
 from tuneport.quote import Quote, Usage
 from tuneport.quoting.bases import NoBase, bases
@@ -95,7 +96,7 @@ def everywhere(question: Question, *, providers: Sequence[str] | None, connectio
     found: list[Quote] = []
     for name in names:
         plugin = str(connections.profile(name).get("provider", name))
-        vendor = _vendor(name, plugin, connections)
+        vendor = vendor_of(name, profiles=connections.settings.providers, known=quoted_providers())
         if vendor is not None:
             job = job or _job(question, home=home, connections=connections)
             found += [named(quote, name) for quote in quotes(job, vendor, book=book)]
@@ -103,15 +104,6 @@ def everywhere(question: Question, *, providers: Sequence[str] | None, connectio
             connections.refuse_unknown(name, beside=quoted_providers())
             found += _by_plugin(question, name, plugin, connections)
     return found
-
-
-def _vendor(name: str, plugin: str, connections: Connections) -> str | None:
-    """Whose prices hold; None where only the plug-in can know: another address is another vendor, though it may speak the same dialect.
-    A profile that goes by the name of a vendor whose plug-in this is not means that vendor."""
-    elsewhere = "base_url" in connections.profile(name)
-    if name in quoted_providers() and not (elsewhere and name == plugin):
-        return name
-    return plugin if plugin in quoted_providers() and not elsewhere else None
 
 
 def _job(question: Question, *, home: Path, connections: Connections) -> JobToQuote:
