@@ -28,6 +28,7 @@ test: lint types
 
 test-slow: install
 	$(BIN)/python -m pytest --require-all -m slow
+	$(BIN)/python -m pytest --require-all -m "not slow" --hypothesis-profile=new $$(grep -rl --include='test_*.py' 'from hypothesis import' tests local_backend/tests providers/*/tests)
 
 lint: install
 	$(BIN)/ruff check .

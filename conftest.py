@@ -1,4 +1,7 @@
-"""Skips the tests of distributions that are not installed, and names them; `--require-all` makes that a failure (CI)."""
+"""Skips the tests of distributions that are not installed, and names them; `--require-all` makes that a failure (CI).
+
+Properties are tried on the same generated examples at each run, so that a run says something about the change it tests;
+`make test-slow` tries them on new ones."""
 
 from __future__ import annotations
 
@@ -6,6 +9,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("same", derandomize=True)
+settings.register_profile("new")
+settings.load_profile("same")
 
 ROOT = Path(__file__).parent
 DISTRIBUTIONS = {"local_backend": "tuneport_local", "providers/openai": "tuneport_openai"}

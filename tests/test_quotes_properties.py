@@ -273,3 +273,9 @@ def test_more_requests_never_cost_less(asked: tuple[JobToQuote, str], some: int,
         for requests in (some, some + more)
     )
     assert never_less(few, many)
+
+
+def test_a_prompt_counted_as_one_token_costs_no_less_than_one_counted_as_none() -> None:
+    none, one = (rows({1: 4}, {1: 1, 2: 3}, kind="preference", prompt_characters=6, prompt_tokens=tokens) for tokens in (0, 1))
+    none, one = (costs(all_quoted(a_job(each, method="dpo"), "fireworks")) for each in (none, one))
+    assert never_less(none, one)

@@ -68,21 +68,25 @@ def _cut(sizes: Mapping[int, int], longest: int | None, *, factor: Decimal = Dec
 def _estimated(measure: Measure, estimate: Estimate, pictures: int, preference: Preference, *, longest: int | None, alike: bool) -> Counted:
     """`alike`: the model's own encoding is of that kind, and only what stands around messages is not known."""
     factor = Decimal(str(estimate.tokens_per_character))
-    by_count = _cut(measure.tokens, longest)
+    by_count, asked = (_cut(measure.tokens, longest), Decimal(measure.prompt_tokens)) if measure.tokens else (None, None)
     tokens = _between(_cut(measure.characters, longest, factor=factor), by_count, alike=alike) + Span.exactly(pictures)
+    prompts = _between(factor * measure.prompt_characters, asked, alike=alike)
     hard = 0 if alike else measure.digits + measure.non_ascii
     tokens = Span(tokens.low, tokens.likely, tokens.high + hard)
-    prompts = _between(factor * measure.prompt_characters, Decimal(measure.prompt_tokens), alike=alike)
-    guessed = f"the upper bound allows a token for each of {hard:,} digits and characters beyond ASCII" if hard > by_count / 10 else ""
-    return Counted(_twice(tokens, prompts, preference), COUNTED_BY if alike and by_count else f"characters x {factor}", 0, guessed)
+    many = hard > (by_count or 0) / 10
+    guessed = f"the upper bound allows a token for each of {hard:,} digits and characters beyond ASCII" if many else ""
+    by = COUNTED_BY if alike and by_count is not None else f"characters x {factor}"
+    return Counted(_twice(tokens, prompts, preference), by, 0, guessed)
 
 
-def _between(by_factor: Decimal, by_count: Decimal, *, alike: bool) -> Span:
-    """Between what the factor makes of the characters and what o200k_base counts, and somewhat beyond."""
-    likely = by_count if alike and by_count else by_factor
-    least = min(likely, by_count or likely) * LEAST
-    most = max(likely, by_count) * MOST if by_count else likely * UNCOUNTED_MOST
-    return Span(*(Decimal(ceil(each)) for each in (least, likely, most)))
+def _between(by_factor: Decimal, by_count: Decimal | None, *, alike: bool) -> Span:
+    """Between what the factor makes of the characters and what o200k_base counts, and somewhat beyond; None: nothing was counted."""
+    if by_count is None:
+        bounds = by_factor * LEAST, by_factor, by_factor * UNCOUNTED_MOST
+    else:
+        likely = by_count if alike else by_factor
+        bounds = min(likely, by_count) * LEAST, likely, max(likely, by_count) * MOST
+    return Span(*(Decimal(ceil(each)) for each in bounds))
 
 
 def _twice(tokens: Span, prompts: Span, preference: Preference) -> Span:
