@@ -28,6 +28,7 @@ from tuneport.rules.rule import Rule, Sees, holds
 from tuneport.rules.whole import Amount
 from tuneport.sources import Deaf
 from tuneport.text_checks import TextChecks
+from tuneport.token_checks import TokenChecks
 
 if TYPE_CHECKING:
     from tuneport.tokens import Counter
@@ -104,8 +105,6 @@ class _Rows:
         self._target = target
         self._found = found
         self._kinds = METHODS[target.method]
-        self._most_tokens = target.limits.max_tokens if found.wanted("tokens-not-too-many") else None
-        self._counter = counter
         rules = [rule for rule in RULES if rule.row is not None and found.wanted(rule.id)]
         self._rules = rules
         self._about_roles = [rule for rule in rules if rule.sees == "roles"]
@@ -114,6 +113,7 @@ class _Rows:
         self._verdicts: dict[Shape, list[tuple[str, str]]] = {}
         self._answers = Answers(are_labels=target.method == "classify")
         self._texts = TextChecks(target, found)
+        self._tokens = TokenChecks(target, found, counter=counter)
 
     def add(self, lines: Sequence[int], examples: Sequence[Example]) -> None:
         """Some more rows."""
@@ -133,7 +133,7 @@ class _Rows:
         if self._about_words and plain.any_blank():
             for line, example in zip(lines, examples, strict=True):
                 self._ask(self._about_words, line, example)
-        self._weigh(lines, examples)
+        self._tokens.add(lines, examples)
         self._answers.add(plain.answers())
         self._texts.add_plain(lines, plain)
 
@@ -165,7 +165,7 @@ class _Rows:
             for rule, sentence in self._verdict(shape, fitting):
                 self._found.add(rule, line, sentence)
         self._ask(self._rules_about(fitting), line, fitting)
-        self._weigh((line,), (fitting,))
+        self._tokens.add((line,), (fitting,))
         if isinstance(fitting, ChatExample):
             self.amount.wanted += fitting.desirable is True
             self.amount.unwanted += fitting.desirable is False
@@ -194,17 +194,9 @@ class _Rows:
             if rule.row is not None and (sentence := rule.row(example, self._target)):
                 self._found.add(rule.id, line, sentence)
 
-    def _weigh(self, lines: Sequence[int], examples: Sequence[Example]) -> None:
-        counter, most = self._counter, self._most_tokens
-        if counter is None or most is None:
-            return
-        about = "" if counter.exact else "about "
-        for line, tokens in zip(lines, counter.count_block(examples), strict=True):
-            if tokens > most:
-                self._found.add("tokens-not-too-many", line, f"the row has {about}{tokens:,} tokens; at most {most:,} are learned from.")
-
     def finish(self, amount: Amount, *, near: Iterator[str] | None) -> None:
         """What can be said only after the last row."""
+        self._tokens.finish()
         self._texts.finish(near)
         for rule, look in whole.LOOKS.items():
             for sentence in look(amount, self._target):

@@ -22,7 +22,6 @@ from tuneport.errors import DatasetError
 from tuneport.formats.format import BadRow, Format
 from tuneport.formats.known import named
 from tuneport.formats.reading import blocks
-from tuneport.formats.repeated_keys import VECTORS_FROM_BYTES
 from tuneport.losses import Losses
 from tuneport.sources import FileSource, Source
 from tuneport.writing import written
@@ -60,8 +59,7 @@ def convert(source: Source, part: Path, *, format: Format, container: Container,
     wanted = min(wanted, -(-size // PIECE_BYTES))
     if wanted < 2:
         return False
-    large = size // wanted >= VECTORS_FROM_BYTES
-    work = Work(str(source.path), str(part), source.format.name, format.name, source.columns, wanted, PIECE_BYTES, large)
+    work = Work(str(source.path), str(part), source.format.name, format.name, source.columns, wanted, PIECE_BYTES)
     try:
         for found in _in_processes(work):
             losses.merge(found)
@@ -78,7 +76,7 @@ def usable_cores() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """A conversion of one file; `target` is a file that is there and empty. `large`: each process has much to do."""
+    """A conversion of one file; `target` is a file that is there and empty."""
 
     source: str
     target: str
@@ -87,7 +85,6 @@ class Work:
     columns: dict[str, str]
     workers: int
     piece_bytes: int
-    large: bool
 
 
 class GaveUp(Exception):
@@ -184,7 +181,7 @@ def _converted(source: BinaryIO, piece: int, work: Work) -> _Converted:
     format, to, losses = named(work.format), named(work.to), Losses(work.source)
     lines = _Lines(source, piece, work)
     chunks = [BOM] if piece == 0 and to.bom else []
-    for block in blocks(lines, format=format, columns=work.columns, notices=losses, large=work.large):
+    for block in blocks(lines, format=format, columns=work.columns, notices=losses):
         chunks.append(encoded(written(block, to, losses)))
     return _Converted(chunks, lines.count, losses)
 

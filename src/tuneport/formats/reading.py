@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from typing import Any, TypeVar
@@ -13,17 +12,16 @@ from tuneport.containers.container import Lines, Raw, Records, Texts
 from tuneport.examples import Example
 from tuneport.formats.format import BadRow, Block, Decode, Decoded, Format, Notices
 from tuneport.formats.json_values import json_object, unpacked_once
-from tuneport.formats.repeated_keys import VECTORS_FROM_BYTES, perhaps_repeated, refuse_repeated_keys
+from tuneport.formats.repeated_keys import perhaps_repeated, refuse_repeated_keys
 
 Row = TypeVar("Row")
 _encode_lines = msgspec.json.Encoder().encode_lines
 _NOT_CLEAN = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
-def blocks(raws: Iterable[Raw], *, format: Format, columns: Mapping[str, str], notices: Notices, large: bool = False) -> Iterator[Block]:
-    """The rows that can be read. `columns` maps the format's keys to those in the file. `large`: these are a part of so much that what
-    pays late is to be used from the start."""
-    reader = _Reader(format, columns=columns, notices=notices, large=large)
+def blocks(raws: Iterable[Raw], *, format: Format, columns: Mapping[str, str], notices: Notices) -> Iterator[Block]:
+    """The rows that can be read. `columns` maps the format's keys to those in the file."""
+    reader = _Reader(format, columns=columns, notices=notices)
     for raw in raws:
         if isinstance(raw, Records):
             yield from reader.objects(raw)
@@ -36,13 +34,12 @@ def blocks(raws: Iterable[Raw], *, format: Format, columns: Mapping[str, str], n
 class _Reader:
     """`_decoders` loses its first entry when a block is not clean for it: what one block needs, the next ones mostly need as well."""
 
-    def __init__(self, format: Format, *, columns: Mapping[str, str], notices: Notices, large: bool) -> None:
+    def __init__(self, format: Format, *, columns: Mapping[str, str], notices: Notices) -> None:
         self._format = format
         self._theirs = {theirs: ours for ours, theirs in columns.items()}
         self._decoders: tuple[Decode, ...] = () if columns else format.decode
         self._notices = notices
         self._recoded = bool(self._decoders)
-        self._left = 0 if large else VECTORS_FROM_BYTES
 
     def lines(self, raw: Lines) -> Iterator[Block]:
         examples = self._at_once(raw.data)
@@ -77,11 +74,7 @@ class _Reader:
     def _at_once(self, data: bytes) -> list[Example] | None:
         """The rows of these lines when all are clean and no key stands twice in one object."""
         decoded = self._decoded(data)
-        if decoded is None:
-            return None
-        self._left -= len(data)
-        vectors = self._left < 0 or "numpy" in sys.modules  # where it is imported already, it costs nothing more
-        return None if perhaps_repeated(data, decoded, vectors=vectors) else decoded.examples
+        return None if decoded is None or perhaps_repeated(data, decoded) else decoded.examples
 
     def _decoded(self, data: bytes) -> Decoded | None:
         for place, decode in enumerate(self._decoders):
