@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from tuneport.plan import PlannedRequest
+    from tuneport.quote import QuoteLine
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +33,47 @@ class Model:
     details: dict[str, Any] = field(default_factory=dict)
 
 
+Phase = Literal["starting", "ready", "failed", "ending", "unknown"]
+"""What a deployment's state means: it comes, it answers, it never will, it goes; `unknown` for a word that nobody has told us."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A tuned model being served. Its states are the provider's own and never mixed with a job's."""
+    """A tuned model being served. `state` is the provider's own word, never mixed with a job's; `reason` is why it failed.
+
+    `model` is the id of the model that answers. `last_used_at` is None where that is not known. `removed_at` is when the provider removes
+    it by itself, should nothing change; `details["shutdown_date"]`, where there is one, is its last day in any case.
+    """
 
     uri: str
     provider: str
     id: str
     model: str
     state: str
+    phase: Phase = "unknown"
+    reason: str = ""
     created_at: datetime | None = None
+    last_used_at: datetime | None = None
+    removed_at: datetime | None = None
     details: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DeploymentPlan:
+    """What deploying a model would send and cost.
+
+    `costs` stand as long as the deployment does, whether it is asked or not; `rules` are sentences about when the provider removes it and
+    what else is paid. `stands` is a deployment of that name which is there already and serves this very model.
+    """
+
+    uri: str
+    provider: str
+    id: str
+    model: str
+    requests: tuple[PlannedRequest, ...]
+    costs: tuple[QuoteLine, ...] = ()
+    rules: tuple[str, ...] = ()
+    stands: Deployment | None = None
 
 
 @dataclass(frozen=True, slots=True)

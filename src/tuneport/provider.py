@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tuneport.examples import Example, Message
     from tuneport.finding import Finding
     from tuneport.job import Event, Metric, Snapshot
-    from tuneport.model import Deployment, Model, Prediction
+    from tuneport.model import Deployment, DeploymentPlan, Model, Prediction
     from tuneport.plan import Plan, PlannedFile
     from tuneport.quote import Quote, Usage
     from tuneport.recipe import Recipe
@@ -246,11 +246,24 @@ class Server(Protocol):
     def chat(self, target: Model | Deployment, messages: Sequence[Message], *, generation: Generation) -> Iterator[str]:
         """The answer to a conversation, piece by piece."""
 
-    def deploy(self, model: Model, *, options: Mapping[str, Any]) -> Deployment: ...
+    def deploy(self, model: Model, *, options: Mapping[str, Any]) -> Deployment:
+        """Begins to serve the model and returns at once. A second call for the same model and name makes no second deployment."""
 
     def deployments(self) -> Sequence[Deployment]: ...
 
-    def undeploy(self, deployment_id: str) -> None: ...
+    def undeploy(self, deployment_id: str) -> None:
+        """Ends a deployment, and what it costs. Raises NotFound when it is not there."""
+
+
+@runtime_checkable
+class Deploys(Protocol):
+    """A server whose models answer through deployments, which may cost money as long as they stand. Looked for with isinstance."""
+
+    def deployment_plan(self, model: Model, *, options: Mapping[str, Any]) -> DeploymentPlan:
+        """What `deploy` would send and cost; only reads. Raises Refused where the name is another model's, RecipeError for options."""
+
+    def deployment(self, deployment_id: str) -> Deployment:
+        """One deployment as it is now. Raises NotFound."""
 
 
 @dataclass(frozen=True, slots=True)
