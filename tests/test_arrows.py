@@ -31,7 +31,7 @@ CLOSED_TO_PROVIDERS = ("client", "cli", "connections", "submit", "upload", "poll
 """What an adapter has no business with: it translates, and core decides when."""
 
 BETWEEN_DISTRIBUTIONS = {
-    "tuneport_azure": ("tuneport_openai.wire",),
+    "tuneport_azure": ("tuneport_openai",),
     "tuneport_vertex": ("tuneport_local.bundle",),
     "tuneport_azureml": ("tuneport_local.bundle",),
 }

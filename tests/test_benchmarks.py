@@ -14,11 +14,12 @@ import orjson
 import psutil
 import pytest
 
-from benchmarks import banking77, data, faults, follow, quotes
+from benchmarks import banking77, data, faults, follow, openai, quotes
 from benchmarks.data_room import memory, real, rivals, speed
 from benchmarks.data_room.rounds import in_turns, ratio
 from benchmarks.data_room.rows import lines, write_megabytes, write_rows
 from benchmarks.data_room.verdict import Outcome, Setting, Verdict
+from benchmarks.openai_room.setting import Setting as OpenAISetting
 from benchmarks.record import commit, paired_rounds, record, table
 from tuneport.dataset import Dataset
 from tuneport.testing.simulation import simulate
@@ -67,6 +68,18 @@ def test_the_summary_of_the_faults_says_where_clients_were_killed() -> None:
     summary, kills, _ = total.lines(1.0)
     assert summary.startswith("30 lives of a client (")
     assert re.search(r"kills: .*submit\.py \d+", kills)
+
+
+def test_every_part_of_the_openai_benchmark_measures_against_its_limits(tmp_path: Path) -> None:
+    pytest.importorskip("tuneport_openai")
+    pytest.importorskip("openai")
+    setting = OpenAISetting(folder=tmp_path, rows=20, rounds=2, megabytes=1.0, jobs=30)
+    found = openai.measure(list(openai.PARTS), setting)
+    verdicts = {verdict.name: verdict for outcome in found.values() for verdict in outcome.verdicts}
+    assert len(verdicts) == 9
+    assert [name for name, verdict in verdicts.items() if "request" in name and not verdict.holds] == []
+    assert found["submit"].figures["requests"] == {"ours": 3, "bare": 3}
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_quoting_counts_and_quotes_the_same_rows_and_asks_again_in_a_process_of_its_own(tmp_path: Path) -> None:

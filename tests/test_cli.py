@@ -514,6 +514,15 @@ def test_a_dry_run_shows_the_first_rows_as_they_would_go_and_what_it_would_cost(
     assert key not in said
 
 
+def test_a_dry_run_blanks_out_what_looks_like_a_key_in_a_request(shell: Shell) -> None:
+    key = "sk-" + "a1B2" * 8
+    for how in ((), ("--json",)):
+        run = shell("submit", shell.data(), "--base", "fake-small", "--provider", "fake", "--suffix", key, "--dry-run", *how)
+        assert run.code == 0
+        assert "[hidden]" in run.out
+        assert key not in run.out
+
+
 def test_a_dry_run_minds_the_limit_too(shell: Shell) -> None:
     data = shell.data()
     run = shell("submit", data, "--base", "fake-small", "--provider", "fake", "--dry-run", "--max-cost", "0.001")

@@ -24,6 +24,7 @@ from tuneport.errors import (
     WaitTimeout,
 )
 from tuneport.job import JobState, Snapshot
+from tuneport.provider import Provider, Trainer
 from tuneport.settings import Settings
 from tuneport.testing.clock import SimulatedClock
 from tuneport.testing.cloud import Course, FakeCloud
@@ -238,6 +239,19 @@ def test_a_provider_that_cannot_be_opened_does_not_keep_the_others_from_being_as
     assert "no provider 'aaa' is installed" in results[0].sentence
     with pytest.raises(UnknownProvider):
         client.sync(provider="aaa")
+
+
+def test_a_provider_that_was_never_used_need_not_be_set_up_when_the_jobs_of_all_are_recorded(cloud: FakeCloud, tmp_path: Path) -> None:
+    def opening(settings: object) -> Trainer:
+        raise CredentialsRefused("spare: no key is set.")
+
+    spare = Provider("spare", "installed and never used", open_trainer=opening)
+    with Client(settings=Settings(home=tmp_path / "home"), clock=SimulatedClock(), providers=[fake_provider(cloud), spare]) as client:
+        (found,) = (result for result in client.sync(adopt_all=True) if result.sentence.startswith("spare"))
+        assert (found.kind, found.error) == ("not_set_up", None)
+        client.registry.add("spare", "there", Snapshot("job-1", JobState.RUNNING, "running"))
+        (found,) = (result for result in client.sync(adopt_all=True) if result.sentence.startswith("spare"))
+        assert (found.kind, type(found.error)) == ("unreachable", CredentialsRefused)
 
 
 def test_a_job_of_another_account_is_not_acted_upon(client: Client, cloud: FakeCloud, recipe: Recipe) -> None:

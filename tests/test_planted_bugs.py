@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tuneport import looking
 from tuneport import submit as submitting
 from tuneport.errors import Refused, TuneportError, Unreachable
 from tuneport.intent import Intent, Phase
@@ -107,7 +108,7 @@ def test_taking_a_lost_answer_for_a_refusal_is_caught() -> None:
 
 
 def test_adopting_without_comparing_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(submitting, "_is_ours", lambda *_, **__: True)
+    monkeypatch.setattr(looking, "_is_ours", lambda *_, **__: True)
     assert is_caught("provider", "adopted by", open_trainer=opening(Trusting))
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,3 +88,15 @@ def test_a_listing_reads_the_metadata_of_the_distributions_once(tmp_path: Path, 
     monkeypatch.setattr(importlib.metadata, "entry_points", counting)
     Connections(Settings(home=tmp_path, providers={"a": {}, "b": {}}), SimulatedClock(), {}).listing()
     assert asked == [1]
+
+
+def test_a_provider_that_lacks_a_module_when_it_is_opened_is_said_and_keeps_no_other_from_being_asked(tmp_path: Path) -> None:
+    def opening(settings: object) -> Any:
+        return import_module("vendor_sdk_that_is_not_installed")
+
+    broken = Provider("broken", "lacks its SDK", open_trainer=opening, open_server=opening)
+    connections = Connections(Settings(home=tmp_path), SimulatedClock(), {"broken": broken})
+    for opened in (connections.trainer, connections.server):
+        with pytest.raises(PluginError, match=r"'broken' does not load: No module named 'vendor_sdk"):
+            opened("broken")
+    assert connections.trainers(["broken"], passing_over=True) == {}

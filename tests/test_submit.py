@@ -269,6 +269,23 @@ def test_where_metadata_is_dropped_the_job_is_found_by_what_it_was_made_of(tmp_p
         assert [job.provider_id] == list(desk.cloud.jobs)
 
 
+def test_where_metadata_is_dropped_a_twin_that_is_known_does_not_keep_a_job_from_being_found(tmp_path: Path) -> None:
+    with bench(tmp_path, keeps_metadata=False) as desk:
+        first = submit(desk.plan(), desk=desk.desk)
+        desk.wire.after("POST /jobs", LOST)
+        second = submit(desk.plan(), desk=desk.desk, force=True)
+        assert [first.provider_id, second.provider_id] == list(desk.cloud.jobs)
+
+
+def test_where_metadata_is_dropped_a_known_twin_is_not_taken_for_a_job_that_never_was(tmp_path: Path) -> None:
+    with bench(tmp_path, keeps_metadata=False) as desk:
+        first = submit(desk.plan(), desk=desk.desk)
+        desk.wire.before("POST /jobs", LOST)
+        with pytest.raises(Uncertain):
+            submit(desk.plan(), desk=desk.desk, force=True)
+        assert [job.uri for job in desk.registry.jobs()] == [first.uri]
+
+
 def test_a_filter_that_is_ignored_does_not_lead_to_somebody_elses_job(tmp_path: Path) -> None:
     with bench(tmp_path, ignores_filters=True) as desk:
         submit(desk.plan(seed=5), desk=desk.desk)
@@ -495,13 +512,12 @@ def test_an_unmarked_job_is_known_by_the_dated_id_of_its_base_and_by_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answered: str, adopted: bool
 ) -> None:
     with bench(tmp_path, keeps_metadata=False) as desk:
-        found = desk.trainer.find
+        found = desk.trainer.matching
 
-        def dated(client_id: str, plan: Plan | None = None, *, since: datetime | None = None) -> Snapshot | None:
-            snapshot = found(client_id, plan, since=since)
-            return None if snapshot is None else replace(snapshot, base=answered)
+        def dated(plan: Plan, *, since: datetime) -> list[Snapshot]:
+            return [replace(snapshot, base=answered) for snapshot in found(plan, since=since) or ()]
 
-        monkeypatch.setattr(desk.trainer, "find", dated)
+        monkeypatch.setattr(desk.trainer, "matching", dated)
         desk.wire.after("POST /jobs", LOST)
         if adopted:
             assert submit(desk.plan(), desk=desk.desk).provider_id in desk.cloud.jobs

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tuneport.methods import SFT as SFT
     from tuneport.methods import LoRA as LoRA
     from tuneport.model import Deployment as Deployment
+    from tuneport.model import DeploymentPlan as DeploymentPlan
     from tuneport.model import Model as Model
     from tuneport.model import Prediction as Prediction
     from tuneport.plan import Plan as Plan
@@ -66,7 +67,7 @@ _HOMES = {
     "job": ("Event", "Job", "JobState", "Metric"),
     "methods": ("DPO", "GRPO", "SFT", "LoRA"),
     "graders": ("MultiGrader", "PythonGrader", "ScoreModel", "StringCheck", "TextSimilarity"),
-    "model": ("Deployment", "Model", "Prediction"),
+    "model": ("Deployment", "DeploymentPlan", "Model", "Prediction"),
     "plan": ("Plan",),
     "prices": ("Price", "PriceBook"),
     "provider": ("Generation",),

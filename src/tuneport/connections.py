@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tuneport import plugins
 from tuneport.clock import Clock
-from tuneport.errors import ConfigError, TuneportError, UnknownProvider, Unsupported
+from tuneport.errors import ConfigError, PluginError, TuneportError, UnknownProvider, Unsupported
 from tuneport.redaction import warn
 from tuneport.settings import Settings
 
@@ -61,7 +62,8 @@ class Connections:
     def trainer(self, name: str) -> Trainer:
         """The trainer of that provider or profile, opened once."""
         if name not in self._trainers:
-            self._trainers[name] = self.provider(name).open_trainer(self._settings(name))
+            with _loading(name):
+                self._trainers[name] = self.provider(name).open_trainer(self._settings(name))
         return self._trainers[name]
 
     def trainers(self, names: Iterable[str], *, passing_over: bool = False) -> dict[str, Trainer]:
@@ -82,7 +84,8 @@ class Connections:
             open_server = self.provider(name).open_server
             if open_server is None:
                 raise Unsupported(f"{name} has no way to ask its models here.")
-            self._servers[name] = open_server(self._settings(name))
+            with _loading(name):
+                self._servers[name] = open_server(self._settings(name))
         return self._servers[name]
 
     def _settings(self, name: str) -> Any:
@@ -105,6 +108,17 @@ class Connections:
             return ProviderInfo(name, distribution, version, "", str(error))
         serves = provider.open_server is not None
         return ProviderInfo(name, distribution, version, provider.summary, None, serves=serves, bills=provider.bills)
+
+
+@contextmanager
+def _loading(name: str) -> Iterator[None]:
+    """A module that is missing when a provider is opened (a vendor's SDK, say) is its own trouble, and no bug of ours."""
+    try:
+        yield
+    except TuneportError:
+        raise
+    except ImportError as error:
+        raise PluginError(f"provider {name!r} does not load: {error}.", remedy="Install it again, with what it depends on.") from error
 
 
 @dataclass(frozen=True, slots=True)

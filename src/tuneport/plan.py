@@ -51,6 +51,9 @@ class Plan:
 
     `scope` names the account, project or folder the job lands in. `hyperparameters` are the values that will be used, with every `auto`
     resolved that is resolved on our side.
+
+    `sends` is for the eye alone, where there is more to be sent than `requests`: all that a submit would send, in order, uploads of files
+    that are not there yet and what is written on the job to find it again (`{client_id}` stands for what is drawn at each submit).
     """
 
     provider: str
@@ -67,6 +70,7 @@ class Plan:
     suffix: str | None = None
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
+    sends: tuple[PlannedRequest, ...] = ()
 
     @property
     def fingerprint(self) -> str:

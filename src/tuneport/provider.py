@@ -221,6 +221,16 @@ class ReturnsFiles(Protocol):
         """The bytes of an uploaded file, as they were sent. Raises NotFound when it is gone, Refused where it is not given back."""
 
 
+@runtime_checkable
+class MatchesJobs(Protocol):
+    """A trainer of a service that may keep nothing of what is written on a job. Looked for with isinstance, and asked in place of `find`,
+    so that core can leave out the jobs that it knows to be another submit's."""
+
+    def matching(self, plan: Plan, *, since: datetime) -> Sequence[Snapshot] | None:
+        """Every job without a mark of ours, created at or after `since`, that fits the plan's files, base, seed and suffix, and those with
+        one of this plan, where some are kept. None where jobs always carry our mark: then `find` says it all."""
+
+
 Need = Literal["text", "log_probabilities", "labels"]
 """What a metric needs of a server's answers."""
 

@@ -8,13 +8,15 @@ Whatever kills the client, the registry holds the intent; whatever becomes of th
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 
 from tuneport.clock import Clock
 from tuneport.errors import (
+    ConfigError,
+    CredentialsRefused,
     DuplicateSubmit,
     FileGone,
     NotFound,
@@ -28,6 +30,7 @@ from tuneport.errors import (
 )
 from tuneport.intent import OPEN, Intent, Phase
 from tuneport.job import Job, Snapshot
+from tuneport.looking import look
 from tuneport.plan import Plan
 from tuneport.plan_lock import submitting
 from tuneport.provider import Trainer
@@ -38,8 +41,6 @@ from tuneport.upload import upload_files
 
 PATIENCE_S = (0.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """Waits before each look for a job whose create got no readable answer: listings lag behind."""
-CLOCK_SKEW = timedelta(minutes=10)
-"""How far a provider's clock may differ from ours when `find` has nothing better than the time."""
 ABANDONED_FOR = timedelta(days=30)
 
 
@@ -134,37 +135,13 @@ def look_for(intent: Intent, plan: Plan | None, *, desk: Desk, patience_s: tuple
     for pause_s in patience_s:
         if pause_s:
             desk.clock.sleep(pause_s)
-        snapshot, problem = _look(intent, known_plan, desk=desk)
+        snapshot, problem = look(intent, known_plan, desk=desk)
         if snapshot is not None:
             job = desk.registry.adopt(intent, snapshot)
             return Settled(intent, job, f"adopted {job.uri}")
     why = f" ({problem})" if problem else ""
     moved = intent if intent.phase is Phase.UNCERTAIN else desk.registry.advance(intent, Phase.UNCERTAIN, reason=f"not listed{why}")
     return Settled(moved, None, f"not known whether it was created{why}", problem)
-
-
-def _look(intent: Intent, plan: Plan, *, desk: Desk) -> tuple[Snapshot | None, str]:
-    """(the intent's job if it is there, why nobody could look): whatever goes wrong with a look says nothing of the job."""
-    since = intent.created_at - CLOCK_SKEW
-    try:
-        snapshot = reading(lambda: desk.trainer.find(intent.client_id, plan, since=since), clock=desk.clock, attempts=3)
-    except TuneportError as error:
-        return None, error.message
-    return (snapshot if snapshot is not None and _is_ours(snapshot, intent, plan, desk=desk) else None), ""
-
-
-def _is_ours(snapshot: Snapshot, intent: Intent, plan: Plan, *, desk: Desk) -> bool:
-    """Compared here as well: a provider may ignore a filter, and an adapter may trust it."""
-    if snapshot.client_id is not None:
-        same_plan = snapshot.plan_fingerprint in (None, intent.plan_fingerprint)
-        return snapshot.client_id == intent.client_id and same_plan
-    owner = desk.registry.job(f"{desk.provider}:{snapshot.provider_id}")
-    if owner is not None and owner.client_id not in (None, intent.client_id):
-        return False
-    same_files = all(snapshot.files.get(purpose) == file_id for purpose, file_id in intent.files.items())
-    same_seed = snapshot.seed in (None, plan.seed)
-    same_base = snapshot.base in (None, plan.base) or snapshot.base.startswith(f"{plan.base}-")  # the dated id of an alias
-    return bool(snapshot.files) and same_files and same_seed and same_base
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +249,7 @@ class SyncResult:
     """One line of what `sync` found: about an intent (`client_id`), a job (`job`) or a provider that did not answer (`error`). `kind` is a
     word a script can switch on."""
 
-    kind: Literal["adopted", "uncertain", "never_sent", "busy", "updated", "missing", "foreign", "other_scope", "unreachable"]
+    kind: Literal["adopted", "uncertain", "never_sent", "busy", "updated", "missing", "foreign", "other_scope", "not_set_up", "unreachable"]
     sentence: str
     job: Job | None = None
     client_id: str | None = None
@@ -301,21 +278,27 @@ def sync(*, desk: Desk, adopt_all: bool = False) -> list[SyncResult]:
     return results
 
 
-def sync_each(providers: Iterable[str], *, desk: Callable[[str], Desk], adopt_all: bool = False) -> list[SyncResult]:
-    """`sync` for several providers. One that does not answer, or has no desk, is a result and keeps no other from being asked."""
+def sync_each(
+    providers: Iterable[str], *, desk: Callable[[str], Desk], adopt_all: bool = False, new: Collection[str] = ()
+) -> list[SyncResult]:
+    """`sync` for several providers. One that does not answer, or has no desk, is a result and keeps no other from being asked; one of the
+    `new` ones, of which nothing is known here, need not be set up."""
     results: list[SyncResult] = []
     for provider in providers:
         try:
             results += sync(desk=desk(provider), adopt_all=adopt_all)
         except RegistryError:
             raise
+        except (ConfigError, CredentialsRefused) as error:
+            silent = _silent(provider, error)
+            results.append(replace(silent, kind="not_set_up", error=None) if provider in new else silent)
         except TuneportError as error:
             results.append(_silent(provider, error))
     return results
 
 
 def _silent(provider: str, error: TuneportError) -> SyncResult:
-    return SyncResult("unreachable", f"{provider}: {error.message}", error=error)
+    return SyncResult("unreachable", f"{provider}: {error.message.removeprefix(f'{provider}: ')}", error=error)
 
 
 def _worth_a_look(intent: Intent, *, desk: Desk) -> bool:
@@ -352,7 +335,7 @@ def _elsewhere(what: str, there: str, here: str, *, desk: Desk) -> str:
 
 
 def _sync_abandoned(intent: Intent, *, desk: Desk) -> SyncResult:
-    snapshot, problem = _look(intent, Plan.from_dict(intent.plan), desk=desk)
+    snapshot, problem = look(intent, Plan.from_dict(intent.plan), desk=desk)
     if snapshot is None:
         sentence = f"submit {intent.client_id[:8]} was given up; no job of it has appeared" + (f" ({problem})" if problem else "")
         return SyncResult("uncertain", sentence, client_id=intent.client_id)

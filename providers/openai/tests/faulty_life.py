@@ -1,7 +1,8 @@
-"""One life of a client of the emulated platform, as a seed decides: it submits, is killed, begins again, syncs and polls while requests go
-wrong. The real SDK over real sockets; the clock is simulated, and nothing waits.
+"""One life of a client of an emulated platform, as a seed decides: it submits, is killed, begins again, syncs and polls while requests go
+wrong. The real SDK over real sockets; the clock is simulated, and nothing waits. Which platform it is stands in its `Platform`: Azure's
+tests play the same lives.
 
-`live(seed)` plays one and raises Broken, with all that happened, when something that must never happen has happened.
+`play(seed, platform)` plays one and raises Broken, with all that happened, when something that must never happen has happened.
 """
 
 from __future__ import annotations
@@ -10,35 +11,65 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx2
-from tuneport_openai.adapter.trainer import OpenAITrainer
-from tuneport_openai.emulator import Course, Habits
-from tuneport_openai.emulator.jobs import ENDED, Job
 
 from tuneport.errors import DuplicateSubmit, TuneportError, Uncertain, WaitTimeout
 from tuneport.intent import Intent, Phase
 from tuneport.job import JobState
 from tuneport.plan import Plan
 from tuneport.poll import follow, poll
-from tuneport.provider import ProviderSettings
+from tuneport.provider import Trainer
+from tuneport.recipe import Recipe
 from tuneport.registry import JobRegistry
 from tuneport.submit import Desk, submit, sync
-from tuneport.testing.emulator import FaultPlan
+from tuneport.testing import SimulatedClock
+from tuneport.testing.emulator import FaultPlan, RequestLog
 from tuneport.testing.processes import Death, Killed, Process, Turns, cut_off, forget
 
-from .stage import LLAMA, NEBIUS, Stage, recipe, staged
-
-STATES = {"succeeded": JobState.SUCCEEDED, "failed": JobState.FAILED, "cancelled": JobState.CANCELLED}
 LISTED_AFTER_S = 1000.0
 """Longer than any listing lags."""
 
 
 class Broken(AssertionError):
     """A promise that was not kept; the message holds the seed and the course of the run."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """One job by the platform's own record: its id as a trainer tells it, what was written on it when it was asked for, whether or not that
+    is kept, and the state in which it ended, if it has."""
+
+    id: str
+    client_id: str
+    plan: str
+    created_at: datetime
+    finished_at: datetime | None
+    ended: JobState | None
+
+
+class Platform(Protocol):
+    """What is lived on. `name` is the provider's in URIs; `marked`: the platform gives back what we write on a job."""
+
+    name: str
+    marked: bool
+    clock: SimulatedClock
+    home: Path
+    faults: FaultPlan
+    log: RequestLog
+
+    def recipe(self, number: int) -> Recipe:
+        """One of three recipes."""
+
+    def trainer(self, http_client: httpx2.Client | None = None) -> Trainer:
+        """A trainer of the kind that is tried; without a client for pure work only."""
+
+    def jobs(self) -> list[Told]:
+        """All jobs that there are, whatever a listing says."""
 
 
 class Wire(httpx2.BaseTransport):
@@ -67,15 +98,13 @@ class Wire(httpx2.BaseTransport):
 
 @dataclass
 class Life:
-    """All of one run. `marked`: the platform keeps what we write on a job; `ended`: the terminal state in which the registry first had each
-    job; `given_up`: submits that the user chose to create anew; `kind` of trainer is tried."""
+    """All of one run. `ended`: the terminal state in which the registry first had each job; `given_up`: submits that the user chose to
+    create anew."""
 
     seed: int
-    stage: Stage
-    marked: bool
+    stage: Platform
     chance: random.Random
     turns: Turns
-    kind: type[OpenAITrainer] = OpenAITrainer
     trace: list[str] = field(default_factory=list)
     given_up: set[str] = field(default_factory=set)
     ended: dict[str, JobState] = field(default_factory=dict)
@@ -84,28 +113,25 @@ class Life:
 
     @property
     def name(self) -> str:
-        return "openai" if self.marked else "nebius"
+        return self.stage.name
 
-    def settings(self) -> ProviderSettings:
-        return self.stage.settings() if self.marked else self.stage.settings("nebius", profile=NEBIUS)
+    @property
+    def marked(self) -> bool:
+        return self.stage.marked
 
     def plan(self, number: int) -> Plan:
         if number not in self._plans:
-            base = "gpt-4.1-mini" if self.marked else LLAMA
-            wanted = recipe(base, about=("card", "parcel")[number % 2]).model_copy(update={"seed": number})
-            self._plans[number] = OpenAITrainer(self.settings()).plan(wanted)
+            self._plans[number] = self.stage.trainer().plan(self.stage.recipe(number))
         return self._plans[number]
 
-    def jobs(self) -> list[Job]:
-        """The platform's own record."""
-        self.stage.emulator.settle()
-        return list(self.stage.emulator.world.jobs.values())
+    def jobs(self) -> list[Told]:
+        return self.stage.jobs()
 
     def note(self, what: str) -> None:
         self.trace.append(f"{self.stage.clock.monotonic():8.0f} s  {what}")
 
     def broken(self, sentence: str) -> Broken:
-        log = "\n".join(f"   {entry}" for entry in self.stage.emulator.log)
+        log = "\n".join(f"   {entry}" for entry in self.stage.log)
         return Broken(f"seed {self.seed}: {sentence}\n" + "\n".join(self.trace) + f"\n{log}")
 
     # --- processes -------------------------------------------------------------------------------------------------------------------
@@ -140,7 +166,7 @@ class Life:
     def _with_desk(self, process: Process, work: Callable[[Desk], Any], *, kill: bool) -> Any:
         with JobRegistry(self.stage.home, clock=process.clock) as registry, Wire(process, self.chance, kill=kill) as wire:
             process.on_death(partial(cut_off, registry))
-            trainer = self.kind(self.settings(), http_client=httpx2.Client(transport=wire))
+            trainer = self.stage.trainer(httpx2.Client(transport=wire))
             with process.alive():
                 return work(Desk(provider=self.name, trainer=trainer, registry=registry, clock=process.clock))
 
@@ -164,13 +190,13 @@ class Life:
 
     def _no_two_jobs(self) -> None:
         jobs = self.jobs()
-        for client_id, count in Counter(client_of(job) for job in jobs).items():
+        for client_id, count in Counter(job.client_id for job in jobs).items():
             if count > 1:
                 raise self.broken(f"submit {client_id} made {count} jobs")
-        kept = [job for job in jobs if client_of(job) not in self.given_up]
+        kept = [job for job in jobs if job.client_id not in self.given_up]
         for first in kept:
             for second in kept:
-                same = first is not second and metadata(first)["tuneport_plan"] == metadata(second)["tuneport_plan"]
+                same = first is not second and first.plan == second.plan
                 if same and first.created_at <= second.created_at and (first.finished_at or second.created_at) > second.created_at:
                     raise self.broken(f"{second.id} was created while {first.id} of the same plan was running")
 
@@ -183,16 +209,16 @@ class Life:
         self._every_job_is_known(jobs, set(known))
         for job_id, row in known.items():
             told = jobs[job_id or ""]
-            if told.ended not in ENDED or STATES[told.ended] is not row.state or row.missing_since is not None:
+            if told.ended is None or told.ended is not row.state or row.missing_since is not None:
                 raise self.broken(f"{row.uri} is {row.state} here and {told.ended} there")
         for intent in intents:
-            self._ended_in_truth(intent, exists=any(client_of(job) == intent.client_id for job in jobs.values()))
+            self._ended_in_truth(intent, exists=any(job.client_id == intent.client_id for job in jobs.values()))
 
-    def _every_job_is_known(self, jobs: Mapping[str, Job], known: set[str | None]) -> None:
+    def _every_job_is_known(self, jobs: Mapping[str, Told], known: set[str | None]) -> None:
         """But those that nobody could tell apart: without marks two jobs of one plan are no match for either."""
-        alike = Counter(metadata(job)["tuneport_plan"] for job in jobs.values())
+        alike = Counter(job.plan for job in jobs.values())
         for job in jobs.values():
-            if job.id not in known and (self.marked or alike[metadata(job)["tuneport_plan"]] == 1):
+            if job.id not in known and (self.marked or alike[job.plan] == 1):
                 raise self.broken(f"nobody knows {job.id}")
 
     def _ended_in_truth(self, intent: Intent, *, exists: bool) -> None:
@@ -202,14 +228,6 @@ class Life:
         excused = intent.phase is Phase.ABANDONED or (not self.marked and (self.given_up or intent.phase is Phase.UNCERTAIN))
         if not excused and exists != (intent.phase is Phase.CREATED):
             raise self.broken(f"submit {intent.client_id} is {intent.phase}, and its job {'exists' if exists else 'does not exist'}")
-
-
-def metadata(job: Job) -> dict[str, str]:
-    return dict(job.request.metadata or {})
-
-
-def client_of(job: Job) -> str:
-    return metadata(job)["tuneport_client_id"]
 
 
 # --- what a user does -------------------------------------------------------------------------------------------------------------------
@@ -268,32 +286,20 @@ class Lived:
     jobs: int
 
 
-def live(seed: int, home: Path, *, kind: type[OpenAITrainer] = OpenAITrainer) -> Lived:
-    """Plays the run of `seed` in an empty folder, with trainers of that kind. Raises Broken."""
-    chance = random.Random(f"life {seed}")
-    marked = seed % 4 != 3
-    habits = Habits(
-        absent_error=chance.choice(("object", "null")),
-        keeps_metadata=marked,
-        filters_by_metadata=chance.random() < 0.5,
-        listing_lag_s=chance.choice((0.0, 0.0, 5.0, 60.0, 400.0)),
-        processing_s=chance.choice((0.0, 2.0, 40.0)),
-    )
-    courses = [Course(running_s=chance.uniform(60, 4000), ends=chance.choice(("succeeded", "succeeded", "failed"))) for _ in range(12)]
-    faults = FaultPlan(seed=seed, share=chance.choice((0.0, 0.05, 0.1, 0.2, 0.3, 0.4)))
-    with staged(home, habits=habits, course=lambda number: courses[number % 12], faults=faults, seed=seed) as stage:
-        life = Life(seed, stage, marked, chance, Turns(chance), kind)
-        for _ in range(chance.randint(3, 8)):
-            chance.choices(list(STEPS), weights=list(STEPS.values()))[0](life)
-            stage.clock.sleep(chance.choice((0.0, 1.0, 30.0, 300.0, 3000.0)))
-        counts = Counter(faults.counts)
-        _come_to_rest(life)
-        for number in range(2):
-            _, error = life.run(f"submit plan {number}", partial(_submitting, life, number))
-            if not isinstance(error, Uncertain | None) or isinstance(error, DuplicateSubmit):
-                raise life.broken(f"plan {number} cannot be submitted any more: {error}")
-        _come_to_rest(life)
-        return Lived(life.outcomes, counts, len(life.jobs()))
+def play(seed: int, stage: Platform, chance: random.Random) -> Lived:
+    """Plays the run of `seed` on a platform in an empty folder. Raises Broken."""
+    life = Life(seed, stage, chance, Turns(chance))
+    for _ in range(chance.randint(3, 8)):
+        chance.choices(list(STEPS), weights=list(STEPS.values()))[0](life)
+        stage.clock.sleep(chance.choice((0.0, 1.0, 30.0, 300.0, 3000.0)))
+    counts = Counter(stage.faults.counts)
+    _come_to_rest(life)
+    for number in range(2):
+        _, error = life.run(f"submit plan {number}", partial(_submitting, life, number))
+        if not isinstance(error, Uncertain | None) or isinstance(error, DuplicateSubmit):
+            raise life.broken(f"plan {number} cannot be submitted any more: {error}")
+    _come_to_rest(life)
+    return Lived(life.outcomes, counts, len(life.jobs()))
 
 
 def _submitting(life: Life, number: int, desk: Desk) -> Any:
@@ -301,7 +307,7 @@ def _submitting(life: Life, number: int, desk: Desk) -> Any:
 
 
 def _come_to_rest(life: Life) -> None:
-    life.stage.emulator.faults.calm()
+    life.stage.faults.calm()
     life.note("all is quiet")
     life.stage.clock.sleep(LISTED_AFTER_S)
     life.run("sync", lambda desk: sync(desk=desk))

@@ -5,12 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain, count
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tuneport_openai.adapter.files import ONE_REQUEST_BYTES, PART_BYTES
+from tuneport_openai.adapter.sends import sends
+from tuneport_openai.profile import endpoint_of
 
 from tuneport.errors import Ambiguous, DatasetError, NotFound, Unreachable
 from tuneport.plan import PlannedFile
@@ -18,7 +21,7 @@ from tuneport.provider import FileState
 from tuneport.testing.emulator.faults import Fault, MissingField, Reset, ServerError
 
 from .canned import Canned
-from .stage import Stage, staged
+from .stage import NEBIUS, Stage, recipe, staged
 
 FILES = "POST /v1/files"
 PARTS = "POST /v1/uploads/{upload_id}/parts"
@@ -55,6 +58,16 @@ def test_a_small_file_goes_in_one_request(stage: Stage) -> None:
     assert stored(stage) == [(file.name, file.size_bytes)]
     assert stage.emulator.world.files[file_id].blob.sha256 == file.sha256
     assert stage.emulator.log.count() == 1
+
+
+def test_a_plan_says_of_a_large_file_how_many_parts_it_sends(stage: Stage, large: PlannedFile) -> None:
+    plan = replace(stage.trainer().plan(recipe()), files=(large,))
+    begin, parts, complete, _ = sends(plan, endpoint_of(stage.settings()))
+    assert (begin.call, begin.body["bytes"]) == ("POST /uploads", large.size_bytes)
+    assert parts.call == "POST /uploads/{upload}/parts, 9 times"
+    assert complete.call == "POST /uploads/{upload}/complete"
+    elsewhere = endpoint_of(stage.settings("nebius", profile={**NEBIUS, "quirks": ["no_uploads"]}))
+    assert [request.call for request in sends(plan, elsewhere)] == ["POST /files", "POST /fine_tuning/jobs"]
 
 
 def test_a_large_file_goes_in_parts(stage: Stage, large: PlannedFile) -> None:

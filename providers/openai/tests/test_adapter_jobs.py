@@ -55,6 +55,23 @@ def test_some_among_thousands_of_others_cost_the_pages_back_to_the_oldest_and_th
     assert vendor.calls.total() - vendor.calls[LISTED] == 1
 
 
+def test_a_job_that_the_vendor_denied_costs_one_request_from_then_on(tmp_path: Path) -> None:
+    vendor = account(3000)
+    trainer, wanted = vendor.trainer(tmp_path), [*ids(*range(2001, 3001)), "ftjob-of-nobody", "ftjob-of-nobody-else"]
+    trainer.fetch(wanted)
+    vendor.calls.clear()
+    assert len(trainer.fetch(wanted)) == 1000
+    assert vendor.calls == {LISTED: 10, f"GET {JOBS}/ftjob-of-nobody": 1, f"GET {JOBS}/ftjob-of-nobody-else": 1}
+
+
+def test_a_job_that_was_denied_and_is_listed_after_all_is_found(tmp_path: Path) -> None:
+    vendor = account(200)
+    trainer, wanted = vendor.trainer(tmp_path), ids(198, 199, 200, 201)
+    trainer.fetch(wanted)
+    vendor.lists = {JOBS: [job(number) for number in range(201, 0, -1)]}
+    assert set(trainer.fetch(wanted)) == set(wanted)
+
+
 def test_a_few_old_jobs_do_not_cost_the_whole_list(tmp_path: Path) -> None:
     vendor = account(6000)
     assert set(vendor.trainer(tmp_path).fetch(ids(1, 2, 3))) == set(ids(1, 2, 3))
@@ -145,8 +162,17 @@ def test_where_nothing_is_written_on_jobs_the_one_that_fits_is_found_and_of_two_
         found = trainer.find(first.client_id, first.plan, since=first.since)
         assert found is not None
         assert found.provider_id == first.id != other.id
-        make(trainer, recipe(LLAMA))
+        twin = make(trainer, recipe(LLAMA))
         assert trainer.find(first.client_id, first.plan, since=first.since) is None
+        assert {one.provider_id for one in trainer.matching(first.plan, since=first.since) or ()} == {first.id, twin.id}
+
+
+def test_where_jobs_carry_our_mark_nothing_is_asked_for_to_match_them(stage: Stage) -> None:
+    trainer = stage.trainer()
+    made = make(trainer, recipe())
+    sent = stage.emulator.log.count()
+    assert trainer.matching(made.plan, since=made.since) is None
+    assert stage.emulator.log.count() == sent
 
 
 # --- events and metrics -----------------------------------------------------------------------------------------------------------------

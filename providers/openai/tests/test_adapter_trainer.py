@@ -12,8 +12,10 @@ from typing import Any
 import httpx2
 import pytest
 from tuneport_openai import provider as openai_provider
+from tuneport_openai.adapter.connection import Connection
 from tuneport_openai.adapter.trainer import OpenAITrainer
 from tuneport_openai.emulator import Course, Habits
+from tuneport_openai.profile import endpoint_of
 
 from tuneport import Client
 from tuneport.errors import (
@@ -36,7 +38,7 @@ from tuneport.testing.emulator.faults import Reset, ServerError, Truncated
 from tuneport.testing.kit import make, uploaded
 
 from .canned import Canned, job
-from .stage import CREATE, LLAMA, Stage, recipe, staged
+from .stage import CREATE, LLAMA, Stage, chats, recipe, staged
 
 
 @pytest.fixture
@@ -50,6 +52,14 @@ def client_of(stage: Stage) -> Client:
     return Client(settings=settings, clock=stage.clock, providers=[openai_provider])
 
 
+def test_a_trainer_that_nobody_holds_any_more_leaves_no_socket_open(stage: Stage) -> None:
+    connection = Connection(endpoint_of(stage.settings()), clock=stage.clock)
+    sdk = connection.client
+    assert not sdk.is_closed()
+    del connection
+    assert sdk.is_closed()
+
+
 # --- creating ---------------------------------------------------------------------------------------------------------------------------
 
 
@@ -59,6 +69,18 @@ def test_the_body_that_arrives_is_the_planned_one_with_the_client_id_in_its_meta
     assert (asked.metadata or {})["tuneport_client_id"] == "c" * 32
     assert (asked.metadata or {})["tuneport_plan"] == made.plan.fingerprint
     assert (asked.model, asked.suffix, asked.seed) == ("gpt-4.1-mini-2025-04-14", "cards", 7)
+
+
+def test_what_a_plan_says_it_sends_is_what_arrives(stage: Stage) -> None:
+    wanted = recipe().model_copy(update={"suffix": "cards", "seed": 7, "validation": chats(3, about="parcel")})
+    made = make(stage.trainer(), wanted, client_id="c" * 32)
+    arrived = [entry.route for entry in stage.emulator.log if entry.method == "POST"]
+    assert [request.call.replace(" /", " /v1/") for request in made.plan.sends] == arrived
+    body = made.plan.sends[-1].body
+    asked = stage.emulator.world.jobs[made.id].request
+    assert asked.metadata == {**body["metadata"], "tuneport_client_id": "c" * 32}
+    assert (asked.model, asked.suffix, asked.seed) == (body["model"], body["suffix"], body["seed"])
+    assert body["training_file"] == "{file:train}"
 
 
 @pytest.mark.parametrize("fault", [Reset(), ServerError(503), ServerError(502, "html"), Truncated(), Truncated(admitted=True)])
@@ -90,7 +112,7 @@ def test_a_closed_platform_says_so_with_its_date_and_where_the_same_data_can_go(
     with pytest.raises(PlatformClosed) as closed:
         trainer.create(plan, "c" * 32, files)
     assert "2027-01-06" in closed.value.message
-    assert "azure:" in closed.value.message
+    assert "azure:" in closed.value.remedy
     assert "wound down" in closed.value.reason
     assert closed.value.exit_code == 3
 

@@ -13,7 +13,7 @@ openai = pytest.importorskip("openai")
 httpx2 = pytest.importorskip("httpx2")
 
 from tuneport_openai.errors import TABLE, translated  # noqa: E402
-from tuneport_openai.failure import retry_after_s  # noqa: E402
+from tuneport_openai.failure import OPEN, Closing, retry_after_s  # noqa: E402
 
 from tuneport.errors import (  # noqa: E402 - after the skip
     Ambiguous,
@@ -30,7 +30,7 @@ from tuneport.errors import (  # noqa: E402 - after the skip
 )
 
 KEY = "test-key-0123456789"
-CLOSED = "OpenAI takes no fine-tuning job from this organization (new jobs until 2027-01-06)."
+CLOSING = Closing("OpenAI takes no fine-tuning job from this organization (new jobs until 2027-01-06)", "It can go to azure:mini.")
 Handler = Callable[[Any], Any]
 
 
@@ -52,8 +52,8 @@ def answer(status: int, *, headers: Mapping[str, str] | None = None, **error: An
     return lambda request: httpx2.Response(status, json=body, headers=dict(headers or {}))
 
 
-def creating(handler: Handler, *, closed: str = "") -> TuneportError:
-    return translated(raised(handler), doing="creating the job", creating=True, closed=closed)
+def creating(handler: Handler, *, closing: Closing = OPEN) -> TuneportError:
+    return translated(raised(handler), doing="creating the job", creating=True, closing=closing)
 
 
 def reading(handler: Handler) -> TuneportError:
@@ -180,17 +180,17 @@ def test_an_unpaid_account_is_a_matter_of_quota() -> None:
 
 
 def test_a_refusal_to_create_a_job_by_a_closing_platform_says_until_when_and_where_else() -> None:
-    error = creating(answer(403, message="Your organization may not do this.", code="permission_denied"), closed=CLOSED)
+    error = creating(answer(403, message="Your organization may not do this.", code="permission_denied"), closing=CLOSING)
     assert type(error) is PlatformClosed
-    assert error.message.startswith(CLOSED)
+    assert error.message == f"{CLOSING.sentence}: Your organization may not do this."
+    assert error.remedy == CLOSING.remedy
     assert error.reason == "Your organization may not do this."
-    assert "may not do this" in error.message
     assert error.exit_code == 3
 
 
 def test_a_403_for_a_keys_scopes_or_for_a_read_is_about_the_credentials() -> None:
     scopes = answer(403, message="You have insufficient permissions for this operation. Missing scopes: api.fine_tuning.jobs.write")
-    assert type(creating(scopes, closed=CLOSED)) is CredentialsRefused
+    assert type(creating(scopes, closing=CLOSING)) is CredentialsRefused
     assert type(reading(answer(403, message="permission denied"))) is CredentialsRefused
     assert type(creating(answer(403, message="permission denied"))) is CredentialsRefused
 
@@ -200,7 +200,7 @@ def test_a_403_for_a_keys_scopes_or_for_a_read_is_about_the_credentials() -> Non
     ["Your organization must be verified to use this model.", "You do not have access to this project.", "Your role may not do this."],
 )
 def test_a_403_about_the_caller_is_not_taken_for_a_closed_platform(words: str) -> None:
-    assert type(creating(answer(403, message=words), closed=CLOSED)) is CredentialsRefused
+    assert type(creating(answer(403, message=words), closing=CLOSING)) is CredentialsRefused
 
 
 def test_a_quota_is_also_known_by_its_type() -> None:
@@ -216,7 +216,7 @@ def test_what_is_wrong_in_a_file_does_not_mean_that_it_is_gone(words: str) -> No
 
 
 def test_a_403_for_a_country_is_a_refusal_and_no_matter_of_keys() -> None:
-    assert type(creating(answer(403, code="unsupported_country_region_territory"), closed=CLOSED)) is Refused
+    assert type(creating(answer(403, code="unsupported_country_region_territory"), closing=CLOSING)) is Refused
 
 
 @pytest.mark.parametrize("status", [400, 403, 410])

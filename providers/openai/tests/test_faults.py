@@ -17,7 +17,8 @@ from tuneport.errors import Unreachable
 from tuneport.job import Snapshot
 from tuneport.plan import Plan
 
-from .faulty_life import Broken, Lived, live
+from .faulty_life import Broken, Lived
+from .openai_life import live
 
 SEEDS, BLOCK = 300, 20
 

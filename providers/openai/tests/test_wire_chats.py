@@ -6,7 +6,8 @@ from datetime import date
 from typing import Any
 
 import pytest
-from tuneport_openai.wire.bases import closed_sentence
+from tuneport_openai.failure import OPEN
+from tuneport_openai.wire.bases import closing
 from tuneport_openai.wire.chats import answer_of, chat_body, delta_of, prediction_of
 from tuneport_openai.wire.dialect import Dialect, compatible
 from tuneport_openai.wire.graders import grader_body
@@ -179,17 +180,19 @@ def test_a_python_grader_of_256_kb_is_refused() -> None:
 
 
 def test_a_closed_platform_is_told_with_its_dates_and_where_the_same_data_can_go() -> None:
-    said = closed_sentence(on=date(2026, 11, 21), base="gpt-4.1-mini")
-    for part in ("2026-05-07", "2027-01-06", "2027-01-14", "azure:gpt-4.1-mini-2025-04-14 (the same model)", "tuneport quote"):
-        assert part in said
-    assert "openai:" not in said
+    said = closing(on=date(2026, 11, 21), base="gpt-4.1-mini")
+    for part in ("2026-05-07", "2027-01-06", "2027-01-14"):
+        assert part in said.sentence
+    for part in ("azure:gpt-4.1-mini-2025-04-14 (the same model)", "tuneport quote"):
+        assert part in said.remedy
+    assert "openai:" not in said.remedy
 
 
 def test_without_a_base_the_sentence_is_about_one_that_is_still_trained() -> None:
-    assert "2027-01-06" in closed_sentence(on=date(2026, 11, 21))
-    assert "no new jobs since 2027-01-06" in closed_sentence(on=date(2027, 1, 8))
+    assert "2027-01-06" in closing(on=date(2026, 11, 21)).sentence
+    assert "no new jobs since 2027-01-06" in closing(on=date(2027, 1, 8)).sentence
 
 
 def test_where_no_end_is_known_nothing_is_said() -> None:
-    assert closed_sentence(on=date(2026, 11, 21), dialect=Dialect("somebody")) == ""
-    assert closed_sentence(on=date(2026, 11, 21), dialect=compatible("nebius")) == ""
+    assert closing(on=date(2026, 11, 21), dialect=Dialect("somebody")) == OPEN
+    assert closing(on=date(2026, 11, 21), dialect=compatible("nebius")) == OPEN

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from tuneport.provider import Server, Trainer
 
 ATTEMPTS = 4
-_RECORD, _HERE = "record.json", "the registry"
+_RECORD, _MODEL, _HERE = "record.json", "model.json", "the registry"
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +145,12 @@ class _Work:
 def _recorded(work: _Work) -> None:
     """What this registry knows, which needs no provider."""
     job, intent = work.job, work.intent
-    known = {"recipe": intent.recipe, "plan": intent.plan, "hyperparameters": intent.plan.get("hyperparameters")} if intent else {}
+    known = {"recipe": intent.recipe, "plan": intent.plan} if intent else {}
     work.piece("job", lambda: work.put("job", "job.json", job, origin=_HERE, final=job.state.terminal), asks=False)
-    for name in ("recipe", "plan", "hyperparameters"):
+    for name in ("recipe", "plan"):
         work.piece(name, lambda: _put_known(work, name, known.get(name)), asks=False)  # noqa: B023 - called at once
+    if intent:
+        work.piece("hyperparameters", lambda: _put_known(work, "hyperparameters", intent.plan.get("hyperparameters")), asks=False)
 
 
 def _put_known(work: _Work, name: str, value: Any) -> None:
@@ -162,6 +164,8 @@ def _from_provider(work: _Work, asking: Asking | None) -> None:
     there = _Provider(work)
     work.piece("record", there.record)
     work.piece("model", there.model)
+    if work.intent is None:
+        work.piece("hyperparameters", there.hyperparameters, asks=False)
     work.piece("events", lambda: there.lines_of("events", there.trainer.events(there.job_id)))
     work.piece("metrics", lambda: there.lines_of("metrics", there.trainer.metrics(there.job_id)))
     there.rows()
@@ -198,7 +202,14 @@ class _Provider:
         self.work.put("record", _RECORD, found, origin=self.name, final=self.final)
 
     def model(self) -> None:
-        self.work.put("model", "model.json", self.trainer.result(self.job_id), origin=self.name, final=self.final)
+        self.work.put("model", _MODEL, self.trainer.result(self.job_id), origin=self.name, final=self.final)
+
+    def hyperparameters(self) -> None:
+        """As the provider tells them of the tuned model."""
+        found = self._taken("model", _MODEL).get("details", {}).get("hyperparameters")
+        if not found:
+            raise NotFound(f"the job was not submitted from here, and {self.name} does not say them.")
+        self.work.put("hyperparameters", "hyperparameters.json", found, origin=self.name, final=self.final)
 
     def lines_of(self, name: str, values: Iterable[Any]) -> None:
         self.work.bundle.put(name, f"{name}.jsonl", lines(values), origin=self.name, final=self.final)
@@ -224,8 +235,12 @@ class _Provider:
 
     def _file_ids(self) -> Mapping[str, str]:
         """The provider's ids of the job's files, as its record has them."""
-        path = self.work.bundle.folder / _RECORD
-        return dict(json.loads(path.read_bytes()).get("files") or {}) if self.work.bundle.entries("record") and path.is_file() else {}
+        return dict(self._taken("record", _RECORD).get("files") or {})
+
+    def _taken(self, piece: str, file: str) -> Mapping[str, Any]:
+        """What was taken of the provider before, now or in an earlier run; nothing where it could not be had."""
+        path = self.work.bundle.folder / file
+        return dict(json.loads(path.read_bytes())) if self.work.bundle.entries(piece) and path.is_file() else {}
 
     def answers(self, asking: Asking) -> None:
         def ask() -> None:

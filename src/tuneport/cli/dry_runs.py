@@ -11,7 +11,7 @@ from tuneport.cli.views import counted
 from tuneport.redaction import without_secrets
 
 if TYPE_CHECKING:
-    from tuneport.plan import Plan, PlannedFile
+    from tuneport.plan import Plan, PlannedFile, PlannedRequest
     from tuneport.quote import Quote
 
 FIRST_ROWS = 3
@@ -20,26 +20,40 @@ _SHOWN_CHARS = 400
 
 
 def print_plan(plan: Plan, quotes: Sequence[Quote], *, out: Output) -> None:
-    """The plan; `quotes` are of this very job, none where nobody sends a bill. What looks like a key in a row is blanked out."""
+    """The plan; `quotes` are of this very job, none where nobody sends a bill. What looks like a key is blanked out."""
     rows = {file.purpose: first_rows(file) for file in plan.files}
     if out.json:
         from tuneport.cli.quote_documents import quote_document
 
-        out.document({**plan.to_dict(), "first_rows": rows, "quotes": [quote_document(quote) for quote in quotes]})
+        requests = [{"call": request.call, "body": request.body} for request in _requests(plan)]
+        said = {**plan.to_dict(), "requests": requests, "first_rows": rows, "quotes": [quote_document(quote) for quote in quotes]}
+        out.document(_masked(said))
         return
     out.say(f"Would send this to {plan.provider} ({plan.scope}); nothing was sent.")
     out.fields(_about(plan, quotes))
     for note in plan.notes:
         out.say(note)
-    for request in plan.requests:
+    for request in _requests(plan):
         out.say()
         out.say(request.call)
-        out.raw_json(request.body, indent=2)
+        out.raw_json(_masked(request.body), indent=2)
     for purpose, texts in rows.items():
         out.say()
         out.say(f"first rows of the {purpose} file:")
         for text in texts:
             out.raw(text if len(text) <= _SHOWN_CHARS else f"{text[:_SHOWN_CHARS]} … ({len(text):,} characters)")
+
+
+def _requests(plan: Plan) -> Sequence[PlannedRequest]:
+    return plan.sends or plan.requests
+
+
+def _masked(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _masked(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_masked(inner) for inner in value]
+    return without_secrets(value) if isinstance(value, str) else value
 
 
 def _about(plan: Plan, quotes: Sequence[Quote]) -> list[tuple[str, str]]:

@@ -16,9 +16,11 @@ UNEXPECTED_EXIT_CODE = 4
 
 
 def error_document(error: BaseException) -> dict[str, Any]:
-    """An error as scripts get it."""
+    """An error as scripts get it. `reason` holds the provider's own words, where it refused with some."""
     name, message, remedy, code = _described(error)
-    return {"type": name, "message": without_secrets(message), "remedy": without_secrets(remedy), "exit_code": code}
+    reason = getattr(error, "reason", None)
+    said = {"message": message, "remedy": remedy, "reason": reason if isinstance(error, TuneportError) and isinstance(reason, str) else ""}
+    return {"type": name, **{key: without_secrets(text) for key, text in said.items()}, "exit_code": code}
 
 
 def report(error: BaseException, *, json: bool) -> int:

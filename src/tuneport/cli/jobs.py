@@ -15,6 +15,7 @@ from tuneport.cli.session import Session, session_of
 from tuneport.cli.views import JOB_HEADERS, event_document, job_document, job_fields, job_row, metric_document, number, short_uri
 from tuneport.errors import TuneportError, worst_exit_code
 from tuneport.job import Job
+from tuneport.unsettled import refused
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -43,10 +44,14 @@ def list_jobs(
     provider: FromProvider = None,
     refresh: Annotated[bool, typer.Option("--refresh", help="Ask the providers first.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many, newest first.")] = None,
+    failed_submits: Annotated[bool, typer.Option("--refused", help="Instead the submits that were refused, with the reason.")] = False,
 ) -> None:
     """Every job known here, newest first."""
     session = session_of(context)
-    found = session.client.jobs(provider=provider, refresh=refresh)
+    if failed_submits:
+        found = refused(session.client.registry, provider=provider)
+    else:
+        found = session.client.jobs(provider=provider, refresh=refresh)
     jobs = found[:limit]
     if session.json:
         session.out.document({"jobs": [job_document(job) for job in jobs]})
@@ -54,7 +59,7 @@ def list_jobs(
         _print_jobs(session, jobs)
         say_ending_soon(session, found)
     else:
-        session.out.say("No jobs yet. Make one: tuneport demo")
+        session.out.say("No submit was refused." if failed_submits else "No jobs yet. Make one: tuneport demo")
 
 
 def _print_jobs(session: Session, jobs: Sequence[Job]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,19 +11,25 @@ import typer
 
 from tuneport.cli.bases import bases, nearest
 from tuneport.cli.data_files import Columns, FromFormat, open_dataset
+from tuneport.cli.deployments import deploy, deployments, undeploy
 from tuneport.cli.ending import say_ending_soon
 from tuneport.cli.output import note
 from tuneport.cli.predictions import predict
+from tuneport.cli.serving import serve
 from tuneport.cli.session import Session, session_of
-from tuneport.cli.views import ago, iso, model_document, short_uri, when
-from tuneport.errors import TuneportError, UsageError, worst_exit_code
+from tuneport.cli.views import ago, in_words, iso, model_document, short_uri, when
+from tuneport.errors import ConfigError, CredentialsRefused, TuneportError, UsageError, worst_exit_code
 from tuneport.nearest import did_you_mean
 
 if TYPE_CHECKING:
+    from tuneport.job import Job
     from tuneport.model import Model
 
 app = typer.Typer(
-    rich_markup_mode=None, no_args_is_help=True, add_completion=False, help="List, ask and evaluate models; the bases that can be tuned."
+    rich_markup_mode=None,
+    no_args_is_help=True,
+    add_completion=False,
+    help="List, ask, evaluate and deploy models; the bases that can be tuned.",
 )
 
 OneModel = Annotated[str, typer.Argument(metavar="MODEL", help="A model's URI, or the job that made it; a unique beginning is enough.")]
@@ -34,6 +42,10 @@ MaxTokens = Annotated[int, typer.Option("--max-tokens", metavar="N", min=1, help
 app.command()(predict)
 app.command()(bases)
 app.command()(nearest)
+app.command()(deploy)
+app.command()(deployments)
+app.command()(undeploy)
+app.command()(serve)
 
 
 @app.command("list")
@@ -44,12 +56,14 @@ def list_models(
     """The tuned models that can be asked."""
     session = session_of(context)
     names = [provider] if provider else [info.name for info in session.client.providers() if info.serves and info.problem is None]
-    models, codes = _listed(session, names)
+    found, codes = _listed(session, names)
+    jobs = session.client.jobs(provider=provider)
+    models = [_with_job(model, jobs) for model in found]
     if session.json:
         session.out.document({"models": [model_document(model) for model in models]})
     elif models:
         _print_models(session, models)
-        say_ending_soon(session, session.client.jobs(provider=provider))
+        say_ending_soon(session, jobs)
     elif not codes:
         session.out.say("No tuned models yet. Make one: tuneport demo")
     raise typer.Exit(worst_exit_code(codes))
@@ -65,9 +79,24 @@ def _listed(session: Session, names: list[str]) -> tuple[list[Model], list[int]]
         except TuneportError as error:
             if len(names) == 1:
                 raise
-            codes.append(error.exit_code)
+            if not (isinstance(error, ConfigError | CredentialsRefused) and name not in session.client.registry.providers()):
+                codes.append(error.exit_code)  # one of which nothing is known here need not be set up
             note(f"{name} did not answer: {error}")
     return models, codes
+
+
+def _with_job(model: Model, jobs: Sequence[Job]) -> Model:
+    """With the job of the registry that made it, where the provider does not say."""
+    made_by = next((job for job in jobs if job.model == model.uri), None)
+    if made_by is None or model.job_uri is not None:
+        return model
+    recipe, data = made_by.recipe_fingerprint, made_by.dataset_fingerprint
+    return replace(
+        model,
+        job_uri=made_by.uri,
+        recipe_fingerprint=model.recipe_fingerprint or recipe,
+        dataset_fingerprint=model.dataset_fingerprint or data,
+    )
 
 
 def _print_models(session: Session, models: list[Model]) -> None:
@@ -83,10 +112,12 @@ def _print_models(session: Session, models: list[Model]) -> None:
 def show(context: typer.Context, model: OneModel) -> None:
     """One model with its lineage."""
     session = session_of(context)
-    found = session.client.model(model)
+    found = _with_job(session.client.model(model), session.client.jobs())
     if session.json:
         session.out.document(model_document(found))
         return
+    kept = found.details.get("checkpoints")
+    steps = [each for each in kept if isinstance(each, dict)] if isinstance(kept, list) else []
     session.out.fields(
         [
             ("model", found.uri),
@@ -95,12 +126,16 @@ def show(context: typer.Context, model: OneModel) -> None:
             ("job", found.job_uri or ""),
             ("created", when(found.created_at, session.client.clock.now())),
             ("path", found.path or ""),
-            ("checkpoints", ", ".join(found.checkpoints)),
+            ("checkpoints", "" if steps else ", ".join(found.checkpoints)),
             ("recipe", (found.recipe_fingerprint or "")[:16]),
             ("dataset", (found.dataset_fingerprint or "")[:16]),
-            *((name, str(value)) for name, value in found.details.items()),
+            *((name, in_words(value)) for name, value in found.details.items() if not (steps and name == "checkpoints")),
         ]
     )
+    if steps:
+        session.out.say()
+        rows = [[str(each.get("model", "")), in_words(each.get("step")), in_words(each.get("metrics"))] for each in steps]
+        session.out.table(("Checkpoint", "Step", "Measured"), rows, right=(1,))
 
 
 @app.command()

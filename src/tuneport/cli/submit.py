@@ -13,6 +13,7 @@ import typer
 from tuneport.billing import refuse_above
 from tuneport.cli import recipe_input as given
 from tuneport.cli.dry_runs import print_plan
+from tuneport.cli.output import note
 from tuneport.cli.session import Session, session_of
 from tuneport.cli.views import job_document, short_uri
 from tuneport.errors import Detached, UsageError
@@ -53,7 +54,7 @@ def submit(
 ) -> None:
     """Submit a recipe to a provider, once. Flags win over the recipe file."""
     session = session_of(context)
-    most_usd = _usd(max_cost)
+    most_usd = usd(max_cost)
     recipe = given.read_recipe(source, given.flags_in(context))
     where = given.provider_for(recipe, provider, client=session.client)
     plan = session.client.plan(recipe, provider=where)
@@ -65,6 +66,8 @@ def submit(
     if dry_run:
         print_plan(plan, billed, out=session.out)
         return
+    for line in plan.notes:
+        note(line)
     if billed and not yes:
         confirm_cost(session, billed, provider=where)
     try:
@@ -80,7 +83,8 @@ def _interrupted(session: Session) -> Detached:
     return Detached("stopped; whether the job was created is not known.", remedy=f"Run: {session.command('jobs', 'sync')}")
 
 
-def _usd(text: str | None) -> Decimal | None:
+def usd(text: str | None) -> Decimal | None:
+    """What --max-cost says. Raises UsageError for no amount of money."""
     if text is None:
         return None
     try:

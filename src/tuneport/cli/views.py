@@ -48,6 +48,15 @@ def model_document(model: Model) -> dict[str, Any]:
     return {field.name: getattr(model, field.name) for field in fields(model)}
 
 
+def in_words(value: Any) -> str:
+    """A value of JSON for people: names with values, one after the other, not Python's spelling of them."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {in_words(inner)}" for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(in_words, value))
+    return "" if value is None else str(value)
+
+
 JOB_HEADERS = ("Job", "State", "Base", "Created", "Heard", "Note")
 
 

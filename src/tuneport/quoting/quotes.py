@@ -16,21 +16,21 @@ from tuneport.quoting.training import training_lines
 DAYS_A_MONTH = 365 / 12
 
 
-def quotes(job: JobToQuote, provider: str, *, book: PriceBook) -> list[Quote]:
-    """One for each base and price tier; one that says why where there is none."""
+def quotes(job: JobToQuote, provider: str, *, book: PriceBook, tier: str | None = None) -> list[Quote]:
+    """One for each base and price tier, or for that `tier` only; one that says why where there is none."""
     found = bases(provider, job.base, method=job.method, weights=job.weights)
     if isinstance(found, NoBase):
         return [Quote(provider, found.name, (), availability="unavailable", why=found.why)]
     rule = rule_of(provider, job.method)
-    return [quote for offer in found for quote in _of_base(job, offer, rule, book)]
+    return [quote for offer in found for quote in _of_base(job, offer, rule, book, tier)]
 
 
-def _of_base(job: JobToQuote, offer: QuotedBase, rule: Rule | None, book: PriceBook) -> list[Quote]:
+def _of_base(job: JobToQuote, offer: QuotedBase, rule: Rule | None, book: PriceBook, tier: str | None) -> list[Quote]:
     base = offer.base
     why = _refused(job, base, rule)
     if why or rule is None:
         return [Quote(base.provider, base.id, (), availability="unavailable", why=why, notes=_said(offer.instead))]
-    return [_quote(job, offer, rule, tier, book) for tier in _tiers(base, rule, book)]
+    return [_quote(job, offer, rule, each, book) for each in (_tiers(base, rule, book) if tier is None else (tier,))]
 
 
 def _refused(job: JobToQuote, base: Base, rule: Rule | None) -> str:

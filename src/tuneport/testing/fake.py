@@ -184,15 +184,18 @@ class FakeTrainer:
             return self._get(client_id)
         if self._cloud.keeps_metadata:
             return next((one for one in self._listed(client_id=client_id) if one.client_id == client_id), None)
-        return self._find_unmarked(plan, since) if plan is not None else None
+        found = () if plan is None else self._unmarked(plan, since)
+        return found[0] if len(found) == 1 else None
 
-    def _find_unmarked(self, plan: Plan, since: datetime | None) -> Snapshot | None:
+    def matching(self, plan: Plan, *, since: datetime) -> Sequence[Snapshot] | None:
+        return None if self.client_names_jobs or self._cloud.keeps_metadata else self._unmarked(plan, since)
+
+    def _unmarked(self, plan: Plan, since: datetime | None) -> Sequence[Snapshot]:
         names = {file.purpose: file.name for file in plan.files}
         rows = [
             row for row in self._rows() if row.get("file_names") == names and row.get("base") == plan.base and row.get("seed") == plan.seed
         ]
-        matches = [one for one in map(snapshot, rows) if since is None or one.created_at is None or one.created_at >= since]
-        return matches[0] if len(matches) == 1 else None
+        return [one for one in map(snapshot, rows) if since is None or one.created_at is None or one.created_at >= since]
 
     def fetch(self, ids: Sequence[str]) -> Mapping[str, Snapshot]:
         """Few jobs one by one; many off the listing, back to the oldest of them. What no page holds is asked for by id: listings lag."""

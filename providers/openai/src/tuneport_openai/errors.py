@@ -23,7 +23,7 @@ from tuneport.errors import (
     UnknownModel,
     Unreachable,
 )
-from tuneport_openai.failure import Failure, failure_of
+from tuneport_openai.failure import OPEN, Closing, Failure, failure_of
 
 QUOTA_CODES = frozenset({"insufficient_quota", "billing_hard_limit_reached", "billing_not_active", "daily_rate_limit_exceeded"})
 MODEL_CODES = frozenset({"model_not_found", "model_not_available"})
@@ -42,19 +42,18 @@ _FILE_KEYS = frozenset({"training_file", "validation_file", "file_id", "file"})
 _CHECK = "See which key and address are used: tuneport providers check"
 
 
-def translated(error: Exception, *, doing: str, creating: bool = False, closed: str = "") -> TuneportError:
+def translated(error: Exception, *, doing: str, creating: bool = False, closing: Closing = OPEN) -> TuneportError:
     """The error to raise for an exception that came up while `doing`, such as "creating the job".
 
-    `creating`: the request may have taken effect. `closed`: the sentence for a refusal to create a job by a platform that is closing, ''
-    where none is known to be. An exception that neither the SDK, its transport nor the reading of an answer raises is a mistake of ours,
-    and is raised again.
+    `creating`: the request may have taken effect. `closing`: what to say where a platform that is closing refuses to create a job. An
+    exception that neither the SDK, its transport nor the reading of an answer raises is a mistake of ours, and is raised again.
     """
     if isinstance(error, TuneportError):
         return error
     meaning = _meaning(type(error))
     if meaning is None:
         raise error
-    return meaning(failure_of(error, doing=doing, creating=creating, closed=closed))
+    return meaning(failure_of(error, doing=doing, creating=creating, closing=closing))
 
 
 def _meaning(kind: type[Exception]) -> Callable[[Failure], TuneportError] | None:
@@ -107,9 +106,9 @@ def _quota(failure: Failure) -> TuneportError:
 
 def _closed(failure: Failure) -> TuneportError:
     """The vendor's words do not say until when, and where else: the catalogue does."""
-    lead = failure.closed or "the provider takes no such jobs any more."
-    said = f" It said: {failure.words.rstrip('.')}." if failure.words else ""
-    return PlatformClosed(f"{lead.rstrip()}{said}", reason=failure.words)
+    lead = failure.closing.sentence or "the provider takes no such jobs any more"
+    said = f": {failure.words.rstrip('.')}" if failure.words else ""
+    return PlatformClosed(f"{lead}{said}.", reason=failure.words, remedy=failure.closing.remedy)
 
 
 def _unknown_model(failure: Failure) -> TuneportError:
@@ -135,7 +134,7 @@ def _forbidden(failure: Failure) -> TuneportError:
         return _unknown_model(failure)
     if not failure.creating or _SCOPES.search(failure.words):
         return _credentials(failure)
-    may_be_closed = bool(failure.closed) and not _ABOUT_THE_CALLER.search(failure.words)
+    may_be_closed = bool(failure.closing.sentence) and not _ABOUT_THE_CALLER.search(failure.words)
     return _closed(failure) if may_be_closed or _CLOSED.search(failure.words) else _credentials(failure)
 
 
@@ -150,7 +149,7 @@ def _rejected(failure: Failure) -> TuneportError:
     if failure.creating and _CLOSED.search(failure.words):
         return _closed(failure)
     if failure.status == 404:
-        return NotFound(failure.sentence("the provider knows nothing of that"), reason=failure.words)
+        return NotFound(failure.sentence("the provider knows nothing of that"), reason=failure.words, remedy=_CHECK)
     return _refused(failure)
 
 

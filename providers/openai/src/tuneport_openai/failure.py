@@ -20,13 +20,26 @@ _SAYS = ("message", "error_description", "detail", "error", "msg")
 
 
 @dataclass(frozen=True, slots=True)
+class Closing:
+    """What is known of a platform that is closing: a sentence with its dates, without a full stop, and where else one can go. Both are ''
+    where none is known to be closing."""
+
+    sentence: str = ""
+    remedy: str = ""
+
+
+OPEN = Closing()
+"""Of a platform that is not known to be closing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Failure:
     """What is known of a failed request. `words` are the vendor's, without secrets; `kind` is its type of error; `status` is None where
     nothing was answered."""
 
     doing: str
     creating: bool
-    closed: str
+    closing: Closing
     words: str
     status: int | None = None
     code: str = ""
@@ -41,14 +54,14 @@ class Failure:
         return f"{lead} while {self.doing}{f' ({facts})' if facts else ''}{said}."
 
 
-def failure_of(error: Exception, *, doing: str, creating: bool, closed: str) -> Failure:
+def failure_of(error: Exception, *, doing: str, creating: bool, closing: Closing) -> Failure:
     """What an exception tells of a request, whichever class it is of."""
     status = getattr(error, "status_code", None)
     headers = _headers(getattr(error, "response", None))
     return Failure(
         doing=doing,
         creating=creating,
-        closed=closed,
+        closing=closing,
         words=_words(error),
         status=status if isinstance(status, int) else None,
         code=_word(getattr(error, "code", None)),

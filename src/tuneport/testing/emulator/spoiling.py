@@ -34,9 +34,12 @@ def _spoil(one: dict[str, Any], fault: Fault, *, chance: random.Random, words: C
 
 
 def _objects(value: object) -> Iterator[dict[str, Any]]:
-    """The answer itself, and the rows of a listing; not what lies deeper."""
-    if isinstance(value, dict):
-        yield value
-        rows = value.get("data")
-        if isinstance(rows, list):
-            yield from (row for row in rows if isinstance(row, dict))
+    """The answer itself, the rows of a listing, and what a cloud's resource holds under `properties`; not what lies deeper."""
+    if not isinstance(value, dict):
+        return
+    listed = value.get("data", value.get("value"))
+    rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+    for one in (value, *rows):
+        yield one
+        if isinstance(one.get("properties"), dict):
+            yield one["properties"]

@@ -28,19 +28,24 @@ def support(endpoint: Endpoint, capability: Capability, *, method: str | None = 
     quirk, why = _QUIRKS.get(capability, (None, ""))
     if quirk in endpoint.quirks:
         return vendor_cannot(why)
+    refused = refused_by_base(capability, provider=priced_as(endpoint), method=method, base=base)
+    return _CANNOT.get(capability, YES) if refused is None else refused
+
+
+def refused_by_base(capability: Capability, *, provider: str | None, method: str | None, base: str | None) -> Support | None:
+    """Why it cannot be done by that method, or on that base as the catalogue of `provider` has it; None where nothing speaks against it."""
     if method is not None and method not in METHODS:
         return vendor_cannot(f"the API knows the methods {', '.join(METHODS)}, not {method}")
-    known = catalogue().find(base, provider=priced_as(endpoint)) if base is not None and priced_as(endpoint) else None
+    known = catalogue().find(base, provider=provider) if base is not None and provider else None
     if known is not None and method is not None and method not in known.methods:
         return vendor_cannot(f"{known.id} is trained by {' and '.join(known.methods)}, not by {method}")
     if known is not None and capability is Capability.IMAGES and "images" not in known.takes:
         return vendor_cannot(f"{known.id} is not trained on images")
-    return _CANNOT.get(capability, YES)
+    return None
 
 
-def tunable(endpoint: Endpoint, *, on: date) -> tuple[BaseModel, ...]:
-    """The bases of the catalogue that are not closed on that day, the end of each in its note. Empty for an endpoint it does not know."""
-    provider = priced_as(endpoint)
+def tunable(provider: str | None, *, on: date) -> tuple[BaseModel, ...]:
+    """The bases of the catalogue at that provider that are not closed on that day, the end of each in its note. Empty for None."""
     found = [(base, base.availability(on=on)) for base in catalogue().of(provider)] if provider else []
     return tuple(
         BaseModel(

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from weakref import finalize
 
 from tuneport.clock import Clock
 from tuneport.errors import CredentialsRefused, TuneportError
 from tuneport.retry import reading
 from tuneport_openai.errors import translated
-from tuneport_openai.profile import Endpoint
+from tuneport_openai.failure import Closing
+from tuneport_openai.profile import Endpoint, Quirk
 
 if TYPE_CHECKING:
     import httpx2
@@ -68,24 +71,54 @@ def connect(
 _CHUNK_BYTES = 1 << 16
 
 
-class Connection:
-    """An endpoint that can be asked, through `http_client` if one is given."""
+class Address(Protocol):
+    """What is to be known of an account, whoever answers there. `name` is the first part of its URIs."""
 
-    def __init__(self, endpoint: Endpoint, *, clock: Clock, timeout_s: float = TIMEOUT_S, http_client: httpx2.Client | None = None) -> None:
-        self.endpoint = endpoint
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def scope(self) -> str: ...
+
+    @property
+    def quirks(self) -> frozenset[Quirk]: ...
+
+    @property
+    def requests_at_once(self) -> int: ...
+
+
+class DialectConnection(ABC):
+    """An account that can be asked in OpenAI's dialect, through `http_client` if one is given. How its client is made, subclasses say."""
+
+    def __init__(self, address: Address, *, clock: Clock, http_client: httpx2.Client | None) -> None:
+        self.address = address
         self.clock = clock
-        self._timeout_s = timeout_s
         self._http_client = http_client
+
+    @abstractmethod
+    def _connect(self) -> openai.OpenAI:
+        """A client of the SDK, which sends nothing yet and repeats nothing. Raises CredentialsRefused where there are none."""
+
+    def _translated(self, error: Exception, *, doing: str, creating: bool, closing: Callable[[], Closing]) -> TuneportError:
+        """The error of ours for one of the SDK's. Raises it again where it is a mistake of ours."""
+        return translated(error, doing=doing, creating=creating, closing=closing())
+
+    def authorized(self, send: Callable[[], T]) -> T:
+        """What `send` brings; with other credentials once more where there are such."""
+        return send()
 
     @cached_property
     def client(self) -> openai.OpenAI:
-        """The SDK's client, made when it is first needed."""
-        return connect(self.endpoint, timeout_s=self._timeout_s, http_client=self._http_client)
+        """The SDK's client, made when it is first needed. Its own sockets are closed when nobody holds this connection any more."""
+        client = self._connect()
+        if self._http_client is None:
+            finalize(self, client.close)
+        return client
 
     @contextmanager
-    def translating(self, doing: str, *, creating: bool = False, closed: Callable[[], str] = str) -> Iterator[None]:
+    def translating(self, doing: str, *, creating: bool = False, closing: Callable[[], Closing] = Closing) -> Iterator[None]:
         """Turns whatever the SDK raises in the block into an error of ours. `doing` completes "while …"; `creating`: may have taken effect;
-        `closed` tells what to say where a refusal means that the platform is closed.
+        `closing` tells what to say where a refusal means that the platform is closed.
 
         The SDK's exception is not chained: its text may hold a part of the key.
         """
@@ -94,19 +127,29 @@ class Connection:
         except TuneportError:
             raise
         except Exception as error:
-            raise translated(error, doing=doing, creating=creating, closed=closed()) from None
+            raise self._translated(error, doing=doing, creating=creating, closing=closing) from None
 
-    def ask(self, doing: str, send: Callable[[openai.OpenAI], Raw], *, creating: bool = False, closed: Callable[[], str] = str) -> Reply:
+    def ask(
+        self, doing: str, send: Callable[[openai.OpenAI], Raw], *, creating: bool = False, closing: Callable[[], Closing] = Closing
+    ) -> Reply:
         """One request, sent once, and the JSON object that it is answered with; see `translating`."""
         client = self.client
-        with self.translating(doing, creating=creating, closed=closed):
-            return _object(send(client).http_response)
+
+        def once() -> Reply:
+            with self.translating(doing, creating=creating, closing=closing):
+                return _object(send(client).http_response)
+
+        return self.authorized(once)
 
     def ask_bytes(self, doing: str, send: Callable[[openai.OpenAI], Raw]) -> bytes:
         """One read, and the bytes that it is answered with."""
         client = self.client
-        with self.translating(doing):
-            return bytes(send(client).http_response.content)
+
+        def once() -> bytes:
+            with self.translating(doing):
+                return bytes(send(client).http_response.content)
+
+        return self.authorized(once)
 
     def stream_bytes(self, doing: str, send: Callable[[openai.OpenAI], Any]) -> Iterator[bytes]:
         """One read, and the bytes that it is answered with as they come; `send` asks for the SDK's streaming response."""
@@ -119,6 +162,18 @@ class Connection:
         import httpx2
 
         return self.ask(doing, lambda client: _Unparsed(client.get(path, cast_to=httpx2.Response)))
+
+    def post(self, doing: str, path: str, body: Reply, *, creating: bool = False) -> Reply:
+        """One request to a path that the SDK has no call for."""
+        import httpx2
+
+        return self.ask(doing, lambda client: _Unparsed(client.post(path, cast_to=httpx2.Response, body=body)), creating=creating)
+
+    def delete(self, doing: str, path: str) -> None:
+        """Likewise a DELETE, whose answer may be empty."""
+        import httpx2
+
+        self.ask_bytes(doing, lambda client: _Unparsed(client.delete(path, cast_to=httpx2.Response)))
 
     def pages(self, doing: str, send: Callable[[openai.OpenAI, str | openai.Omit], Raw]) -> Iterator[list[Reply]]:
         """The pages of a list, one request each: `send` gets the cursor. Ends where the vendor says so, or with an empty page.
@@ -159,6 +214,18 @@ class Connection:
         if not isinstance(rows, list) or not all(isinstance(row, dict) and isinstance(row.get("id"), str) for row in rows):
             raise self.unreadable(doing, "a list without rows, or with one that has no id")
         return rows
+
+
+class Connection(DialectConnection):
+    """An endpoint of OpenAI's, or of one compatible with it."""
+
+    def __init__(self, endpoint: Endpoint, *, clock: Clock, timeout_s: float = TIMEOUT_S, http_client: httpx2.Client | None = None) -> None:
+        super().__init__(endpoint, clock=clock, http_client=http_client)
+        self.endpoint = endpoint
+        self._timeout_s = timeout_s
+
+    def _connect(self) -> openai.OpenAI:
+        return connect(self.endpoint, timeout_s=self._timeout_s, http_client=self._http_client)
 
 
 @dataclass(frozen=True, slots=True)

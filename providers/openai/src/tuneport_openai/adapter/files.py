@@ -7,12 +7,12 @@ import io
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import chain
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from tuneport.errors import NotFound, TuneportError
 from tuneport.plan import PlannedFile
 from tuneport.provider import FileState
-from tuneport_openai.adapter.connection import Connection, Reply
+from tuneport_openai.adapter.connection import Address, DialectConnection, Reply
 from tuneport_openai.adapter.planned_stream import PlannedStream
 
 if TYPE_CHECKING:
@@ -23,34 +23,39 @@ ONE_REQUEST_BYTES = 64 * 1024 * 1024
 PART_BYTES = 8 * 1024 * 1024
 MIME_TYPE = "text/jsonl"
 """As the API reference writes it for training files (uploads, read 2026-11-21)."""
+PURPOSE: Literal["fine-tune"] = "fine-tune"
 PAGE = 1000
 """Files a page; the API gives up to 10,000."""
 
 
-def upload(connection: Connection, file: PlannedFile) -> str:
+def upload(connection: DialectConnection, file: PlannedFile) -> str:
     """Sends the file and returns its id. Holds one part of it at a time, or none.
 
     Raises DatasetError when its rows are no longer what was planned, Ambiguous when it may have arrived, Unreachable when it has not.
     """
-    in_parts = file.size_bytes >= ONE_REQUEST_BYTES and "no_uploads" not in connection.endpoint.quirks
-    return _in_parts(connection, file) if in_parts else _at_once(connection, file)
+    return _in_parts(connection, file) if goes_in_parts(file, connection.address) else _at_once(connection, file)
 
 
-def _at_once(connection: Connection, file: PlannedFile) -> str:
+def goes_in_parts(file: PlannedFile, address: Address) -> bool:
+    """Whether it is sent through the Uploads API."""
+    return file.size_bytes >= ONE_REQUEST_BYTES and "no_uploads" not in address.quirks
+
+
+def _at_once(connection: DialectConnection, file: PlannedFile) -> str:
     doing = f"uploading the {file.purpose} file"
     body = (file.name, cast("IO[bytes]", PlannedStream(file)), MIME_TYPE)
-    answer = connection.ask(doing, lambda client: client.files.with_raw_response.create(file=body, purpose="fine-tune"), creating=True)
-    return _id(connection, answer, doing, creating=True)
+    answer = connection.ask(doing, lambda client: client.files.with_raw_response.create(file=body, purpose=PURPOSE), creating=True)
+    return id_in(connection, answer, doing, creating=True)
 
 
-def _in_parts(connection: Connection, file: PlannedFile) -> str:
+def _in_parts(connection: DialectConnection, file: PlannedFile) -> str:
     """Parts that are sent twice do no harm: only those that are named in the end make the file. What fails on the way is cancelled."""
     doing = f"beginning to upload the {file.purpose} file"
 
     def begin(client: openai.OpenAI) -> Any:
-        return client.uploads.with_raw_response.create(bytes=file.size_bytes, filename=file.name, mime_type=MIME_TYPE, purpose="fine-tune")
+        return client.uploads.with_raw_response.create(bytes=file.size_bytes, filename=file.name, mime_type=MIME_TYPE, purpose=PURPOSE)
 
-    upload_id = _id(connection, connection.ask(doing, begin), doing)
+    upload_id = id_in(connection, connection.ask(doing, begin), doing)
     try:
         part_ids, md5 = _send_parts(connection, file, upload_id)
     except Exception:
@@ -60,7 +65,7 @@ def _in_parts(connection: Connection, file: PlannedFile) -> str:
     return _complete(connection, file, upload_id, part_ids, md5)
 
 
-def _send_parts(connection: Connection, file: PlannedFile, upload_id: str) -> tuple[list[str], str]:
+def _send_parts(connection: DialectConnection, file: PlannedFile, upload_id: str) -> tuple[list[str], str]:
     """The ids of the parts in order, and the digest by which the vendor can tell that it put them together right."""
     digest = hashlib.md5(usedforsecurity=False)
     part_ids: list[str] = []
@@ -72,44 +77,45 @@ def _send_parts(connection: Connection, file: PlannedFile, upload_id: str) -> tu
     return part_ids, digest.hexdigest()
 
 
-def _send_part(connection: Connection, upload_id: str, part: bytes, doing: str) -> str:
+def _send_part(connection: DialectConnection, upload_id: str, part: bytes, doing: str) -> str:
     def send(client: openai.OpenAI) -> Any:
         return client.uploads.parts.with_raw_response.create(upload_id, data=("part", part, "application/octet-stream"))
 
-    return connection.patiently(lambda: _id(connection, connection.ask(doing, send), doing))
+    return connection.patiently(lambda: id_in(connection, connection.ask(doing, send), doing))
 
 
-def _complete(connection: Connection, file: PlannedFile, upload_id: str, part_ids: list[str], md5: str) -> str:
+def _complete(connection: DialectConnection, file: PlannedFile, upload_id: str, part_ids: list[str], md5: str) -> str:
     doing = f"completing the upload of the {file.purpose} file"
     done = connection.ask(
         doing, lambda client: client.uploads.with_raw_response.complete(upload_id, part_ids=part_ids, md5=md5), creating=True
     )
     made = done.get("file")
-    return _id(connection, made if isinstance(made, dict) else {}, doing, creating=True)
+    return id_in(connection, made if isinstance(made, dict) else {}, doing, creating=True)
 
 
-def _id(connection: Connection, answer: Reply, doing: str, *, creating: bool = False) -> str:
+def id_in(connection: DialectConnection, answer: Reply, doing: str, *, creating: bool = False) -> str:
+    """The id of the file or upload that an answer tells of."""
     found = answer.get("id")
     if not isinstance(found, str) or not found:
         raise connection.unreadable(doing, "the answer has no id", creating=creating)
     return found
 
 
-def listed(connection: Connection) -> Iterator[Reply]:
+def listed(connection: DialectConnection) -> Iterator[Reply]:
     """All files for fine-tuning, the youngest first, a page at a time."""
 
     def page(client: openai.OpenAI, after: str | openai.Omit) -> Any:
-        return client.files.with_raw_response.list(purpose="fine-tune", limit=PAGE, order="desc", after=after)
+        return client.files.with_raw_response.list(purpose=PURPOSE, limit=PAGE, order="desc", after=after)
 
     return chain.from_iterable(connection.pages("listing files", page))
 
 
-def find(connection: Connection, file: PlannedFile) -> str | None:
+def find(connection: DialectConnection, file: PlannedFile) -> str | None:
     """The youngest file of that name and size that the vendor did not reject."""
     return next((str(row["id"]) for row in listed(connection) if is_copy(row, file) and row.get("status") != "error"), None)
 
 
-def copies(connection: Connection, file: PlannedFile) -> list[str]:
+def copies(connection: DialectConnection, file: PlannedFile) -> list[str]:
     """The ids of all files of that name and size: after a lost answer there may be several."""
     return [str(row["id"]) for row in listed(connection) if is_copy(row, file)]
 
@@ -119,31 +125,36 @@ def is_copy(row: Reply, file: PlannedFile) -> bool:
     return (row.get("filename"), row.get("bytes")) == (file.name, file.size_bytes)
 
 
-def state(connection: Connection, file_id: str) -> FileState:
+def state(connection: DialectConnection, file_id: str) -> FileState:
     """Whether the file can be used. `status` is deprecated: where there is none any more, a file that is there can be used."""
     try:
-        row = connection.ask("looking at a file", lambda client: client.files.with_raw_response.retrieve(file_id))
+        found = row(connection, file_id)
     except NotFound as error:
         return FileState("gone", error.reason)
-    word = row.get("status")
+    word = found.get("status")
     if word == "error":
-        return FileState("error", str(row.get("status_details") or ""))
+        return FileState("error", str(found.get("status_details") or ""))
     if word in ("deleting", "deleted"):
         return FileState("gone", f"it is being {word}")
-    ready = word in (None, "processed") or "no_validation_wait" in connection.endpoint.quirks
+    ready = word in (None, "processed") or "no_validation_wait" in connection.address.quirks
     return FileState("ready") if ready else FileState("pending", str(word))
 
 
-def content(connection: Connection, file_id: str) -> bytes:
+def row(connection: DialectConnection, file_id: str) -> Reply:
+    """What the vendor says of a file. Raises NotFound."""
+    return connection.ask("looking at a file", lambda client: client.files.with_raw_response.retrieve(file_id))
+
+
+def content(connection: DialectConnection, file_id: str) -> bytes:
     """The bytes of a small file. Raises NotFound when it is gone, Refused where the vendor does not give it out."""
     return connection.ask_bytes("reading a file", lambda client: client.files.with_raw_response.content(file_id))
 
 
-def stream(connection: Connection, file_id: str) -> Iterator[bytes]:
+def stream(connection: DialectConnection, file_id: str) -> Iterator[bytes]:
     """The bytes of a file as they come. Raises NotFound when it is gone, Refused where the vendor does not give it out."""
     return connection.stream_bytes("reading a file", lambda client: client.files.with_streaming_response.content(file_id))
 
 
-def delete(connection: Connection, file_id: str) -> None:
+def delete(connection: DialectConnection, file_id: str) -> None:
     """Deletes the file at the vendor. Raises NotFound when it is gone already."""
     connection.ask("deleting a file", lambda client: client.files.with_raw_response.delete(file_id))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import NotFound
-from tuneport_openai.adapter.connection import Connection, Raw, Reply
+from tuneport_openai.adapter.connection import DialectConnection, Raw, Reply
+from tuneport_openai.failure import Closing
 
 if TYPE_CHECKING:
     import openai
@@ -17,7 +18,7 @@ PAGE = 100
 """Jobs, events or checkpoints a page: the most that the API gives."""
 
 
-def pages(connection: Connection, *, metadata: dict[str, str] | None = None) -> Iterator[list[Reply]]:
+def pages(connection: DialectConnection, *, metadata: dict[str, str] | None = None) -> Iterator[list[Reply]]:
     """The jobs, newest first; with `metadata`, those that carry it, if the vendor minds the filter."""
 
     def page(client: openai.OpenAI, after: str | openai.Omit) -> Raw:
@@ -43,21 +44,22 @@ def _older(job: Reply, moment: datetime | None) -> bool:
     return moment is not None and isinstance(created, int | float) and datetime.fromtimestamp(int(created) + 1, UTC) <= moment
 
 
-def fetch(connection: Connection, ids: Sequence[str]) -> dict[str, Reply]:
+def fetch(connection: DialectConnection, ids: Sequence[str], *, denied: Collection[str] = ()) -> dict[str, Reply]:
     """The jobs with these ids; one that the vendor does not know is absent.
 
     Pages of the list, as long as they pay: once as many pages in a row held none of the jobs as are still missing, each of those is asked
-    for by itself. So many recent jobs cost a request a page, and a few old ones do not cost the whole list.
+    for by itself. So many recent jobs cost a request a page, and a few old ones do not cost the whole list. For those that were `denied`
+    before no page is read.
     """
     missing = dict.fromkeys(ids)
     found: dict[str, Reply] = {}
     fruitless = 0
-    for page in pages(connection) if len(missing) > 1 else ():
+    for page in pages(connection) if len(missing.keys() - set(denied)) > 1 else ():
         here = {str(job["id"]): job for job in page if job["id"] in missing}
         found |= here
         missing = {job_id: None for job_id in missing if job_id not in here}
         fruitless = 0 if here else fruitless + 1
-        if fruitless >= len(missing):
+        if fruitless >= len(missing.keys() - set(denied)):
             break
     for job_id in missing:
         try:
@@ -67,7 +69,7 @@ def fetch(connection: Connection, ids: Sequence[str]) -> dict[str, Reply]:
     return found
 
 
-def retrieve(connection: Connection, job_id: str) -> Reply:
+def retrieve(connection: DialectConnection, job_id: str) -> Reply:
     """One job. Raises NotFound."""
     return job_in(
         connection,
@@ -76,14 +78,14 @@ def retrieve(connection: Connection, job_id: str) -> Reply:
     )
 
 
-def job_in(connection: Connection, answer: Reply, *, doing: str, creating: bool = False) -> Reply:
+def job_in(connection: DialectConnection, answer: Reply, *, doing: str, creating: bool = False) -> Reply:
     """The answer, which must be a job: without an id nothing can be done with it."""
     if not isinstance(answer.get("id"), str):
         raise connection.unreadable(doing, "a job without an id", creating=creating)
     return answer
 
 
-def change(connection: Connection, job_id: str, verb: str) -> Reply:
+def change(connection: DialectConnection, job_id: str, verb: str) -> Reply:
     """Cancels, pauses or resumes it; `verb` is the SDK's name of the call."""
     doing = f"asking to {verb} a job"
 
@@ -95,18 +97,18 @@ def change(connection: Connection, job_id: str, verb: str) -> Reply:
     return job_in(connection, connection.ask(doing, send), doing=doing)
 
 
-def create(connection: Connection, body: Reply, *, closed: Callable[[], str]) -> Reply:
-    """Sends `body` as it is, once. `closed` tells what to say where the platform turns out to be closed."""
+def create(connection: DialectConnection, body: Reply, *, closing: Callable[[], Closing]) -> Reply:
+    """Sends `body` as it is, once. `closing` tells what to say where the platform turns out to be closed."""
     rest = {key: value for key, value in body.items() if key not in ("model", "training_file")}
 
     def send(client: openai.OpenAI) -> Raw:
         return client.fine_tuning.jobs.with_raw_response.create(model=body["model"], training_file=body["training_file"], extra_body=rest)
 
-    answer = connection.ask("creating a job", send, creating=True, closed=closed)
+    answer = connection.ask("creating a job", send, creating=True, closing=closing)
     return job_in(connection, answer, doing="creating a job", creating=True)
 
 
-def events(connection: Connection, job_id: str, *, after: str | None = None) -> list[Reply]:
+def events(connection: DialectConnection, job_id: str, *, after: str | None = None) -> list[Reply]:
     """What happened after the event `after`, oldest first. The API lists the newest first: pages are read until that event comes."""
 
     def page(client: openai.OpenAI, cursor: str | openai.Omit) -> Raw:
@@ -121,9 +123,9 @@ def events(connection: Connection, job_id: str, *, after: str | None = None) -> 
     return sorted(oldest_first, key=_created)
 
 
-def checkpoints(connection: Connection, job_id: str) -> list[Reply]:
+def checkpoints(connection: DialectConnection, job_id: str) -> list[Reply]:
     """The checkpoints that are kept; none where the endpoint keeps none."""
-    if "no_checkpoints" in connection.endpoint.quirks:
+    if "no_checkpoints" in connection.address.quirks:
         return []
 
     def page(client: openai.OpenAI, after: str | openai.Omit) -> Raw:

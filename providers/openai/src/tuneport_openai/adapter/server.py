@@ -15,11 +15,12 @@ from tuneport.provider import Generation, Need, ProviderSettings
 from tuneport.redaction import warn
 from tuneport.reference import as_chat
 from tuneport_openai.adapter import jobs
-from tuneport_openai.adapter.connection import Connection, Raw, Reply
+from tuneport_openai.adapter.connection import Connection, DialectConnection, Raw, Reply
 from tuneport_openai.adapter.dialects import dialect_of
 from tuneport_openai.adapter.names import is_checkpoint, is_tuned
 from tuneport_openai.profile import endpoint_of
 from tuneport_openai.wire.chats import chat_body, delta_of, prediction_of
+from tuneport_openai.wire.dialect import Dialect
 
 if TYPE_CHECKING:
     import httpx2
@@ -32,15 +33,94 @@ ANSWER_S = 600.0
 NO_DEPLOYMENTS = "a tuned model answers there without a deployment: the vendor has none."
 
 
-class OpenAIServer:
-    """Asks the models of one account. The API tells the log-probabilities of what a model says, not of a reference: so none are given."""
+class DialectServer:
+    """Asks models over the chat API of whoever speaks the dialect. What models there are, and whether they are deployed, subclasses say.
+
+    The API tells the log-probabilities of what a model says, not of a reference: so none are given.
+    """
 
     gives: frozenset[Need] = frozenset({"text"})
 
+    def __init__(self, connection: DialectConnection, *, dialect: Dialect) -> None:
+        self._connection = connection
+        self._dialect = dialect
+        self._name = connection.address.name
+
+    def _asked_as(self, target: Model | Deployment) -> str:
+        """What a request names as its `model`."""
+        return target.id
+
+    def predict(
+        self, target: Model | Deployment, rows: Iterable[Example], *, generation: Generation, needs: frozenset[Need]
+    ) -> Iterator[Prediction]:
+        """Several rows at a time, the answers in order. A row that is refused by itself (too long, say) has no answer and is named in the
+        log; when the first is refused already, it is the request that is wrong, and the refusal is raised."""
+        if missing := needs - self.gives:
+            raise Unsupported(
+                f"{self._name} gives text, not {', '.join(sorted(missing))}: its log-probabilities are of the model's own words."
+            )
+        return self._predict(self._asked_as(target), rows, generation)
+
+    def _predict(self, model_id: str, rows: Iterable[Example], generation: Generation) -> Iterator[Prediction]:
+        answered, at_once = 0, self._connection.address.requests_at_once
+        _ = self._connection.client  # made once, before several threads ask for it
+        with ThreadPoolExecutor(at_once, thread_name_prefix="tuneport-openai") as pool:
+            waiting: deque[Future[Prediction]] = deque()
+            try:
+                for row in rows:
+                    waiting.append(pool.submit(self._answer, model_id, row, generation))
+                    if len(waiting) > 2 * at_once:
+                        yield _first(waiting, answered := answered + 1)
+                while waiting:
+                    yield _first(waiting, answered := answered + 1)
+            finally:
+                for future in waiting:
+                    future.cancel()
+
+    def _answer(self, model_id: str, row: Example, generation: Generation) -> Prediction:
+        chat = as_chat(row)
+        asked = chat.messages[:-1] if chat.messages and chat.messages[-1].role == "assistant" else chat.messages
+        body = chat_body(asked, model=model_id, generation=generation, tools=chat.tools, dialect=self._dialect)
+        return self._connection.patiently(lambda: self._prediction(body))
+
+    def _prediction(self, body: Reply) -> Prediction:
+        completion = self._connection.ask("asking a model", lambda client: _complete(client, body))
+        with self._connection.translating("reading an answer"):
+            return prediction_of(completion)
+
+    def chat(self, target: Model | Deployment, messages: Sequence[Message], *, generation: Generation) -> Iterator[str]:
+        if not messages:
+            raise UsageError("there is no message to answer.")
+        return self._chat(chat_body(messages, model=self._asked_as(target), generation=generation, dialect=self._dialect))
+
+    def _chat(self, body: Reply) -> Iterator[str]:
+        """Begun again as long as nothing was said; what breaks off later is said to have."""
+        stream = self._connection.patiently(lambda: self._begin(body))
+        with self._connection.translating("reading an answer"):
+            for chunk in stream:
+                if piece := delta_of(chunk.to_dict()):
+                    yield piece
+
+    def _begin(self, body: Reply) -> Any:
+        client = self._connection.client
+
+        def begin() -> Any:
+            with self._connection.translating("asking a model"):
+                return client.chat.completions.create(model=body["model"], messages=body["messages"], stream=True, extra_body=_rest(body))
+
+        return self._connection.authorized(begin)
+
+    def _patient(self, doing: str, send: Any) -> Reply:
+        return self._connection.patiently(lambda: self._connection.ask(doing, send))
+
+
+class OpenAIServer(DialectServer):
+    """The models of one account, which answer without a deployment."""
+
     def __init__(self, settings: ProviderSettings, *, http_client: httpx2.Client | None = None) -> None:
         self._endpoint = endpoint_of(settings)
-        self._dialect = dialect_of(self._endpoint)
-        self._connection = Connection(self._endpoint, clock=settings.clock, timeout_s=ANSWER_S, http_client=http_client)
+        connection = Connection(self._endpoint, clock=settings.clock, timeout_s=ANSWER_S, http_client=http_client)
+        super().__init__(connection, dialect=dialect_of(self._endpoint))
 
     def model(self, model_id: str) -> Model:
         try:
@@ -64,62 +144,6 @@ class OpenAIServer:
     def _made_by_jobs(self) -> frozenset[str]:
         return frozenset(str(job.get("fine_tuned_model")) for job in jobs.since(jobs.pages(self._connection), None))
 
-    def predict(
-        self, target: Model | Deployment, rows: Iterable[Example], *, generation: Generation, needs: frozenset[Need]
-    ) -> Iterator[Prediction]:
-        """Several rows at a time, the answers in order. A row that is refused by itself (too long, say) has no answer and is named in the
-        log; when the first is refused already, it is the request that is wrong, and the refusal is raised."""
-        if missing := needs - self.gives:
-            raise Unsupported(
-                f"{self._endpoint.name} gives text, not {', '.join(sorted(missing))}: its log-probabilities are of the model's own words."
-            )
-        return self._predict(target.id, rows, generation)
-
-    def _predict(self, model_id: str, rows: Iterable[Example], generation: Generation) -> Iterator[Prediction]:
-        answered = 0
-        _ = self._connection.client  # made once, before several threads ask for it
-        with ThreadPoolExecutor(self._endpoint.requests_at_once, thread_name_prefix="tuneport-openai") as pool:
-            waiting: deque[Future[Prediction]] = deque()
-            try:
-                for row in rows:
-                    waiting.append(pool.submit(self._answer, model_id, row, generation))
-                    if len(waiting) > 2 * self._endpoint.requests_at_once:
-                        yield _first(waiting, answered := answered + 1)
-                while waiting:
-                    yield _first(waiting, answered := answered + 1)
-            finally:
-                for future in waiting:
-                    future.cancel()
-
-    def _answer(self, model_id: str, row: Example, generation: Generation) -> Prediction:
-        chat = as_chat(row)
-        asked = chat.messages[:-1] if chat.messages and chat.messages[-1].role == "assistant" else chat.messages
-        body = chat_body(asked, model=model_id, generation=generation, tools=chat.tools, dialect=self._dialect)
-        return self._connection.patiently(lambda: self._prediction(body))
-
-    def _prediction(self, body: Reply) -> Prediction:
-        completion = self._connection.ask("asking a model", lambda client: _complete(client, body))
-        with self._connection.translating("reading an answer"):
-            return prediction_of(completion)
-
-    def chat(self, target: Model | Deployment, messages: Sequence[Message], *, generation: Generation) -> Iterator[str]:
-        if not messages:
-            raise UsageError("there is no message to answer.")
-        return self._chat(chat_body(messages, model=target.id, generation=generation, dialect=self._dialect))
-
-    def _chat(self, body: Reply) -> Iterator[str]:
-        """Begun again as long as nothing was said; what breaks off later is said to have."""
-        stream = self._connection.patiently(lambda: self._begin(body))
-        with self._connection.translating("reading an answer"):
-            for chunk in stream:
-                if piece := delta_of(chunk.to_dict()):
-                    yield piece
-
-    def _begin(self, body: Reply) -> Any:
-        client = self._connection.client
-        with self._connection.translating("asking a model"):
-            return client.chat.completions.create(model=body["model"], messages=body["messages"], stream=True, extra_body=_rest(body))
-
     def deploy(self, model: Model, *, options: Mapping[str, Any]) -> Deployment:
         self._refuse_deployments()
 
@@ -133,9 +157,6 @@ class OpenAIServer:
 
     def _refuse_deployments(self) -> NoReturn:
         raise Unsupported(f"{self._endpoint.name}: {NO_DEPLOYMENTS}")
-
-    def _patient(self, doing: str, send: Any) -> Reply:
-        return self._connection.patiently(lambda: self._connection.ask(doing, send))
 
     def _model(self, row: Reply, *, tuned: bool) -> Model:
         model_id, created = str(row["id"]), row.get("created")

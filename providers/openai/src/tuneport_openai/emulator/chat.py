@@ -43,8 +43,10 @@ class Chat:
         routes.add("POST /v1/chat/completions", self.complete, changes=False)
 
     def complete(self, request: Request) -> Answer:
-        world, account = self._world, self._world.caller(request)
-        question = read_question(request)
+        return self.answer(self._world.caller(request), read_question(request))
+
+    def answer(self, account: Account, question: Question) -> Answer:
+        world = self._world
         base, tuned = self._model(account, question.model)
         organisation = world.organisation(account)
         if organisation.out_of_credit:
@@ -62,9 +64,17 @@ class Chat:
         }
         usage = _usage(question, reply, tokens)
         if question.stream:
-            return event_stream(_chunks(head, question, reply, usage, world))
+            return event_stream(self.streamed(_chunks(head, question, reply, usage, world)))
         choices = [_choice(number, question, reply) for number in range(question.choices)]
-        return json_answer({"object": "chat.completion", **head, "choices": choices, "usage": usage})
+        return json_answer(self.completed({"object": "chat.completion", **head, "choices": choices, "usage": usage}))
+
+    def completed(self, value: dict[str, Any]) -> dict[str, Any]:
+        """The whole answer. A vendor that adds to what OpenAI says overrides this and `streamed`."""
+        return value
+
+    def streamed(self, chunks: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The pieces of an answer that is streamed."""
+        return chunks
 
     def _model(self, account: Account, name: str) -> tuple[Base, TunedModel | None]:
         tuned = self._world.tuned(account, name)

@@ -17,6 +17,6 @@ class Ids:
         return prefix + "".join(self.chance.choices(LETTERS, k=length))
 
 
-def derived(prefix: str, *origin: object) -> str:
+def derived(prefix: str, *origin: object, length: int = 24) -> str:
     """The id of something that is made anew whenever it is asked for: the same origin, the same id."""
-    return prefix + hashlib.sha256(repr(origin).encode()).hexdigest()[:24]
+    return prefix + hashlib.sha256(repr(origin).encode()).hexdigest()[:length]

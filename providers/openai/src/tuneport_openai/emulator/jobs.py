@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from tuneport.testing.emulator import Account, Blob
 from tuneport_openai.emulator.bases import REINFORCEMENT, Base
@@ -40,7 +40,19 @@ class Message:
 
 @dataclass(slots=True)
 class Job:
-    """A job as the platform keeps it. `root` is the base that a continued model came from in the beginning."""
+    """A job as the platform keeps it. `root` is the base that a continued model came from in the beginning.
+
+    A vendor that speaks this dialect in other words overrides `told` and the methods.
+    """
+
+    told: ClassVar[Mapping[str, str]] = {
+        "validated": "Files validated, moving job to queued state",
+        "begun": "Fine-tuning job started",
+        "paused": "Fine-tuning job paused",
+        "resumed": "Fine-tuning job resumed, moving job to queued state",
+        "cancelled": "The job has been cancelled",
+    }
+    """What the events say."""
 
     id: str
     owner: Account
@@ -86,6 +98,27 @@ class Job:
         share = (self.progress.worked_s - self.course.before_running_s) / self.course.running_s if self.course.running_s else 1.0
         return int(self.plan.steps * min(1.0, max(0.0, share)) + 1e-9)
 
+    def name_model(self, world: World, *, step: int | None = None) -> str:
+        """ft:<base>:<organisation>:<suffix>:<id>, and the step for a checkpoint."""
+        name = f"ft:{self.root.name}:{world.organisation(self.owner).slug}:{self.request.suffix or ''}:{world.ids.new('', 8)}"
+        return name if step is None else f"{name}:ckpt-step-{step}"
+
+    def results(self, world: World) -> tuple[bytes, str]:
+        """The results file and its name."""
+        assert self.plan is not None
+        data = self.plan.results()
+        return base64.b64encode(data) if world.habits.results_in_base64 else data, "step_metrics.csv"
+
+    def tell_end(self, world: World, at: datetime, *, model: str) -> None:
+        """The last events of a job that succeeded."""
+        for step, checkpoint in sorted(self.checkpoint_models.items()):
+            if checkpoint != model:
+                say(self, world, at, f"Checkpoint created at step {step} with Snapshot ID: {checkpoint}")
+        say(self, world, at, f"New fine-tuned model created: {model}")
+        passed = {"blocked": False, "results": []}
+        say(self, world, at, f"Moderation checks for snapshot {model} passed.", kind="moderation_checks", data=passed)
+        say(self, world, at, "The job has successfully completed")
+
     def step_at(self, step: int) -> datetime:
         assert self.plan is not None
         return self.progress.moment(self.course.before_running_s + self.course.running_s * step / self.plan.steps)
@@ -108,18 +141,18 @@ def say(job: Job, world: World, at: datetime, text: str, *, level: str = "info",
 
 def pause(job: Job, world: World) -> None:
     job.progress.paused = True
-    say(job, world, world.now(), "Fine-tuning job paused")
+    say(job, world, world.now(), job.told["paused"])
 
 
 def resume(job: Job, world: World) -> None:
     """The job waits in the queue for a while, and goes on where it stopped."""
     job.progress.resume(world.now() + timedelta(seconds=job.course.requeue_s))
-    say(job, world, world.now(), "Fine-tuning job resumed, moving job to queued state")
+    say(job, world, world.now(), job.told["resumed"])
 
 
 def cancel(job: Job, world: World) -> None:
     job.ended = CANCELLED
-    say(job, world, world.now(), "The job has been cancelled")
+    say(job, world, world.now(), job.told["cancelled"])
 
 
 # from one phase into the next
@@ -142,11 +175,11 @@ def _validated(job: Job, world: World, at: datetime) -> None:
     epochs, batch_size = job.settings["n_epochs"], job.settings["batch_size"]
     job.plan = Training(job.request.method, training.rows, "validation" in contents, epochs, batch_size, job.seed)
     job.tokens_per_epoch = training.tokens
-    say(job, world, at, "Files validated, moving job to queued state")
+    say(job, world, at, job.told["validated"])
 
 
 def _begun(job: Job, world: World, at: datetime) -> None:
-    say(job, world, at, "Fine-tuning job started")
+    say(job, world, at, job.told["begun"])
 
 
 def _trained(job: Job, world: World, at: datetime) -> None:
@@ -156,19 +189,14 @@ def _trained(job: Job, world: World, at: datetime) -> None:
 
 def _finished(job: Job, world: World, at: datetime) -> None:
     assert job.plan is not None
-    name = model_name(job, world)
+    name = job.name_model(world)
     job.ended, job.finished_at, job.fine_tuned_model = SUCCEEDED, at, name
     if job.tokens_per_epoch is not None and job.request.method != REINFORCEMENT:
         job.trained_tokens = job.tokens_per_epoch * job.plan.epochs
     job.result_file = _results(job, world)
     world.organisation(job.owner).has_tuned = True
     _keep_models(job, world, name)
-    for step, model in sorted(job.checkpoint_models.items()):
-        if model != name:
-            say(job, world, at, f"Checkpoint created at step {step} with Snapshot ID: {model}")
-    say(job, world, at, f"New fine-tuned model created: {name}")
-    say(job, world, at, f"Moderation checks for snapshot {name} passed.", kind="moderation_checks", data={"blocked": False, "results": []})
-    say(job, world, at, "The job has successfully completed")
+    job.tell_end(world, at, model=name)
 
 
 _NEXT = (_validated, _begun, _trained, _finished)
@@ -184,12 +212,6 @@ def _fail(job: Job, world: World, at: datetime, error: tuple[str, str], *, param
 # what is left behind
 
 
-def model_name(job: Job, world: World, *, step: int | None = None) -> str:
-    """ft:<base>:<organisation>:<suffix>:<id>, and the step for a checkpoint."""
-    name = f"ft:{job.root.name}:{world.organisation(job.owner).slug}:{job.request.suffix or ''}:{world.ids.new('', 8)}"
-    return name if step is None else f"{name}:ckpt-step-{step}"
-
-
 def checkpoints(job: Job, world: World) -> tuple[int, ...]:
     """The steps whose checkpoints exist, the latest first; each has a model. The model of the last step is the job's own."""
     if job.plan is None:
@@ -198,7 +220,7 @@ def checkpoints(job: Job, world: World) -> tuple[int, ...]:
     for step in steps:
         if step not in job.checkpoint_models:
             last = step == job.plan.steps
-            job.checkpoint_models[step] = job.fine_tuned_model if last and job.fine_tuned_model else model_name(job, world, step=step)
+            job.checkpoint_models[step] = job.fine_tuned_model if last and job.fine_tuned_model else job.name_model(world, step=step)
     return tuple(steps)
 
 
@@ -211,10 +233,8 @@ def _keep_models(job: Job, world: World, name: str) -> None:
 
 
 def _results(job: Job, world: World) -> str:
-    assert job.plan is not None
-    data = job.plan.results()
-    blob = world.blobs.write([base64.b64encode(data) if world.habits.results_in_base64 else data])
-    stored = store(world, job.owner, blob, filename="step_metrics.csv", purpose="fine-tune-results")
+    data, filename = job.results(world)
+    stored = store(world, job.owner, world.blobs.write([data]), filename=filename, purpose="fine-tune-results")
     if job.finished_at is not None:
         stored.created_at = stored.ready_at = job.finished_at
     return stored.id

@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 from tuneport.errors import Unsupported
+from tuneport_openai.failure import OPEN, Closing
 from tuneport_openai.wire.dialect import OPENAI, Dialect
 
 if TYPE_CHECKING:
@@ -50,18 +51,17 @@ def known_base(name: str, *, dialect: Dialect = OPENAI) -> Base | None:
     return None if dialect.limits is None else catalogue().demand(name, provider=dialect.limits)
 
 
-def closed_sentence(*, on: date, base: str | None = None, method: str = "sft", dialect: Dialect = OPENAI) -> str:
-    """What a refusal to create a job means where the platform is closing, with its dates and where the same data can go; '' where the
+def closing(*, on: date, base: str | None = None, method: str = "sft", dialect: Dialect = OPENAI) -> Closing:
+    """What a refusal to create a job means where the platform is closing, with its dates, and where the same data can go; empty where the
     catalogue knows of no end."""
     about = _about(base, method=method, on=on, dialect=dialect)
     if about is None:
-        return ""
+        return OPEN
     said = about.availability(on=on)
     if said.word == "available":
-        return ""
-    return f"{dialect.name} takes no fine-tuning job from this organization ({about.id}: {said.sentence}). " + _elsewhere(
-        about, method=method, dialect=dialect, on=on
-    )
+        return OPEN
+    sentence = f"{dialect.name} takes no fine-tuning job from this organization ({about.id}: {said.sentence})"
+    return Closing(sentence, _elsewhere(about, method=method, dialect=dialect, on=on))
 
 
 def _about(name: str | None, *, method: str, on: date, dialect: Dialect) -> Base | None:

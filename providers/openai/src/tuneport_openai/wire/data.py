@@ -112,16 +112,22 @@ def _checked(dataset: Dataset, goal: Target, *, purpose: str, counter: Counter |
     ignored = (*_OF_SOURCES, *(("rows-not-few",) if purpose == "validation" else ()))
     paired = recipe.validation is not None
     report = check(dataset, target=goal, counter=counter, rules=chosen(ignore=ignored), paired=paired)
-    _refuse_errors(report.findings, what=f"{dataset.name} ({purpose})")
+    _refuse_errors(report.findings, what=f"{dataset.name} ({purpose})", goal=goal)
     return report.rows, tuple(_told(finding, purpose) for finding in report.findings)
 
 
-def _refuse_errors(findings: tuple[Finding, ...], *, what: str) -> None:
+def _refuse_errors(findings: tuple[Finding, ...], *, what: str, goal: Target) -> None:
     problems = [finding for finding in findings if finding.severity == "error"]
     if problems:
         shown = [f"line {each.line}: {each.message}" if each.line else each.message for each in problems[:_SHOWN]]
         more = [f"(and {len(problems) - _SHOWN} more)"] if len(problems) > _SHOWN else []
-        raise CheckFailed(f"{what} cannot be used: {' '.join(shown + more)}", remedy="See all of it: tuneport data check")
+        raise CheckFailed(f"{what} cannot be used: {' '.join(shown + more)}", remedy=f"See all of it: tuneport data check FILE{_for(goal)}")
+
+
+def _for(goal: Target) -> str:
+    """What `data check` has to be told to check for the same."""
+    named = ":".join(filter(None, (goal.provider, goal.model))) if goal.provider else ""
+    return (f" --for {named}" if named else "") + (f" --method {goal.method}" if goal.method != "sft" else "")
 
 
 def _told(finding: Finding, purpose: str) -> Finding:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
@@ -20,19 +21,31 @@ __all__ = ["CREATE", "OPENAI", "Dialect", "compatible", "to_plan"]
 CREATE = "POST /fine_tuning/jobs"
 
 
-def to_plan(recipe: Recipe, *, provider: str, scope: str, base: str, on: date, dialect: Dialect = OPENAI) -> Plan:
+def to_plan(
+    recipe: Recipe,
+    *,
+    provider: str,
+    scope: str,
+    base: str,
+    on: date,
+    dialect: Dialect = OPENAI,
+    options: OpenAIOptions | None = None,
+    beside: Mapping[str, Any] | None = None,
+) -> Plan:
     """What would be sent for `recipe` on that day. `base` is as the recipe has it; the plan's is what the API takes.
+
+    `options` are those of the recipe for this provider, where they were read already; `beside` are further keys of the job.
 
     Raises UnknownModel, Unsupported, RecipeError, CheckFailed and DatasetError; the cheap reasons come before the data are read.
     """
     method = recipe.method
     base = base_of(base, provider=provider, method=method.kind, on=on, dialect=dialect)
-    options = options_of(recipe, provider=provider)
+    options = options or options_of(recipe, provider=provider)
     values = hyperparameters(method, dialect=dialect)
     trained_by = method_body(method, options=options, dialect=dialect)
     _refuse_suffix(recipe, base=base, dialect=dialect)
     data = checked_data(recipe, base=base, dialect=dialect)
-    body = _body(recipe, base=base, files=data.files, trained_by=trained_by, options=options)
+    body = _body(recipe, base=base, files=data.files, trained_by=trained_by, options=options) | dict(beside or {})
     return Plan(
         provider=provider,
         scope=scope,
