@@ -1,0 +1,84 @@
+"""Whatever goes wrong between a client and Azure: never two jobs for one submit, and never a lost one."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from faulty_life import Broken, Lived
+from tuneport_azure.adapter.trainer import AzureTrainer
+
+from tuneport.errors import Unreachable
+from tuneport.job import Snapshot
+from tuneport.plan import Plan
+
+from .azure_life import live
+
+SEEDS, BLOCK = 300, 20
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Unknown words are warned of, as they should be, some hundred times."""
+    logging.getLogger("tuneport").setLevel(logging.CRITICAL)
+    yield
+    logging.getLogger("tuneport").setLevel(logging.NOTSET)
+
+
+def lived(seed: int, kind: type[AzureTrainer] = AzureTrainer) -> Lived:
+    """In a folder in memory where there is one: the registry syncs every commit to its disk."""
+    memory = "/dev/shm"
+    with tempfile.TemporaryDirectory(prefix="tuneport-", dir=memory if os.access(memory, os.W_OK) else None) as home:
+        return live(seed, Path(home), kind=kind)
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
+def test_no_schedule_of_faults_makes_two_jobs_at_azure_or_loses_one(first: int) -> None:
+    outcomes: Counter[str] = Counter()
+    faults: Counter[str] = Counter()
+    jobs = 0
+    for seed in range(first, first + BLOCK):
+        run = lived(seed)
+        outcomes += run.outcomes
+        faults += run.faults
+        jobs += run.jobs
+    assert jobs > BLOCK, "next to no job was made in these runs"
+    assert outcomes["killed"] > 0, "nobody was killed in these runs"
+    assert faults.total() > BLOCK, "next to nothing went wrong in these runs"
+
+
+class Repeating(AzureTrainer):
+    """Creates again where no answer came, as the SDK would by itself."""
+
+    def create(self, plan: Plan, client_id: str, files: Mapping[str, str]) -> Snapshot:
+        try:
+            return super().create(plan, client_id, files)
+        except Unreachable:
+            return super().create(plan, client_id, files)
+
+
+class Denying(AzureTrainer):
+    """Takes a lost answer for a refusal: looks for nothing."""
+
+    def matching(self, plan: Plan, *, since: datetime) -> tuple[Snapshot, ...]:
+        return ()
+
+
+@pytest.mark.parametrize("kind", [Repeating, Denying])
+def test_the_schedules_find_a_trainer_of_azure_that_breaks_the_promise(kind: type[AzureTrainer]) -> None:
+    found = next((seed for seed in range(60) if not keeps_its_promise(seed, kind)), None)
+    assert found is not None, f"{kind.__name__} was not found out"
+
+
+def keeps_its_promise(seed: int, kind: type[AzureTrainer]) -> bool:
+    try:
+        lived(seed, kind)
+    except Broken:
+        return False
+    return True
