@@ -182,6 +182,16 @@ def test_a_deployment_ends_with_the_model_that_it_serves(desk: Desk) -> None:
     assert found["openai:live"]["job_uri"] == found[uri]["job_uri"]
 
 
+def test_a_deployment_that_its_provider_removes_when_idle_says_when_and_is_not_near_its_end_for_that(desk: Desk) -> None:
+    uri = desk.tuned()
+    at = datetime(2026, 11, 30, 12, tzinfo=UTC)
+    desk.deployed.append(Deployment("openai:live", "openai", "live", uri.partition(":")[2], "running", removed_at=at))
+    found = {each["uri"]: each for each in desk.watched()}
+    assert found["openai:live"]["todo"] == f"openai removes it on 2026-11-30 if nothing changes; {found[uri]['todo']}"
+    assert (found["openai:live"]["removed"], found["openai:live"]["serving_ends"]) == ("2026-11-30", "2027-01-14")
+    assert found[uri]["removed"] is None
+
+
 def test_a_profile_has_the_last_days_of_its_plug_in_unless_the_catalogue_knows_its_own_name(desk: Desk) -> None:
     desk.profiles.update(work={"provider": "openai"}, nebius={"provider": "openai"})
     tuned(desk.cloud, MINI)

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Owned:
     """A tuned model or a deployment of one. `id` is the provider's name of it; of a deployment `id` is the model's, and the URI its own.
 
-    `shutdown` is the day that the provider itself names for it. `free` is one's own machine, where nobody switches anything off.
+    `shutdown` is the day that the provider itself names for it, `removed` the day on which it removes a deployment if nothing changes (it
+    is not asked, say). `free` is one's own machine, where nobody switches anything off.
     """
 
     uri: str
@@ -31,6 +32,7 @@ class Owned:
     base: str | None = None
     job_uri: str | None = None
     shutdown: date | None = None
+    removed: date | None = None
     free: bool = False
 
     def with_more(self, other: Owned) -> Owned:
@@ -136,7 +138,14 @@ def _of_deployments(name: str, connections: Connections, models: list[Owned]) ->
 
 def _from_deployment(deployment: Deployment, models: list[Owned]) -> Owned:
     served = deployment.model.removeprefix(f"{deployment.provider}:")
-    alone = Owned(deployment.uri, deployment.provider, served, "deployment", shutdown=told_day(deployment.details.get("shutdown_date")))
+    alone = Owned(
+        deployment.uri,
+        deployment.provider,
+        served,
+        "deployment",
+        shutdown=told_day(deployment.details.get("shutdown_date")),
+        removed=deployment.removed_at.date() if deployment.removed_at else None,
+    )
     for model in models:
         if model.id == served:
             alone = alone.with_more(model)

@@ -32,7 +32,8 @@ class Watched:
     `serving_ends` is the last day on which it answers, `training_ends` on which its base can be trained; where the flag beside it is set,
     the end is only promised not to come sooner. None is not known. `days_left` counts to `serving_ends`, and is negative after it.
     `source` and `as_of` say where `serving_ends` is from, `own_word` that it is from the provider itself. `move_to` is the URI of the
-    nearest base elsewhere that outlives it. `free` is one's own machine.
+    nearest base elsewhere that outlives it. `removed` is the day on which the provider removes a deployment if nothing changes: the model
+    stays, and can be deployed again. `free` is one's own machine.
     """
 
     uri: str
@@ -50,6 +51,7 @@ class Watched:
     own_word: bool = False
     move_to: str | None = None
     todo: str = ""
+    removed: date | None = None
     free: bool = False
 
     @property
@@ -82,6 +84,7 @@ def watched(owned: Owned, *, on: date, profiles: Profiles) -> Watched:
     """One of them. What its provider says itself wins over the catalogue."""
     base = _base_of(owned, profiles)
     known = Watched(owned.uri, owned.provider, owned.kind, owned.base or _base_in_name(owned), owned.job_uri, free=owned.free)
+    known = replace(known, removed=owned.removed)
     if base is not None:
         known = replace(
             known,
@@ -141,6 +144,12 @@ def _takes_newcomers(base: Base, *, on: date) -> bool:
 
 def todo(known: Watched, *, on: date) -> str:
     """What to do about it, in one phrase."""
+    if known.removed is None or known.stopped:
+        return _todo(known, on=on)
+    return f"{known.provider} removes it on {known.removed} if nothing changes; {_todo(known, on=on)}"
+
+
+def _todo(known: Watched, *, on: date) -> str:
     if known.free and known.serving_ends is None:
         return "nothing: it is on your own machine"
     if known.days_left is None:

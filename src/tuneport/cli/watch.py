@@ -159,7 +159,10 @@ def _document(found: Watch, days: int | None) -> dict[str, Any]:
     }
 
 
+_DAYS = ("serving_ends", "training_ends", "removed", "as_of")
+
+
 def _watched_document(each: Watched) -> dict[str, Any]:
-    days = {name: None if (day := getattr(each, name)) is None else day.isoformat() for name in ("serving_ends", "training_ends", "as_of")}
+    days = {name: None if (day := getattr(each, name)) is None else day.isoformat() for name in _DAYS}
     names = ("uri", "provider", "kind", "base", "job_uri", "serving_earliest", "training_earliest", "days_left", "stopped", "source")
     return {name: getattr(each, name) for name in names} | days | {"move_to": each.move_to, "todo": each.todo}
