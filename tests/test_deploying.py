@@ -14,7 +14,7 @@ from commands import Run
 
 from tuneport.cli import main
 from tuneport.client import Client
-from tuneport.errors import Ambiguous, NotFound, Refused, TuneportError, Unreachable, Unsupported, WaitTimeout
+from tuneport.errors import Ambiguous, ConfigError, NotFound, Refused, TuneportError, Unreachable, Unsupported, WaitTimeout
 from tuneport.model import Deployment, DeploymentPlan, Model
 from tuneport.plan import PlannedRequest
 from tuneport.provider import Provider
@@ -121,6 +121,7 @@ class Desk:
         job = self.cloud.add_foreign_job({**body, "metadata": {}, "hyperparameters": {}})
         self.cloud.settle(job.id)
         self.model = f"fake:{self.cloud.get_job(job.id)['model']}"
+        self.others: list[Provider] = []
 
     def provider(self) -> Provider:
         def open_server(settings: Any) -> YardServer:
@@ -131,7 +132,7 @@ class Desk:
         return replace(fake_provider(self.cloud), open_server=open_server)
 
     def client(self, home: Path | None = None) -> Client:
-        return Client(settings=Settings(home=home or self.home, providers={}), clock=self.clock, providers=[self.provider()])
+        return Client(settings=Settings(home=home or self.home, providers={}), clock=self.clock, providers=[self.provider(), *self.others])
 
     def __call__(self, *words: str) -> Run:
         self.capsys.readouterr()
@@ -294,3 +295,17 @@ def test_a_provider_that_does_not_answer_is_passed_over_unless_it_was_named(desk
     assert (run.code, "fake did not answer" in run.err) == (4, True)
     with desk.client() as client, pytest.raises(TuneportError):
         client.deployments(provider="fake")
+
+
+def test_a_provider_that_was_never_set_up_is_said_and_is_no_failure(desk: Desk) -> None:
+    def refuse(settings: Any) -> YardServer:
+        raise ConfigError("no endpoint is named.")
+
+    desk.others.append(replace(fake_provider(desk.cloud, name="unset"), open_server=refuse))
+    for words in (("models", "deployments"), ("models", "list")):
+        run = desk(*words)
+        assert (run.code, "unset did not answer: no endpoint is named" in run.err) == (0, True)
+    assert desk("models", "deployments", "--provider", "unset").code == 2
+    with desk.client() as client:
+        assert client.deployments() == []
+        assert [model.uri for model in client.models()] == [desk.model]

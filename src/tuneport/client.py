@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from tuneport import uri as uris
-from tuneport.errors import JobFailed
+from tuneport.errors import ConfigError, CredentialsRefused, JobFailed
 from tuneport.job import Job, JobState
 from tuneport.job_client import JobClient
 
@@ -18,9 +18,10 @@ if TYPE_CHECKING:
     from tuneport.model import Deployment, DeploymentPlan, Model, Prediction
     from tuneport.porting.port import Ported
     from tuneport.porting.wishes import Hear, What, Wishes
-    from tuneport.provider import Generation
+    from tuneport.provider import Generation, Server
     from tuneport.watching import Watch
 
+T = TypeVar("T")
 AgainstWord = Literal["base", "base+labels"]
 
 
@@ -59,8 +60,7 @@ class Client(JobClient):
 
     def models(self, *, provider: str | None = None) -> list[Model]:
         """The tuned models that can be asked, at one provider or at all that serve."""
-        names = [provider] if provider else [info.name for info in self.providers() if info.serves]
-        return [model for name in names for model in self.server(name).models()]
+        return self._everywhere(provider, lambda server: server.models())
 
     def watch(self, *, provider: str | None = None) -> Watch:
         """Until when each tuned model and deployment answers, of the registry and of every provider that answers, and what to do."""
@@ -97,13 +97,25 @@ class Client(JobClient):
 
     def deployments(self, *, provider: str | None = None) -> list[Deployment]:
         """What is deployed at one provider, or at all that deploy."""
-        names = [provider] if provider else [info.name for info in self.providers() if info.serves]
-        return [each for name in names for each in self.server(name).deployments()]
+        return self._everywhere(provider, lambda server: server.deployments())
 
     def undeploy(self, deployment: str | Deployment) -> None:
         """Ends a deployment and what it costs; the model stays. Raises NotFound when it is not there."""
         provider, deployment_id = uris.split(deployment if isinstance(deployment, str) else deployment.uri)
         self.server(provider).undeploy(deployment_id)
+
+    def _everywhere(self, provider: str | None, ask: Callable[[Server], Sequence[T]]) -> list[T]:
+        """What the servers of that provider, or of all, say. One of which nothing is known here need not be set up."""
+        if provider is not None:
+            return list(ask(self.server(provider)))
+        found: list[T] = []
+        for name in (info.name for info in self.providers() if info.serves):
+            try:
+                found += ask(self.server(name))
+            except (ConfigError, CredentialsRefused):
+                if name in self.registry.providers():
+                    raise
+        return found
 
     # asking
 

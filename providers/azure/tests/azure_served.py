@@ -78,10 +78,11 @@ def served(
     *,
     deployment: DeploymentCourse | Callable[[int], DeploymentCourse] | None = None,
     habits: AzureHabits | None = None,
+    seed: int = 0,
 ) -> Iterator[Served]:
     clock = SimulatedClock(START)
     stepped = SteppedClock(clock)
-    with AzureEmulator(clock=stepped, deployment=deployment, habits=habits) as emulator:
+    with AzureEmulator(seed=seed, clock=stepped, deployment=deployment, habits=habits) as emulator:
         job = tuned(v1(emulator), stepped, suffix="tickets")
         close_clients()
         assert job.fine_tuned_model

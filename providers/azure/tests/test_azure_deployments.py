@@ -55,6 +55,11 @@ def stage(tmp_path: Path) -> Iterator[Served]:
         yield stage
 
 
+def nothing_there(asked: Asked) -> Said:
+    """What an account says in which nothing stands, and which does not say what it can deploy."""
+    return Said(body={"value": []}) if asked.path.endswith("/models") else refusal(404, "ResourceNotFound")
+
+
 # --- options ----------------------------------------------------------------------------------------------------------------------------
 
 
@@ -300,6 +305,14 @@ def test_a_model_of_another_resource_needs_its_account(stage: Served) -> None:
     assert server.deployment(begun.id).phase == "ready"
 
 
+@pytest.mark.parametrize("changes", [{"resource_group": "elsewhere"}, {"account": "elsewhere"}, {"subscription": "0" * 8}])
+def test_a_plan_for_a_place_that_is_not_there_is_refused(stage: Served, changes: Mapping[str, str]) -> None:
+    """Where nothing is, no name is taken: that alone says nothing."""
+    with pytest.raises(NotFound) as caught:
+        stage.server(**changes).deployment_plan(stage.model, options={})
+    assert "resource_group" in caught.value.remedy
+
+
 def test_only_tuned_models_are_deployed(stage: Served) -> None:
     server = stage.server()
     base_model = Model(uri=f"azure:contoso/{GPT}", provider="azure", id=f"contoso/{GPT}", kind="base")
@@ -409,12 +422,40 @@ def test_where_nothing_can_be_seen_after_a_lost_reply_nothing_is_sent_again() ->
     def script(asked: Asked) -> Said:
         nonlocal lost
         lost = lost or asked.method == "PUT"
-        return SILENT if lost else refusal(404, "ResourceNotFound")
+        return SILENT if lost else nothing_there(asked)
 
     with answering(script) as (url, asked):
         with pytest.raises(Ambiguous, match="no clear answer"):
             make(Deployments(management(url)), MODEL, options={})
         assert [each.method for each in asked].count("PUT") == 1
+
+
+@pytest.mark.parametrize(("model", "refused"), [("gpt-4.1-2025-04-14.ft-another", True), (TUNED, False)])
+def test_who_took_the_name_while_a_reply_was_lost_is_seen(model: str, refused: bool) -> None:
+    there: list[str] = []
+
+    def script(asked: Asked) -> Said:
+        if asked.method == "PUT":
+            there.append(model)
+            return SILENT
+        return Said(200, {"name": "tickets", **deployable(there[0])}) if there else nothing_there(asked)
+
+    with answering(script) as (url, asked):
+        deployments = Deployments(management(url))
+        if refused:
+            with pytest.raises(Refused, match="meanwhile the name tickets was taken"):
+                make(deployments, MODEL, options={"name": "tickets"})
+        else:
+            assert make(deployments, MODEL, options={"name": "tickets"}).model == MODEL.id
+        assert [each.method for each in asked].count("PUT") == 1
+
+
+def test_what_failed_before_is_not_taken_for_what_a_lost_request_began(tmp_path: Path) -> None:
+    with served(tmp_path, deployment=lambda number: DeploymentCourse(ends="Failed" if number == 1 else "Succeeded")) as stage:
+        server = stage.server()
+        assert follow(server, server.deploy(stage.model, options={}), clock=stage.clock).phase == "failed"
+        stage.emulator.faults.once(Reset(), on=PUT)
+        assert server.deploy(stage.model, options={}).phase == "starting"
 
 
 def test_another_change_in_the_account_is_waited_for(stage: Served) -> None:
@@ -428,7 +469,7 @@ def test_another_change_in_the_account_is_waited_for(stage: Served) -> None:
 
 def test_the_wait_for_another_change_has_an_end() -> None:
     def script(asked: Asked) -> Said:
-        return refusal(409, "RequestConflict", Retry_After="60") if asked.method == "PUT" else refusal(404, "ResourceNotFound")
+        return refusal(409, "RequestConflict", Retry_After="60") if asked.method == "PUT" else nothing_there(asked)
 
     with answering(script) as (url, asked):
         plane = management(url)
@@ -450,7 +491,7 @@ def test_capacity_that_is_refused_after_all_keeps_the_vendors_words() -> None:
     words = "This operation require 50 new capacity in quota Q, which is bigger than the current available capacity 0."
 
     def script(asked: Asked) -> Said:
-        return refusal(400, "InsufficientQuota", words) if asked.method == "PUT" else refusal(404, "ResourceNotFound")
+        return refusal(400, "InsufficientQuota", words) if asked.method == "PUT" else nothing_there(asked)
 
     with answering(script) as (url, asked):
         with pytest.raises(QuotaExceeded) as caught:
@@ -641,7 +682,7 @@ def test_the_body_of_the_plan_is_what_is_sent() -> None:
 
     def script(asked: Asked) -> Said:
         if asked.method != "PUT":
-            return refusal(404, "ResourceNotFound")
+            return nothing_there(asked)
         sent.append(asked.body)
         return Said(201, {"name": "tickets", **deployable(TUNED)})
 

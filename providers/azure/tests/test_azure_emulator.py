@@ -271,7 +271,10 @@ def test_only_a_job_that_trains_can_be_paused_and_only_a_paused_one_resumed(clie
         with pytest.raises(openai.BadRequestError) as refused:
             early(job.id)
         assert refused.value.code == "unexpectedEntityState"
-    clock.advance(90 + 300)
+    clock.advance(90 + 5)
+    with pytest.raises(openai.BadRequestError, match="its status is 'running'"):
+        jobs.pause(job.id)
+    clock.advance(295)
     jobs.pause(job.id)
     with pytest.raises(openai.BadRequestError, match="its status is 'pausing'"):
         jobs.resume(job.id)
@@ -290,6 +293,14 @@ def test_a_developer_job_pauses_and_resumes_by_itself(client: OpenAI, clock: Ste
     done = client.fine_tuning.jobs.retrieve(job.id)
     assert done.finished_at == job.created_at + 710 + 900
     assert sum("paused by the service" in event.message for event in client.fine_tuning.jobs.list_events(job.id)) == 1
+
+
+def test_what_the_service_paused_its_user_does_not_resume(client: OpenAI, clock: SteppedClock) -> None:
+    job = begun(client, clock, tier="developerTier")
+    assert words_of(client, clock, job.id, 90 + 240 + 100) == ["paused"]
+    for ask in (client.fine_tuning.jobs.resume, client.fine_tuning.jobs.pause):
+        with pytest.raises(openai.BadRequestError, match="its status is 'paused'"):
+            ask(job.id)
 
 
 def test_a_job_of_another_tier_does_not_pause_by_itself(client: OpenAI, clock: SteppedClock) -> None:

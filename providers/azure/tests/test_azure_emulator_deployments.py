@@ -213,6 +213,15 @@ def test_a_model_of_another_region_is_deployed_by_its_source(emulator: AzureEmul
         assert refused(partial(put, managed, "more", deployable(model, source=wrong)))[0] == 400
 
 
+def test_a_source_that_one_may_not_read_is_not_found(emulator: AzureEmulator, clock: SteppedClock) -> None:
+    model = tuned(v1(emulator, resource="nordic"), clock).fine_tuned_model
+    narrow = management(emulator, emulator.token(resources=["contoso"]))
+    body = deployable(model, source=emulator.resource("nordic").arm_id)
+    assert refused(lambda: put(narrow, "cards", body)) == (400, "InvalidResourceProperties")
+    assert refused(lambda: names(narrow, "nordic")) == (403, "AuthorizationFailed")
+    assert names(narrow) == []
+
+
 def changed(**paths: Any) -> Callable[[Any], None]:
     """Sets values in a body; two underscores part the names of a path."""
 
@@ -288,6 +297,15 @@ def test_capacity_comes_from_a_pool_of_the_region(client: OpenAI, managed: Cogni
     put(managed, "one", deployable(model, capacity=250))
     clock.advance(180)
     put(managed, "two", deployable(model, sku="DeveloperTier", capacity=250))
+
+
+def test_a_pool_is_shared_by_the_accounts_of_a_region_and_by_no_other(emulator: AzureEmulator, clock: SteppedClock) -> None:
+    managed, neighbour = management(emulator), emulator.add_resource("fabrikam", location="eastus2")
+    for account in ("contoso", "nordic"):
+        body = deployable(tuned(v1(emulator, resource=account), clock).fine_tuned_model, capacity=200)
+        put(managed, "cards", body, account=account)
+    body = deployable(tuned(v1(emulator, resource=neighbour.name), clock).fine_tuned_model, capacity=51)
+    assert refused(lambda: put(managed, "cards", body, account=neighbour.name)) == (400, "InsufficientQuota")
 
 
 def test_an_account_has_room_for_so_many_tunes(clock: SteppedClock) -> None:
@@ -531,10 +549,12 @@ def test_tokens_expire_and_keys_are_no_tokens(emulator: AzureEmulator, clock: St
 
 
 def test_each_thing_that_is_not_there_has_its_own_code(emulator: AzureEmulator, managed: CognitiveServicesManagementClient) -> None:
+    emulator.add_resource("fabrikam", location="eastus2", group="elsewhere")
     for ask, code in (
+        (lambda: managed.accounts.get("elsewhere", "contoso"), "ResourceNotFound"),
         (lambda: managed.deployments.get(GROUP, "contoso", "cards"), "ResourceNotFound"),
         (lambda: managed.accounts.get(GROUP, "stranger"), "ResourceNotFound"),
-        (lambda: managed.accounts.get("elsewhere", "contoso"), "ResourceGroupNotFound"),
+        (lambda: managed.accounts.get("nowhere", "contoso"), "ResourceGroupNotFound"),
     ):
         assert refused(ask, ResourceNotFoundError) == (404, code)
     token = {"Authorization": f"Bearer {emulator.token()}"}

@@ -14,7 +14,7 @@ from tuneport_azure.emulator import UNLIMITED, AzureEmulator, AzureHabits, Quota
 
 from tuneport.testing.emulator import SteppedClock
 
-from .azure_emulated import GA, GPT, PREVIEW, begun, chat_rows, dated, lines, upload, v1
+from .azure_emulated import GA, GPT, PREVIEW, begun, chat_rows, dated, lines, tuned, upload, v1
 
 MISLEADING = "The specified base model does not support fine-tuning."
 UNPARSABLE = "The fineTuningJob field is required."
@@ -87,6 +87,12 @@ def test_a_newer_wording_names_the_base_and_the_training_type(clock: SteppedCloc
 @pytest.mark.parametrize("model", ["gpt-5", "gpt-4.2", "gpt-4o-audio-preview", "gpt-4.1-mini-2025-04-14.ft-0"])
 def test_a_model_that_cannot_be_trained_is_refused(client: OpenAI, clock: SteppedClock, model: str) -> None:
     assert refused(lambda: begun(client, clock, model=model)) == ("invalidPayload", MISLEADING)
+
+
+def test_a_tune_of_an_open_model_is_not_trained_on(client: OpenAI, clock: SteppedClock) -> None:
+    first = tuned(client, clock, model="gpt-oss-20b")
+    assert first.fine_tuned_model.startswith("gpt-oss-20b.ft-")
+    assert refused(lambda: begun(client, clock, model=first.fine_tuned_model)) == ("invalidPayload", MISLEADING)
 
 
 def test_a_base_is_not_trained_past_its_day(client: OpenAI, clock: SteppedClock) -> None:
@@ -257,6 +263,12 @@ def test_v1_takes_no_dated_version(emulator: AzureEmulator) -> None:
     for path in ("/openai/v1/files", "/api/projects/p/openai/v1/files"):
         answer = bare(emulator, f"{path}?api-version={PREVIEW}", api_key=emulator.key())
         assert (answer.status_code, answer.json()["error"]["message"]) == (400, "API version not supported")
+
+
+def test_a_project_takes_no_version_at_all(emulator: AzureEmulator) -> None:
+    paths = ("/openai/v1/files", "/api/projects/p/openai/v1/files")
+    answers = [bare(emulator, f"{path}?api-version=preview", api_key=emulator.key()) for path in paths]
+    assert [answer.status_code for answer in answers] == [200, 400]
 
 
 def test_a_doubled_path_and_an_unknown_resource_are_not_there(emulator: AzureEmulator) -> None:

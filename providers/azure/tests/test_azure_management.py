@@ -81,6 +81,19 @@ def test_a_token_that_ends_in_the_middle_of_a_wait_is_fetched_anew_once() -> Non
         assert len(asked) == 4
 
 
+def test_whoever_signed_in_anew_is_asked_again_after_a_refused_token() -> None:
+    """The SDK keeps the token that was refused as long as it looks valid, and a chain keeps the one who gave it."""
+    signed_in = iter([Credential("first"), Credential("second")])
+
+    def script(asked: Asked) -> Said:
+        good = asked.headers["Authorization"] == "Bearer second"
+        return Said(body=account(ACCOUNT)) if good else refusal(401, "InvalidAuthenticationToken")
+
+    with answering(script) as (url, _):
+        plane = Management(resource(url), clock=SimulatedClock(), credential=lambda: next(signed_in))
+        assert location(plane) == "eastus2"
+
+
 def test_a_token_given_by_hand_that_has_expired_says_so_and_is_not_tried_again() -> None:
     with answering(lambda _: refusal(401, "ExpiredAuthenticationToken")) as (url, asked):
         with pytest.raises(CredentialsRefused) as caught:

@@ -45,14 +45,16 @@ def test_an_endpoint_is_the_same_however_much_of_it_was_copied(given: str) -> No
 
 
 def test_the_other_hosts_of_a_resource_name_it_as_well() -> None:
-    for host in ("contoso.services.ai.azure.com", "Contoso.cognitiveservices.azure.com", "contoso.openai.azure.us"):
-        assert resource(endpoint=f"https://{host}").resource == "contoso"
+    for host in ("contoso.services.ai.azure.com", "Contoso.cognitiveservices.azure.com", "contoso.openai.azure.com"):
+        found = resource(endpoint=f"https://{host}")
+        assert (found.resource, found.scope) == ("contoso", "contoso.openai.azure.com")
+    assert resource(endpoint="https://contoso.services.ai.azure.us").scope == "contoso.openai.azure.us"
 
 
 def test_the_address_of_a_foundry_project_stays_one() -> None:
     found = resource(endpoint="https://contoso.services.ai.azure.com/api/projects/tuning/openai/v1/", api_key_env="AZURE_OPENAI_API_KEY")
     assert found.base_url == "https://contoso.services.ai.azure.com/api/projects/tuning/openai/v1/"
-    assert found.scope == "contoso.services.ai.azure.com"
+    assert found.scope == "contoso.openai.azure.com"
     with pytest.raises(ConfigError, match="project takes no api_version"):
         resource(endpoint="https://contoso.services.ai.azure.com/api/projects/tuning", api_version="2025-04-01-preview")
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tuneport.cli.output import note
+from tuneport.cli.everywhere import listed
 from tuneport.cli.session import Session, session_of
 from tuneport.cli.views import ago, iso, short_uri
-from tuneport.errors import Detached, TuneportError, Unsupported, UsageError, worst_exit_code
+from tuneport.errors import Detached, UsageError, worst_exit_code
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,7 +68,7 @@ def deployments(
 ) -> None:
     """What is deployed: since when, when it was last asked, and when the provider removes it."""
     session = session_of(context)
-    found, codes = _listed(session, provider)
+    found, codes = listed(session, provider, lambda name: session.client.deployments(provider=name))
     if session.json:
         session.out.document({"deployments": [deployment_document(each) for each in found]})
     elif found:
@@ -207,25 +207,6 @@ def _list_command(session: Session, plan: DeploymentPlan) -> str:
 # --- listing -------------------------------------------------------------------------------------------------------------------------
 
 HEADERS = ("Deployment", "State", "Model", "Since", "Last asked", "Removed by the provider")
-
-
-def _listed(session: Session, provider: str | None) -> tuple[list[Deployment], list[int]]:
-    """The deployments of every provider that answers; one that does not is said and gives its exit code."""
-    names = [provider] if provider else [info.name for info in session.client.providers() if info.serves and info.problem is None]
-    found: list[Deployment] = []
-    codes: list[int] = []
-    for name in names:
-        try:
-            found += session.client.deployments(provider=name)
-        except Unsupported:
-            if provider:
-                raise
-        except TuneportError as error:
-            if provider:
-                raise
-            codes.append(error.exit_code)
-            note(f"{name} did not answer: {error}")
-    return found, codes
 
 
 def _row(each: Deployment, *, now: datetime, short: bool) -> tuple[str, ...]:

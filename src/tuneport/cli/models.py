@@ -13,12 +13,12 @@ from tuneport.cli.bases import bases, nearest
 from tuneport.cli.data_files import Columns, FromFormat, open_dataset
 from tuneport.cli.deployments import deploy, deployments, undeploy
 from tuneport.cli.ending import say_ending_soon
-from tuneport.cli.output import note
+from tuneport.cli.everywhere import listed
 from tuneport.cli.predictions import predict
 from tuneport.cli.serving import serve
 from tuneport.cli.session import Session, session_of
 from tuneport.cli.views import ago, in_words, iso, model_document, short_uri, when
-from tuneport.errors import ConfigError, CredentialsRefused, TuneportError, UsageError, worst_exit_code
+from tuneport.errors import UsageError, worst_exit_code
 from tuneport.nearest import did_you_mean
 
 if TYPE_CHECKING:
@@ -55,8 +55,7 @@ def list_models(
 ) -> None:
     """The tuned models that can be asked."""
     session = session_of(context)
-    names = [provider] if provider else [info.name for info in session.client.providers() if info.serves and info.problem is None]
-    found, codes = _listed(session, names)
+    found, codes = listed(session, provider, lambda name: session.client.models(provider=name))
     jobs = session.client.jobs(provider=provider)
     models = [_with_job(model, jobs) for model in found]
     if session.json:
@@ -67,22 +66,6 @@ def list_models(
     elif not codes:
         session.out.say("No tuned models yet. Make one: tuneport demo")
     raise typer.Exit(worst_exit_code(codes))
-
-
-def _listed(session: Session, names: list[str]) -> tuple[list[Model], list[int]]:
-    """The models of every provider that answers; one that does not is said and gives its exit code."""
-    models: list[Model] = []
-    codes: list[int] = []
-    for name in names:
-        try:
-            models += session.client.models(provider=name)
-        except TuneportError as error:
-            if len(names) == 1:
-                raise
-            if not (isinstance(error, ConfigError | CredentialsRefused) and name not in session.client.registry.providers()):
-                codes.append(error.exit_code)  # one of which nothing is known here need not be set up
-            note(f"{name} did not answer: {error}")
-    return models, codes
 
 
 def _with_job(model: Model, jobs: Sequence[Job]) -> Model:

@@ -31,7 +31,6 @@ WHERE = "Look at subscription, resource_group and account of the profile, or AZU
 MAY_DEPLOY = (
     "Ask its owner for the role Foundry Owner or Cognitive Services OpenAI Contributor there; Foundry User is enough for training only."
 )
-DEPLOY = "Microsoft.CognitiveServices/accounts/deployments/write"
 _ACTION = re.compile(r"perform action '([^']{1,120})'")
 _DEPLOYS = re.compile(r"/deployments/(?:write|delete)$", re.IGNORECASE)
 
@@ -165,7 +164,7 @@ def _role(failure: Failure) -> TuneportError:
     """Roles that let one train let nobody deploy: that takes the management plane."""
     action = next(iter(_ACTION.findall(failure.words)), "")
     if _DEPLOYS.search(action) or (failure.creating and not action):
-        lead = f"this identity may not deploy: a role that may train need not have {action or DEPLOY}; refused"
+        lead = "this identity may perhaps train, but it may not deploy: it was refused"
         return CredentialsRefused(failure.sentence(lead), reason=failure.words, remedy=MAY_DEPLOY)
     remedy = f"Ask its owner for a role that has {action}." if action else "Ask its owner for a role that may do this."
     return CredentialsRefused(failure.sentence("the role of this identity does not allow that"), reason=failure.words, remedy=remedy)

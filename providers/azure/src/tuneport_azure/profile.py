@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 from pydantic import Field
+from tuneport_openai.profile import Quirk
 
 from tuneport.errors import ConfigError
 from tuneport.provider import ProviderSettings
@@ -22,9 +23,10 @@ MANAGEMENT_URL = "https://management.azure.com"
 
 TrainingType = Literal["standard", "global", "developer"]
 """Standard trains in the resource's own region, global wherever there is room, developer there as well, cheaper, with pauses."""
-Quirk = Literal["no_metadata", "no_validation_wait", "no_uploads", "no_pause", "no_checkpoints"]
 
 _V1 = frozenset({"", "v1", "preview", "latest"})
+_HOSTS = re.compile(r"([^.]+)\.(?:services\.ai|cognitiveservices)\.(azure\.\w+)")
+"""The further hosts of a resource, which are equivalent (API lifecycle page, March 2026)."""
 _NAME = Annotated[str, Field(min_length=1)]
 
 
@@ -81,8 +83,9 @@ class Resource:
 
     @property
     def scope(self) -> str:
-        """The host: what a job belongs to, whoever asks for it and in which version."""
-        return self.endpoint.partition("://")[2]
+        """The host: what a job belongs to, whoever asks for it, in which version, and by which of the resource's hosts."""
+        host = self.endpoint.partition("://")[2]
+        return _HOSTS.sub(r"\1.openai.\2", host)
 
     @property
     def base_url(self) -> str:

@@ -26,6 +26,10 @@ class TokenRefused(CredentialsRefused):
     """A token that was refused as such, not what its owner may do: another one may be taken."""
 
 
+class NotTrained(Refused):
+    """A base that is not trained there in that way; the vendor does not say which of several reasons it has."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """Who was asked and how: what the sentences name. `credential` is key, token or entra."""
@@ -98,7 +102,7 @@ def _forbidden(failure: Failure, asked: Asked) -> TuneportError | None:
 
 def _rejected(failure: Failure, asked: Asked) -> TuneportError | None:
     if _NOT_TUNED.search(failure.words):
-        return Refused(
+        return NotTrained(
             failure.sentence(
                 f"{asked.resource} does not train that base in that way: it is unknown, retired, or not offered in its region as that type"
             ),

@@ -49,7 +49,7 @@ class Failure:
 
     def sentence(self, lead: str) -> str:
         """`<lead> while <doing> (<status>, <code>, <param>): <words>`"""
-        facts = ", ".join(filter(None, (str(self.status or ""), self.code, self.param)))
+        facts = ", ".join(dict.fromkeys(filter(None, (str(self.status or ""), self.code, self.param))))
         said = f": {self.words.rstrip('.')}" if self.words else ""
         return f"{lead} while {self.doing}{f' ({facts})' if facts else ''}{said}."
 

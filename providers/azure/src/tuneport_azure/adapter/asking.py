@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -10,9 +11,9 @@ from tuneport_openai.failure import OPEN, Closing, Failure, failure_of
 from tuneport.errors import NotFound, Refused, TuneportError, Unreachable
 from tuneport_azure.adapter.connection import AzureConnection
 
-_MISSING = frozenset({"DeploymentNotFound"})
-_NOT_READY = frozenset({"DeploymentNotReady", "DeploymentError"})
-_FILTERED = frozenset({"content_filter", "contentFilter", "ResponsibleAIPolicyViolation"})
+_MISSING = re.compile(r"DeploymentNotFound|API deployment for this resource does not exist")
+_NOT_READY = re.compile(r"DeploymentNotReady|DeploymentError")
+_FILTERED = re.compile(r"content_?filter|ResponsibleAIPolicyViolation", re.IGNORECASE)
 
 
 class NotDeployed(NotFound):
@@ -31,10 +32,19 @@ class AskingConnection(AzureConnection):
     """The connection of a server: tells apart what is worth waiting for, and what is one question's own fault."""
 
     def _translated(self, error: Exception, *, doing: str, creating: bool, closing: Callable[[], Closing]) -> TuneportError:
-        kind = next((kind for codes, kind in _KINDS if getattr(error, "code", None) in codes), None)
+        kind = _kind_of(error)
         if kind is not None:
             return kind(failure_of(error, doing=doing, creating=False, closing=OPEN), error)
         return super()._translated(error, doing=doing, creating=creating, closing=closing)
+
+
+def _kind_of(error: Exception) -> Callable[[Failure, Exception], TuneportError] | None:
+    """By its code; where a refusal came without one, or cut off, by its words."""
+    if getattr(error, "status_code", None) not in (400, 404):
+        return None
+    code = getattr(error, "code", None)
+    said = code if isinstance(code, str) and code else str(error)
+    return next((kind for words, kind in _KINDS if words.search(said)), None)
 
 
 def _not_deployed(failure: Failure, _: Exception) -> TuneportError:

@@ -9,10 +9,10 @@ from tuneport_openai.adapter.connection import CONNECT_S, TIMEOUT_S, DialectConn
 from tuneport_openai.failure import OPEN, Closing, failure_of
 
 from tuneport.clock import Clock
-from tuneport.errors import RateLimited, TuneportError, Unreachable
-from tuneport_azure.adapter.identity import PROJECT_SCOPE, RESOURCE_SCOPE, Tokens
+from tuneport.errors import CredentialsRefused, RateLimited, TuneportError, Unreachable
+from tuneport_azure.adapter.identity import PROJECT_SCOPE, RESOURCE_SCOPE, Tokens, default_credential
 from tuneport_azure.errors import recognised
-from tuneport_azure.profile import Resource
+from tuneport_azure.profile import TOKEN, Resource
 from tuneport_azure.refusals import Asked, TokenRefused, refusal
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class AzureConnection(DialectConnection):
         super().__init__(resource, clock=clock, http_client=http_client)
         self.resource = resource
         self._timeout_s = timeout_s
-        self._tokens = Tokens(credential, scope=PROJECT_SCOPE if resource.project else RESOURCE_SCOPE)
+        self._tokens = Tokens(credential or self._signed_in, scope=PROJECT_SCOPE if resource.project else RESOURCE_SCOPE)
         self._asked = Asked(
             profile=resource.name,
             resource=resource.resource,
@@ -80,6 +80,15 @@ class AzureConnection(DialectConnection):
         client.organization, client.project = None, None  # an empty one would be sent as an empty header
         return client
 
+    def _signed_in(self) -> TokenCredential:
+        """The vendor's chain. On this machine anybody can listen at a port: there a token is only sent where somebody gave one."""
+        if self.resource.endpoint.startswith("http://"):
+            raise CredentialsRefused(
+                f"{self.resource.name}: {self.resource.endpoint} is on this machine, and gets no token of Microsoft Entra.",
+                remedy=f"Give one by hand, or a key: export {TOKEN}=…",
+            )
+        return default_credential()
+
     def _secret(self) -> str | Callable[[], str]:
         if self.resource.credential == "entra":
             return self._tokens
@@ -91,7 +100,7 @@ class AzureConnection(DialectConnection):
 
     def _translated(self, error: Exception, *, doing: str, creating: bool, closing: Callable[[], Closing]) -> TuneportError:
         if (unsigned := recognised(error, doing=doing)) is not None:
-            return _unsent(unsigned)
+            return _unsent(unsigned) if creating else unsigned
         found = refusal(failure_of(error, doing=doing, creating=creating, closing=OPEN), self._asked)
         return found or super()._translated(error, doing=doing, creating=creating, closing=closing)
 

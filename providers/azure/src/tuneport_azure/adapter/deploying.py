@@ -14,6 +14,7 @@ from urllib.parse import quote
 from tuneport.clock import Clock
 from tuneport.errors import Ambiguous, NotFound, RateLimited, Refused, Unreachable
 from tuneport.model import Deployment, DeploymentPlan, Model
+from tuneport.redaction import warn
 from tuneport.retry import wait_s
 from tuneport_azure.adapter.deployment_plans import plan_of
 from tuneport_azure.adapter.deployments import Deployments
@@ -131,10 +132,15 @@ def _goes(deployments: Deployments, name: str, *, until: float) -> bool:
 
 def _when_free(change: Callable[[], T], *, clock: Clock) -> T:
     """The same change again while another is under way, or Azure asks to wait; neither has begun it."""
-    began = clock.monotonic()
+    began, said = clock.monotonic(), False
     while True:
         try:
             return change()
         except RateLimited as error:
             pause_s = wait_s(error, otherwise_s=BUSY_PAUSE_S)
+            if clock.monotonic() - began + pause_s > BUSY_S:
+                raise
+            if not said:
+                warn(f"{error.message} Waiting, up to {BUSY_S / 60:.0f} minutes.")
+            said = True
             clock.sleep(pause_s)

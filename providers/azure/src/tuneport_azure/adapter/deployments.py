@@ -14,7 +14,7 @@ from tuneport.model import Deployment
 from tuneport_azure.adapter import hosting
 from tuneport_azure.adapter.management import Management, Row, one
 from tuneport_azure.adapter.usage import LastUse, last_uses, use_of
-from tuneport_azure.errors import translated
+from tuneport_azure.errors import WHERE, translated
 from tuneport_azure.wire import ids
 from tuneport_azure.wire.deployments import Standing, account_in, base_of, deployment_id, operation_failure, standing_of
 from tuneport_azure.wire.skus import sku_of
@@ -116,9 +116,11 @@ class Deployments:
         return {**known, "last_use": use.unknown or never, "idle_days": idle_days, "shutdown_date": self._last_day(standing)}
 
     def models(self) -> list[Row]:
-        """What the account can deploy; nothing where it does not say."""
+        """What the account can deploy; nothing where it does not say. Raises NotFound where there is no such account."""
         try:
             return self._models
+        except NotFound as error:
+            raise NotFound(f"{self.resource.name}: {error.message}", reason=error.reason, remedy=WHERE) from None
         except (Refused, Unreachable):
             return []
 

@@ -17,8 +17,8 @@ PROJECT_SCOPE = "https://ai.azure.com/.default"
 
 
 def default_credential() -> TokenCredential:
-    """Whoever is signed in here, by the vendor's own chain: environment, workload, managed identity, az, azd … Sends nothing yet; its log is
-    quiet, for what it says comes as an error. Raises ConfigError where AZURE_TOKEN_CREDENTIALS names no credential.
+    """Whoever is signed in here, by the vendor's own chain: environment, workload, managed identity, az, azd … Sends nothing yet. Its log
+    is quiet, for what it says comes as an error. Raises ConfigError where AZURE_TOKEN_CREDENTIALS names no credential.
     """
     from azure.identity import DefaultAzureCredential
 
@@ -34,8 +34,8 @@ def default_credential() -> TokenCredential:
 class Tokens:
     """Gives a token that holds now. The credential is made when it is first needed."""
 
-    def __init__(self, credential: Callable[[], TokenCredential] | None, *, scope: str) -> None:
-        self._credential = credential or default_credential
+    def __init__(self, credential: Callable[[], TokenCredential], *, scope: str) -> None:
+        self._credential = credential
         self._scope = scope
         self._provide: Callable[[], str] | None = None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -63,6 +64,9 @@ class Management:
         """The SDK's client, made when it is first needed. It repeats nothing: that would go by a clock that is not ours."""
         from azure.mgmt.cognitiveservices import CognitiveServicesManagementClient
 
+        log = logging.getLogger("azure")
+        if log.level == logging.NOTSET:
+            log.setLevel(logging.ERROR)  # what is warned of comes as an error, in a sentence
         scope, credential = f"{self.resource.management_url}/.default", self._token_source()
         local = {} if self._encrypted else {"authentication_policy": _on_loopback(credential, scope), "use_env_settings": False}
         client = CognitiveServicesManagementClient(

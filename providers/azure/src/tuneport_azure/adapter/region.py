@@ -41,6 +41,18 @@ def region(management: Management, *, wanted: str) -> list[Finding]:
     return list(_told(offered(models), location=location, resource=resource.resource, wanted=wanted))
 
 
+def types_of(management: Management, base: str) -> frozenset[str]:
+    """In which training types the region trains that base; empty where it does not, or where that cannot be seen."""
+    if management.resource.subscription is None:
+        return frozenset()
+    try:
+        at = management.account
+        models = management.rows("listing what the region offers", lambda client: client.accounts.list_models, at.group, at.name)
+    except TuneportError:
+        return frozenset()
+    return next((types for name, types in offered(models).items() if base.startswith(name)), frozenset())
+
+
 def offered(models: Iterable[Row]) -> Mapping[str, frozenset[str]]:
     """The training types of each base that has some."""
     found: defaultdict[str, set[str]] = defaultdict(set)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from tuneport_openai.adapter import jobs
 from tuneport_openai.adapter.connection import Reply
@@ -20,11 +21,12 @@ from tuneport.job import JobState, Snapshot
 from tuneport.provider import YES, BaseModel, Capability, ProviderSettings, Support, vendor_cannot
 from tuneport_azure.adapter.connection import AzureConnection
 from tuneport_azure.profile import resource_of
+from tuneport_azure.refusals import NotTrained
 from tuneport_azure.wire.dialect import AZURE
 from tuneport_azure.wire.ids import bare, public
 from tuneport_azure.wire.options import options_of, training_type_of
 from tuneport_azure.wire.plans import ImportedFile
-from tuneport_azure.wire.versions import SINCE, too_old
+from tuneport_azure.wire.versions import SINCE, refuse_old, too_old
 
 if TYPE_CHECKING:
     import httpx2
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from tuneport.plan import Plan, PlannedFile
     from tuneport.quote import Quote, Usage
     from tuneport.recipe import Recipe
+    from tuneport_azure.adapter.management import Management
 
 _SINCE_PREVIEW = frozenset({Capability.TRAIN, Capability.PAUSE, Capability.RESUME})
 _DONE = {
@@ -65,11 +68,14 @@ class AzureTrainer(DialectTrainer):
 
     def check(self) -> Sequence[Finding]:
         from tuneport_azure.adapter.checks import check
+
+        return check(self._azure, self.list(), management=self._management(), on=self._today())
+
+    def _management(self) -> Management:
         from tuneport_azure.adapter.management import TOKEN, Management
 
         token = self._settings.environ.get(TOKEN)
-        management = Management(self._resource, clock=self._settings.clock, token=token, credential=self._credential)
-        return check(self._azure, self.list(), management=management, on=self._today())
+        return Management(self._resource, clock=self._settings.clock, token=token, credential=self._credential)
 
     def catalogue(self) -> Sequence[BaseModel]:
         from tuneport_openai.adapter.bases import tunable
@@ -85,7 +91,7 @@ class AzureTrainer(DialectTrainer):
 
         version = self._resource.api_version
         if capability in _SINCE_PREVIEW and too_old(version):
-            return vendor_cannot(f"api_version {version} is too old for it: {SINCE} is the first that can")
+            return vendor_cannot(f"api_version {version} is too old to {capability.value}: {SINCE} is the first that can")
         if capability is Capability.DELETE and version is None:
             return vendor_cannot(f"the v1 API documents no call that deletes a job; a dated one does: api_version = {SINCE!r}")
         if capability is Capability.LOG_PROBABILITIES:
@@ -100,6 +106,7 @@ class AzureTrainer(DialectTrainer):
         from tuneport_azure.adapter.sends import sends
         from tuneport_azure.wire.plans import to_plan
 
+        refuse_old(self._resource.api_version, what="to train with")
         if not (answer := self.support(Capability.TRAIN, method=recipe.method.kind)):
             raise Unsupported(f"{answer.reason}.")
         plan = to_plan(
@@ -145,6 +152,23 @@ class AzureTrainer(DialectTrainer):
 
         return imported(self._azure, file, self._settings.environ) if isinstance(file, ImportedFile) else super().upload(file)
 
+    def create(self, plan: Plan, client_id: str, files: Mapping[str, str]) -> Snapshot:
+        """As at OpenAI; where the base is not trained so, what its region offers is looked up as far as that may be seen."""
+        try:
+            return super().create(plan, client_id, files)
+        except NotTrained as error:
+            raise self._not_trained(plan, error) from None
+
+    def _not_trained(self, plan: Plan, error: NotTrained) -> Refused:
+        from tuneport_azure.adapter.region import types_of
+
+        chosen, where = training_type_of(plan.requests[-1].body), self._resource.resource
+        types = types_of(self._management(), plan.base)
+        why = "its region does not offer that" if types else "the base is unknown or retired, or the region does not offer it so"
+        offered = f"Its region trains {plan.base} as {' or '.join(sorted(types))}: options.azure.training_type." if types else error.remedy
+        said = f"{where} does not train {plan.base} as {chosen}: {why}: {error.reason.rstrip('.')}."
+        return Refused(said, reason=error.reason, remedy=offered)
+
     def find(self, client_id: str, plan: Plan | None = None, *, since: datetime | None = None) -> Snapshot | None:
         """By our mark, where the service kept it; else the one job that fits the plan."""
         listed = list(self._listed(None))
@@ -163,6 +187,13 @@ class AzureTrainer(DialectTrainer):
     def _fitting(self, listed: Sequence[Reply], plan: Plan, since: datetime | None) -> Sequence[Reply]:
         ids = self._copies(plan)
         return [job for job in listed if matches(job, plan, files=ids, since=since)]
+
+    def fetch(self, ids: Sequence[str]) -> Mapping[str, Snapshot]:
+        """Where none of them is known, whether that is word of the jobs or of a wrong address is made sure of."""
+        found = super().fetch(ids)
+        if ids and not found:
+            next(jobs.pages(self._connection), None)
+        return found
 
     def _listed(self, since: datetime | None) -> Iterator[Reply]:
         """All pages: in which order they come is not documented, and a resource keeps some hundred jobs."""
@@ -187,7 +218,7 @@ class AzureTrainer(DialectTrainer):
             now = self._snapshot(self._job(job_id))
             if now.state in _DONE[how]:
                 return now
-            said = f"{now.provider_id} is {now.provider_state}, and cannot be asked to {how.value}: {error.message}"
+            said = f"{now.provider_id} is {now.provider_state}, and cannot be asked to {how.value}: {error.reason or error.message}"
             raise Refused(said, reason=error.reason, remedy=error.remedy) from None
 
     # --- what came of it -------------------------------------------------------------------------------------------------------------
@@ -200,7 +231,7 @@ class AzureTrainer(DialectTrainer):
         """Deletes the job, where the version of the API has a call for that. The tuned model is the vendor's to keep or not."""
         if not (answer := self.support(Capability.DELETE)):
             raise Unsupported(f"{answer.reason}.")
-        self._connection.delete("deleting a job", f"/fine_tuning/jobs/{self._bare(job_id)}")
+        self._connection.delete("deleting a job", f"/fine_tuning/jobs/{quote(self._bare(job_id), safe='')}")
 
     def billed(self, job_id: str) -> Decimal | None:
         from tuneport_azure.adapter.costs import billed

@@ -14,6 +14,7 @@ from tuneport_openai.wire.plans import to_plan as to_dialect_plan
 from tuneport.errors import RecipeError, Unsupported
 from tuneport.plan import Plan, PlannedFile
 from tuneport.recipe import Recipe
+from tuneport_azure.quotas import AT_A_TIME
 from tuneport_azure.wire.dialect import AZURE
 from tuneport_azure.wire.options import ON_THE_WIRE, TIERS, AzureOptions, options_of
 from tuneport_azure.wire.versions import refuse_old
@@ -99,5 +100,6 @@ def _files(plan: Plan, options: AzureOptions) -> Iterator[PlannedFile]:
 def _notes(chosen: str) -> Iterator[str]:
     if chosen == "developer":
         yield "developer jobs are paused and resumed by the vendor whenever it needs the room; pauses are not billed"
+    yield f"in a resource {AT_A_TIME} job trains at a time by an older page of the vendor's; how many there are: tuneport providers check"
     if chosen != "standard":
         yield "the data may be processed outside the resource's region; training_type 'standard' keeps them there"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -154,7 +154,14 @@ class DialectConnection(ABC):
     def stream_bytes(self, doing: str, send: Callable[[openai.OpenAI], Any]) -> Iterator[bytes]:
         """One read, and the bytes that it is answered with as they come; `send` asks for the SDK's streaming response."""
         client = self.client
-        with self.translating(doing), send(client) as response:
+
+        def begin() -> tuple[ExitStack, Any]:
+            with self.translating(doing), ExitStack() as stack:
+                response = stack.enter_context(send(client))
+                return stack.pop_all(), response
+
+        stack, response = self.authorized(begin)
+        with stack, self.translating(doing):
             yield from response.iter_bytes(_CHUNK_BYTES)
 
     def get(self, doing: str, path: str) -> Reply:
@@ -187,12 +194,12 @@ class DialectConnection(ABC):
         while True:
             page = self.ask(doing, partial(_with_cursor, send, after))
             rows = self._rows(page, doing)
+            if rows and page.get("has_more") is None and rows[-1]["id"] in seen:
+                return  # an endpoint that knows no cursors sends the same page for ever
             yield rows
             if not rows or page.get("has_more") is False:
                 return
             after = str(rows[-1]["id"])
-            if page.get("has_more") is None and after in seen:
-                return  # an endpoint that knows no cursors sends the same page for ever
             if after in seen:
                 raise self.unreadable(doing, "a page of the list came twice")
             seen.add(after)
