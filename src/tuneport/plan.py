@@ -54,6 +54,8 @@ class Plan:
 
     `sends` is for the eye alone, where there is more to be sent than `requests`: all that a submit would send, in order, uploads of files
     that are not there yet and what is written on the job to find it again (`{client_id}` stands for what is drawn at each submit).
+
+    `tier` is the one of the price book that the job is paid in, where the provider has several: what a quote of this very job goes by.
     """
 
     provider: str
@@ -71,6 +73,7 @@ class Plan:
     findings: tuple[Finding, ...] = ()
     notes: tuple[str, ...] = ()
     sends: tuple[PlannedRequest, ...] = ()
+    tier: str | None = None
 
     @property
     def fingerprint(self) -> str:

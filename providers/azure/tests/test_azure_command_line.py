@@ -86,6 +86,16 @@ def test_a_dry_run_shows_the_training_type_and_sends_nothing(shell: Shell, stage
     assert '"trainingType": "GlobalStandard"' in run.out
 
 
+@pytest.mark.parametrize(("chosen", "tier"), [("standard", "regional"), ("global", "global"), ("developer", "developer")])
+def test_what_is_confirmed_is_the_price_of_the_tier_that_is_asked_for(
+    shell: Shell, rows: Path, tmp_path: Path, chosen: str, tier: str
+) -> None:
+    path = tmp_path / "recipe.toml"
+    path.write_text(f'base = "gpt-4.1-mini"\ntrain = "{rows}"\n[options.azure]\ntraining_type = "{chosen}"\n', encoding="utf-8")
+    plan = shell("submit", path, "--provider", "north", "--epochs", 2, "--dry-run", "--json").document
+    assert [quote["tier"] for quote in plan["quotes"]] == [tier]
+
+
 def test_two_resources_are_two_names(shell: Shell, rows: Path) -> None:
     uris = [str(submitted(shell, rows, provider=name).document["uri"]) for name in ("azure", "north")]
     assert [uri.rpartition("/")[0] for uri in uris] == ["azure:contoso", "north:nordic"]

@@ -205,7 +205,7 @@ def test_a_new_token_that_is_refused_as_well_is_the_end_of_it() -> None:
         return httpx2.Response(401, json=EXPIRED)
 
     error = reading(answer, credential=chain)
-    assert isinstance(error, CredentialsRefused)
+    assert type(error) is CredentialsRefused
     assert (len(asked), chain.made) == (2, 2)
     assert "of-somebody" not in str(error)
     assert "az login" in error.remedy

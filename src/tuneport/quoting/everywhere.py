@@ -42,7 +42,8 @@ _METHODS: dict[Kind, str] = {"chat": "sft", "labelled": "sft", "preference": "dp
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What is said beside the recipe or the dataset, and wins over it; None is not said. `training_hours` are of reinforcement."""
+    """What is said beside the recipe or the dataset, and wins over it; None is not said. `training_hours` are of reinforcement; `tier` is
+    the only one that is asked about."""
 
     base: str | None = None
     method: str | None = None
@@ -51,6 +52,7 @@ class Said:
     validation: Dataset | None = None
     usage: Usage | None = None
     training_hours: Decimal | None = None
+    tier: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +101,7 @@ def everywhere(question: Question, *, providers: Sequence[str] | None, connectio
         vendor = vendor_of(name, profiles=connections.settings.providers, known=quoted_providers())
         if vendor is not None:
             job = job or _job(question, home=home, connections=connections)
-            found += [named(quote, name) for quote in quotes(job, vendor, book=book)]
+            found += [named(quote, name) for quote in quotes(job, vendor, book=book, tier=question.said.tier)]
         else:
             connections.refuse_unknown(name, beside=quoted_providers())
             found += _by_plugin(question, name, plugin, connections)

@@ -51,11 +51,14 @@ class AzureConnection(DialectConnection):
         """A token may end in the middle of a wait: it is fetched anew, once."""
         try:
             return send()
-        except TokenRefused:
+        except TokenRefused as error:
             if self.resource.credential != "entra":
-                raise
-            self._tokens.renew()
+                raise _plain(error) from None
+        self._tokens.renew()
+        try:
             return send()
+        except TokenRefused as error:
+            raise _plain(error) from None
 
     def _connect(self) -> openai.OpenAI:
         """Everything is given, so that the SDK need not look into the environment of the process."""
@@ -103,6 +106,11 @@ class AzureConnection(DialectConnection):
             return _unsent(unsigned) if creating else unsigned
         found = refusal(failure_of(error, doing=doing, creating=creating, closing=OPEN), self._asked)
         return found or super()._translated(error, doing=doing, creating=creating, closing=closing)
+
+
+def _plain(error: TokenRefused) -> CredentialsRefused:
+    """Outside, nothing more is to be done about it than about other credentials."""
+    return CredentialsRefused(error.message, reason=error.reason, remedy=error.remedy)
 
 
 def _unsent(error: TuneportError) -> TuneportError:

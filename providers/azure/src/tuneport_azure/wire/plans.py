@@ -56,7 +56,7 @@ def to_plan(recipe: Recipe, *, provider: str, scope: str, base: str, on: date, t
         options=options,
         beside={"trainingType": ON_THE_WIRE[chosen]},
     )
-    return replace(plan, files=tuple(_files(plan, options)), notes=(*plan.notes, *_notes(chosen)))
+    return replace(plan, files=tuple(_files(plan, options)), notes=(*plan.notes, *_notes(chosen)), tier=TIERS[chosen])
 
 
 def _refuse_checkpoint(base: str) -> None:

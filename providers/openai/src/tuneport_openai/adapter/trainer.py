@@ -105,11 +105,6 @@ class DialectTrainer:
         body = create_body(plan, client_id=client_id, files=files)
         return self._snapshot(jobs.create(self._connection, body, closing=partial(self._closing, plan)))
 
-    def _unmarked(self, plan: Plan, since: datetime | None) -> Sequence[Snapshot]:
-        """The jobs that were created from the plan's files, base, seed and suffix."""
-        ids = self._copies(plan)
-        return [self._snapshot(job) for job in self._listed(since) if matches(job, plan, files=ids, since=since)]
-
     def _copies(self, plan: Plan) -> Sequence[str]:
         """The ids of all files that are the plan's: after a lost answer there may be several."""
         return [file_id for file in plan.files for file_id in files.copies(self._connection, file)]
@@ -268,6 +263,11 @@ class OpenAITrainer(DialectTrainer):
 
     def matching(self, plan: Plan, *, since: datetime) -> Sequence[Snapshot] | None:
         return self._unmarked(plan, since) if "no_metadata" in self._endpoint.quirks else None
+
+    def _unmarked(self, plan: Plan, since: datetime | None) -> Sequence[Snapshot]:
+        """The jobs that were created from the plan's files, base, seed and suffix."""
+        ids = self._copies(plan)
+        return [self._snapshot(job) for job in self._listed(since) if matches(job, plan, files=ids, since=since)]
 
     def delete(self, job_id: str) -> None:
         """Deletes the tuned model. The vendor keeps its record of the job."""
