@@ -14,7 +14,17 @@ from commands import Run
 
 from tuneport.cli import main
 from tuneport.client import Client
-from tuneport.errors import Ambiguous, ConfigError, NotFound, Refused, TuneportError, Unreachable, Unsupported, WaitTimeout
+from tuneport.errors import (
+    Ambiguous,
+    ConfigError,
+    CredentialsRefused,
+    NotFound,
+    Refused,
+    TuneportError,
+    Unreachable,
+    Unsupported,
+    WaitTimeout,
+)
 from tuneport.model import Deployment, DeploymentPlan, Model
 from tuneport.plan import PlannedRequest
 from tuneport.provider import Provider
@@ -187,6 +197,17 @@ def test_what_cannot_be_found_after_a_lost_reply_is_said_to_be_unclear(desk: Des
     assert desk.yard.puts == ["first"]
 
 
+def test_a_look_that_is_refused_after_a_lost_reply_says_nothing_of_the_deployment(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def signed_out(server: YardServer, deployment_id: str) -> Deployment:
+        raise CredentialsRefused("the token has expired.")
+
+    monkeypatch.setattr(YardServer, "deployment", signed_out)
+    desk.yard.lost = "after"
+    run = desk("models", "deploy", desk.model, "--yes")
+    assert (run.code, desk.yard.puts, list(desk.yard.standing)) == (4, ["first"], ["first"])
+    assert "models deployments" in run.err
+
+
 def test_silence_while_it_is_followed_changes_nothing(desk: Desk) -> None:
     desk.yard.silent = 5
     with desk.client() as client:
@@ -278,6 +299,15 @@ def test_one_that_stands_is_said_to_and_asks_nothing(desk: Desk) -> None:
     again = desk("models", "deploy", desk.model)
     assert (again.code, desk.yard.puts) == (0, ["first"])
     assert "stands already" in again.out
+
+
+def test_one_that_failed_is_asked_about_again_before_it_is_made_anew(desk: Desk) -> None:
+    desk.yard.fails = "no capacity"
+    assert desk("models", "deploy", desk.model, "--yes").code == 1
+    run = desk("models", "deploy", desk.model)
+    assert (run.code, desk.yard.puts) == (2, ["first"])
+    again = desk("models", "deploy", desk.model, "--yes", "--no-wait")
+    assert ("is being made" in again.out, desk.yard.puts) == (True, ["first", "first"])
 
 
 @pytest.mark.parametrize("word", ["capacity", "=3", "name=a"], ids=["no value", "no key", "twice"])

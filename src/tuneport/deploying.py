@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from tuneport.clock import Clock
-from tuneport.errors import Ambiguous, NotFound, Unreachable, Unsupported, WaitTimeout
+from tuneport.errors import Ambiguous, TuneportError, Unreachable, Unsupported, WaitTimeout
 from tuneport.model import Deployment, DeploymentPlan, Model
 from tuneport.provider import Deploys, Server
 from tuneport.retry import reading, wait_s
@@ -28,7 +28,7 @@ def begin(server: Server, model: Model, *, options: Mapping[str, Any], clock: Cl
     Raises Ambiguous where it cannot be told whether the deployment was made.
     """
     plan = plan_of(server, model, options=options)
-    if plan.stands is not None and plan.stands.phase not in ("failed", "ending"):
+    if plan.stands is not None and plan.sends_nothing:
         return plan.stands
     try:
         return server.deploy(model, options=options)
@@ -44,7 +44,7 @@ def _found(server: Server, plan: DeploymentPlan, *, clock: Clock) -> Deployment 
     look = _deploying(server, plan.provider)
     try:
         found = reading(lambda: look.deployment(plan.id), clock=clock)
-    except (NotFound, Unreachable):
+    except TuneportError:  # whatever goes wrong with a look says nothing of the deployment, which may be there and cost
         return None
     return found if found.model == plan.model else None
 

@@ -63,7 +63,7 @@ class DeploymentPlan:
     """What deploying a model would send and cost.
 
     `costs` stand as long as the deployment does, whether it is asked or not; `rules` are sentences about when the provider removes it and
-    what else is paid. `stands` is a deployment of that name which is there already and serves this very model.
+    what else is paid. `stands` is a deployment of that name which is there already and serves this very model, or failed to.
     """
 
     uri: str
@@ -74,6 +74,11 @@ class DeploymentPlan:
     costs: tuple[QuoteLine, ...] = ()
     rules: tuple[str, ...] = ()
     stands: Deployment | None = None
+
+    @property
+    def sends_nothing(self) -> bool:
+        """Whether it is there already, so that deploying makes no new one and costs nothing more."""
+        return self.stands is not None and self.stands.phase not in ("failed", "ending")
 
 
 @dataclass(frozen=True, slots=True)

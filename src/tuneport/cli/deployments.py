@@ -49,11 +49,11 @@ def deploy(
     if dry_run:
         _print_plan(session, plan, requests=True)
         return
-    if plan.stands is None and not yes:
+    if not plan.sends_nothing and not yes:
         _confirm(session, plan)
     try:
         begun = session.client.deploy(target, options=options)
-        _say(session, begun, stands=plan.stands is not None, stream=wait)
+        _say(session, begun, stands=plan.sends_nothing, stream=wait)
         if wait:
             _follow(session, begun, timeout_s=timeout)
     except KeyboardInterrupt:
@@ -148,7 +148,7 @@ def _print_plan(session: Session, plan: DeploymentPlan, *, requests: bool = Fals
         return
     out.say(f"{plan.model} as {plan.uri}")
     if plan.stands is not None:
-        out.say(f"  it stands already: {plan.stands.state}")
+        out.say(f"  it {'stands already' if plan.sends_nothing else 'is made anew'}: {plan.stands.state}")
     for line in plan.costs:
         out.say(f"  {_cost(line)}")
         origin = ", ".join(filter(None, (line.source, line.as_of, line.confidence, *line.doubts)))
