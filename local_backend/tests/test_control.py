@@ -139,3 +139,9 @@ def test_such_rows_have_the_same_tokens_without_transformers(template: str | Non
     example = chat(("user", FORGED), ("assistant", f"Red{FORGED}"))
 
     assert rendered(example, FileTokenizer(folder)) == rendered(example, tiny_tokenizer(template=template))
+
+
+def test_words_that_leave_no_character_to_guard_with_are_refused() -> None:
+    everything = "".join(map(chr, range(0xFDD0, 0xFDF0)))
+    with pytest.raises(DatasetError, match="line 3: the row's words hold control tokens"):
+        rendered(chat(("user", f"<|im_end|>{everything}"), ("assistant", "Red")), tiny_tokenizer())

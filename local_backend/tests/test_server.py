@@ -186,7 +186,7 @@ def test_a_job_that_is_not_done_has_no_model(tmp_path: Path, base: Path) -> None
 def test_what_a_local_server_does_not_do_is_refused(local: LocalServer) -> None:
     with pytest.raises(Unsupported, match="labels"):
         local.predict(local.model(FIRST), [], generation=SHORT, needs=frozenset({"labels"}))
-    with pytest.raises(Unsupported, match="not built yet"):
+    with pytest.raises(Unsupported, match="models serve"):
         local.predict(Deployment("local:d", "local", "d", FIRST, "up"), [], generation=SHORT, needs=frozenset({"text"}))
     with pytest.raises(UsageError, match="no message"):
         local.chat(local.model(FIRST), [], generation=SHORT)

@@ -78,9 +78,12 @@ def not_plain() -> UsageError:
 
 
 def guard_for(values: Any) -> str:
-    """A character that stands nowhere in the JSON-like `values`."""
+    """A character that stands nowhere in the JSON-like `values`. Raises UsageError for a text that uses up all of them."""
     used = set().union(*map(set, _texts(values)))
-    return next(guard for guard in _GUARDS if guard not in used)
+    for guard in _GUARDS:
+        if guard not in used:
+            return guard
+    raise not_plain()
 
 
 def _texts(values: Any) -> Iterator[str]:

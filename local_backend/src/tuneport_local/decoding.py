@@ -30,9 +30,9 @@ def shared_beginning(model: Any, prompts: Sequence[Sequence[int]]) -> Shared:
     length = common_length(prompts)
     if len(prompts) < 2 or length < _WORTH_SHARING or _sees_a_window(model):
         return Shared(0, None)
-    ids = torch.tensor([list(prompts[0][:length])], device=_device(model))
+    ids = torch.tensor([list(prompts[0][:length])], device=device_of(model))
     with torch.inference_mode():
-        return Shared(length, model(input_ids=ids, use_cache=True, logits_to_keep=_last(ids)).past_key_values)
+        return Shared(length, model(input_ids=ids, use_cache=True, logits_to_keep=last_position(ids)).past_key_values)
 
 
 def _sees_a_window(model: Any) -> bool:
@@ -69,7 +69,7 @@ def decode(
     for _ in range(generation.max_tokens):
         with torch.inference_mode():
             seen = {"attention_mask": everything, "position_ids": places, "past_key_values": cache}
-            answer = model(input_ids=ids, **seen, use_cache=True, logits_to_keep=_last(ids))
+            answer = model(input_ids=ids, **seen, use_cache=True, logits_to_keep=last_position(ids))
         tokens = pick(answer.logits[:, -1].float(), alive)
         cache = answer.past_key_values
         stopped = yield list(zip(alive, tokens, strict=True))
@@ -97,12 +97,18 @@ class _Picker:
         """logits: (rows, vocabulary) -> one token each."""
         if self._temperature <= 0:
             return [int(token) for token in logits.argmax(-1).tolist()]
-        chances, tokens = (logits / self._temperature).softmax(-1).sort(-1, descending=True)
-        before = chances.cumsum(-1) - chances
-        chances = chances.masked_fill(before >= self._top_p, 0.0)
-        drawn = torch.stack([torch.rand(1, generator=self._streams[row]) for row in rows]).to(chances.device)
-        spots = (chances.cumsum(-1) < drawn * chances.sum(-1, keepdim=True)).sum(-1, keepdim=True).clamp(max=chances.shape[-1] - 1)
-        return [int(token) for token in tokens.gather(-1, spots).flatten().tolist()]
+        drawn = torch.stack([torch.rand(1, generator=self._streams[row]) for row in rows])
+        return draw(logits, temperature=self._temperature, top_p=self._top_p, drawn=drawn)
+
+
+def draw(logits: Any, *, temperature: Any, top_p: Any, drawn: Any) -> list[int]:
+    """One token for each row of logits (rows, vocabulary). `drawn`: (rows, 1) in [0, 1); the others are numbers or likewise (rows, 1)."""
+    chances, tokens = (logits / temperature).softmax(-1).sort(-1, descending=True)
+    before = chances.cumsum(-1) - chances
+    chances = chances.masked_fill(before >= top_p, 0.0)
+    wanted = drawn.to(chances.device) * chances.sum(-1, keepdim=True)
+    spots = (chances.cumsum(-1) < wanted).sum(-1, keepdim=True).clamp(max=chances.shape[-1] - 1)
+    return [int(token) for token in tokens.gather(-1, spots).flatten().tolist()]
 
 
 def _start(model: Any, prompts: Sequence[Sequence[int]], shared: Shared) -> tuple[Any, Any, Any]:
@@ -111,7 +117,7 @@ def _start(model: Any, prompts: Sequence[Sequence[int]], shared: Shared) -> tupl
 
     rests = [list(prompt[shared.length :]) for prompt in prompts]
     longest = max(len(rest) for rest in rests)
-    device = _device(model)
+    device = device_of(model)
     ids = torch.tensor([[0] * (longest - len(rest)) + rest for rest in rests], device=device)
     mask = torch.tensor([[0] * (longest - len(rest)) + [1] * len(rest) for rest in rests], device=device)
     if shared.cache is None:
@@ -121,10 +127,11 @@ def _start(model: Any, prompts: Sequence[Sequence[int]], shared: Shared) -> tupl
     return cache, ids, mask
 
 
-def _last(ids: Any) -> Any:
+def last_position(ids: Any) -> Any:
     """The last position, as a tensor: the number 1 would make a view of it, for which torch copies the output layer once per row."""
     return torch.tensor([ids.shape[1] - 1], device=ids.device)
 
 
-def _device(model: Any) -> Any:
+def device_of(model: Any) -> Any:
+    """Where the model's weights lie."""
     return next(model.parameters()).device

@@ -31,7 +31,7 @@ def generate(
     """
     ends = end_tokens(model, tokenizer)
     room = _room(model, prompts, generation)
-    seeds = _seeds(generation, len(prompts), first=first)
+    seeds = seeds_of(generation, len(prompts), first=first)
     for window in _ranges(len(prompts), _WINDOW_ROWS):
         shared = shared_beginning(model, [prompts[place] for place in window])
         found: dict[int, Prediction] = {}
@@ -48,19 +48,19 @@ def stream(model: Any, tokenizer: Any, prompt: Sequence[int], *, generation: Gen
     bounded = replace(generation, max_tokens=min(generation.max_tokens, _room(model, [prompt], generation)[0]))
     written: list[int] = []
     told = ""
-    steps = decode(model, [prompt], shared=Shared(0, None), generation=bounded, seeds=_seeds(generation, 1), ends=ends)
+    steps = decode(model, [prompt], shared=Shared(0, None), generation=bounded, seeds=seeds_of(generation, 1), ends=ends)
     for ((_, token),) in steps:
         if token in ends:
             break
         written.append(token)
-        text, stopped = _cut(_text(written, tokenizer), generation.stop)
-        ready = text if stopped else _certain(text, generation.stop)
+        text, stopped = cut_at(_text(written, tokenizer), generation.stop)
+        ready = text if stopped else certain(text, generation.stop)
         if len(ready) > len(told):
             yield ready[len(told) :]
             told = ready
         if stopped:
             return
-    text, _ = _cut(_text(written, tokenizer), generation.stop)
+    text, _ = cut_at(_text(written, tokenizer), generation.stop)
     if len(text) > len(told):
         yield text[len(told) :]
 
@@ -71,7 +71,7 @@ def log_probabilities(model: Any, tokenizer: Any, rows: Sequence[RenderedRow]) -
     Raises UsageError for a row longer than the model can see.
     """
     lengths = [row.input_ids for row in rows]
-    longest, context = max(map(len, lengths), default=0), _context(model)
+    longest, context = max(map(len, lengths), default=0), context_tokens(model)
     if longest > context:
         raise UsageError(f"a row has {longest} tokens with its reference, and the model sees {context}.", remedy="Shorten it.")
     for window in _ranges(len(rows), _WINDOW_ROWS):
@@ -113,7 +113,7 @@ def _answer(model: Any, tokenizer: Any, batch: _Batch, *, generation: Generation
                     finish[row] = "stop"
                     continue
                 written[row].append(token)
-                if generation.stop and _cut(_text(written[row], tokenizer), generation.stop)[1]:
+                if generation.stop and cut_at(_text(written[row], tokenizer), generation.stop)[1]:
                     finish[row] = "stop"
                     stopped.add(row)
                 if len(written[row]) == batch.limits[row]:
@@ -121,7 +121,7 @@ def _answer(model: Any, tokenizer: Any, batch: _Batch, *, generation: Generation
             step = steps.send(stopped)  # type: ignore[attr-defined]
     except StopIteration:
         pass
-    texts = [_cut(_text(tokens, tokenizer), generation.stop)[0] for tokens in written]
+    texts = [cut_at(_text(tokens, tokenizer), generation.stop)[0] for tokens in written]
     return [
         Prediction(text=text, finish=end, tokens=(len(prompt), len(tokens)))
         for text, end, prompt, tokens in zip(texts, finish, prompts, written, strict=True)
@@ -151,14 +151,14 @@ def _score(logits: Any, targets: Any, taken: Any) -> float:
     return float((of_target - chosen.logsumexp(-1)).sum())
 
 
-def _context(model: Any) -> int:
+def context_tokens(model: Any) -> int:
     """How many tokens the model can see."""
     return getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 20
 
 
 def _room(model: Any, prompts: Sequence[Sequence[int]], generation: Generation) -> list[int]:
     """How many tokens each prompt leaves for its answer."""
-    context = _context(model)
+    context = context_tokens(model)
     longest = max((len(prompt) for prompt in prompts), default=0)
     if longest >= context:
         raise UsageError(f"a prompt of {longest} tokens leaves no room for an answer: the model sees {context}.", remedy="Shorten it.")
@@ -167,7 +167,8 @@ def _room(model: Any, prompts: Sequence[Sequence[int]], generation: Generation) 
     return [context - len(prompt) for prompt in prompts]
 
 
-def _seeds(generation: Generation, rows: int, *, first: int = 0) -> list[int]:
+def seeds_of(generation: Generation, rows: int, *, first: int = 0) -> list[int]:
+    """One for each row, made of the seed that was asked for, or of chance."""
     start = generation.seed if generation.seed is not None else random.SystemRandom().randrange(1 << 30)
     return [start * 1_000_003 + row for row in range(first, first + rows)]
 
@@ -192,13 +193,13 @@ def _text(tokens: Sequence[int], tokenizer: Any) -> str:
     return str(tokenizer.decode(list(tokens), skip_special_tokens=True, clean_up_tokenization_spaces=False))
 
 
-def _cut(text: str, stops: Sequence[str]) -> tuple[str, bool]:
+def cut_at(text: str, stops: Sequence[str]) -> tuple[str, bool]:
     """The text up to the first stop string, and whether there was one."""
     places = [place for stop in stops if (place := text.find(stop)) >= 0]
     return (text[: min(places)], True) if places else (text, False)
 
 
-def _certain(text: str, stops: Sequence[str]) -> str:
+def certain(text: str, stops: Sequence[str]) -> str:
     """What later tokens cannot change: without a character that is still incomplete or the beginning of a stop string."""
     held = max((size for stop in stops for size in range(1, len(stop)) if text.endswith(stop[:size])), default=0)
     return text[: len(text) - held].rstrip("\ufffd")

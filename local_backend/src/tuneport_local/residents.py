@@ -26,23 +26,42 @@ _BASES_KEPT = 2
 """Bases in memory at once: what a comparison needs. The one that was not asked for longest goes."""
 
 
+_NONE = ""
+"""What is active while no adapter is."""
+
+
 @dataclass(slots=True)
 class _Base:
-    """A loaded base. `tuned` wraps it once an adapter has been put on; `adapters` maps model ids to PEFT's names for them."""
+    """A loaded base. `tuned` wraps it once an adapter has been put on; `adapters` maps model ids to PEFT's names for them; `active` is the
+    model whose adapter is on, None where that is not known."""
 
     loaded: weights.LoadedModel
     template: Template
     device: str
     tuned: Any = None
     adapters: dict[str, str] = field(default_factory=dict)
+    active: str | None = None
 
 
 class Residents:
     """Loads what is asked for and keeps it. `precision` and device are the machine's best, the same for a base and its tunes."""
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, bases_kept: int = _BASES_KEPT) -> None:
         self._home = home
+        self._bases_kept = bases_kept
         self._bases: dict[str, _Base] = {}
+
+    def loaded(self, model: Model) -> weights.LoadedModel:
+        """The base under `model`, in memory with its adapter."""
+        base = self._base(model)
+        with self._active(base, model):
+            return base.loaded
+
+    @contextmanager
+    def answering(self, model: Model) -> Iterator[Any]:
+        """The network that answers as `model` does, for as long as the block lasts."""
+        with self._active(self._base(model), model) as network:
+            yield network
 
     def predict(self, model: Model, rows: Iterable[Example], *, generation: Generation, needs: frozenset[Need]) -> Iterator[Prediction]:
         """One answer per row, in order. A last turn of the assistant is the reference: not shown, only measured."""
@@ -70,23 +89,19 @@ class Residents:
     @contextmanager
     def _active(self, base: _Base, model: Model) -> Iterator[Any]:
         """The network of `base` that answers as `model` does, for as long as the block lasts."""
-        if model.kind == "base":
-            if base.tuned is None:
-                yield base.loaded.model
-                return
-            with base.tuned.disable_adapter():
-                yield base.tuned
-            return
-        if model.id not in base.adapters:
+        wanted = _NONE if model.kind == "base" else model.id
+        if wanted is not _NONE and wanted not in base.adapters:
             self._put_on(base, model)
-        base.tuned.set_adapter(base.adapters[model.id])
-        yield base.tuned
+        if base.tuned is not None and base.active != wanted:
+            _switch(base.tuned, None if wanted is _NONE else base.adapters[wanted])
+            base.active = wanted
+        yield base.loaded.model if base.tuned is None else base.tuned
 
     def _base(self, model: Model) -> _Base:
         name = model.base or model.id
         found = self._bases.pop(name, None) or self._loaded(name, model)
         self._bases[name] = found
-        for forgotten in list(self._bases)[:-_BASES_KEPT]:
+        for forgotten in list(self._bases)[: -self._bases_kept]:
             del self._bases[forgotten]
         return found
 
@@ -100,13 +115,22 @@ class Residents:
         """Loads the model's adapter onto its base. One that does not fit may have left its weights there: then the base is given up."""
         from tuneport_local.loading import load_adapter
 
-        name = f"tune{len(base.adapters)}"
+        name, base.active = f"tune{len(base.adapters)}", None
         try:
             base.tuned = load_adapter(base.tuned or base.loaded.model, Path(model.path or ""), device=base.device, name=name)
         except UnknownModel:
             self._bases = {key: kept for key, kept in self._bases.items() if kept is not base}
             raise
         base.adapters[model.id] = name
+
+
+def _switch(tuned: Any, adapter: str | None) -> None:
+    """Puts one adapter in force, or none. It goes through every layer, so it is done when another model is asked, not at each answer."""
+    if adapter is None:
+        tuned.base_model.disable_adapter_layers()
+    else:
+        tuned.base_model.enable_adapter_layers()
+        tuned.set_adapter(adapter)
 
 
 def _predict(

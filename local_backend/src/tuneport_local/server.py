@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import UnknownModel, Unsupported, UsageError
@@ -13,10 +13,11 @@ from tuneport_local.jobfolder import JobFolder
 from tuneport_local.jobs import Jobs
 from tuneport_local.support import support
 from tuneport_local.threads import share_cores
-from tuneport_local.tuned import checkpoint_of, model_of
+from tuneport_local.tuned import adapter_in, checkpoint_of, model_of
 
 if TYPE_CHECKING:
     from tuneport.examples import Example, Message
+    from tuneport.serving import Open, Served, Service
     from tuneport_local.residents import Residents
 
 
@@ -24,20 +25,25 @@ class LocalServer:
     """Answers with the models of one home. A base is loaded once, however many of its tunes are asked."""
 
     gives: frozenset[Need] = frozenset({"text", "log_probabilities"})
+    engines = ("torch", "vllm")
 
     def __init__(self, settings: ProviderSettings) -> None:
         self._name = settings.name
         self._home = settings.home
+        self._clock = settings.clock
         self._jobs = Jobs(settings.home, clock=settings.clock)
         self._residents: Residents | None = None
 
     def model(self, model_id: str) -> Model:
-        """A tuned model by its job's id or the beginning of it (8 characters at least), a checkpoint by `<job>@<step>`, a base by name."""
+        """A tuned model by its job's id or the beginning of it (8 characters at least), a checkpoint by `<job>@<step>`, an
+        adapter by its folder, a base by name."""
         job_id, at, step = model_id.rpartition("@")
         if at and step.isdecimal() and (folder := self._job(job_id)) is not None:
             return self._checkpoint(folder, int(step))
         if (folder := self._job(model_id)) is not None:
             return self._final(folder)
+        if (found := adapter_in(model_id, provider=self._name)) is not None:
+            return found
         from tuneport_local.weights import resolve
 
         resolve(model_id, home=self._home)
@@ -67,6 +73,13 @@ class LocalServer:
 
     def undeploy(self, deployment_id: str) -> None:
         raise Unsupported(support(Capability.DEPLOY).reason)
+
+    def serve(self, models: Sequence[Served], service: Service, *, ready: Callable[[Open], object]) -> None:
+        """`torch` answers in this process; `vllm` takes its place. 'auto' is vLLM where it is installed and there is a GPU for it."""
+        from tuneport_local.serving.choice import serve
+
+        share_cores()
+        serve(models, service, home=self._home, clock=self._clock, engines=self.engines, ready=ready)
 
     # --- inside --------------------------------------------------------------------------------------------------------------------
 

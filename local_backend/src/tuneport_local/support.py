@@ -31,7 +31,7 @@ _CAPABILITIES: dict[Capability, Support] = {
     Capability.LOG_PROBABILITIES: YES,
     Capability.CONTINUE: not_yet("training on from an earlier tuned model is not built for the local backend yet"),
     Capability.IMAGES: not_yet("rows with images are not trained on locally yet"),
-    Capability.DEPLOY: not_yet("a local model answers in this process; serving it to others is not built yet"),
+    Capability.DEPLOY: not_yet("a local model answers without a deployment; `tuneport models serve` lets others ask it while it runs"),
 }
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from tuneport.errors import UnknownModel
 from tuneport.model import Model
 from tuneport_local import marks
 from tuneport_local.jobfolder import JobFolder
+from tuneport_local.weights import catalogue, published_name
 
 
 def model_of(folder: JobFolder, *, provider: str) -> Model:
@@ -37,6 +40,44 @@ def checkpoint_of(folder: JobFolder, step: int, *, provider: str) -> Model | Non
         return None
     name = f"{folder.id}@{step}"
     return replace(model_of(folder, provider=provider), uri=f"{provider}:{name}", id=name, path=str(path), checkpoints=())
+
+
+def adapter_in(folder: str, *, provider: str) -> Model | None:
+    """The tuned model in a folder with a PEFT adapter, exported or archived; None where there is none. run.json beside it names its base as
+    it was trained, else the adapter itself does. Raises UnknownModel for one that names none."""
+    path = Path(folder).expanduser()
+    config = _json(path / "adapter_config.json")
+    if config is None:
+        return None
+    run = _json(path / "run.json") or {}
+    base = (run.get("base") or {}).get("id") or _known_as(config.get("base_model_name_or_path"))
+    if not base:
+        raise UnknownModel(f"the adapter in {folder} does not say what base it was trained on.", remedy="See its adapter_config.json.")
+    return Model(
+        uri=f"{provider}:{folder}",
+        provider=provider,
+        id=folder,
+        base=str(base),
+        recipe_fingerprint=run.get("recipe_fingerprint"),
+        dataset_fingerprint=run.get("dataset_fingerprint"),
+        path=str(path.absolute()),
+    )
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    """The object in the file, or None where there is none. Raises UnknownModel for a file that cannot be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise UnknownModel(f"{path} cannot be read: {type(error).__name__}.") from None
+    return found if isinstance(found, dict) else None
+
+
+def _known_as(published: str | None) -> str | None:
+    """Our own name for a base, where it is one of the catalogue."""
+    return next((base.id for base in catalogue() if published_name(base.id) == published), published)
 
 
 def _details(recipe: dict[str, Any]) -> dict[str, Any]:
