@@ -102,15 +102,17 @@ class JobClient:
         usage: Usage | None = None,
         training_hours: Decimal | None = None,
         prices: Sequence[Path] = (),
+        tier: str | None = None,
     ) -> list[Quote]:
         """What a recipe or a dataset (or the file of either) would cost: at the given providers, or at all that are known or installed.
 
         What is said beside the source wins over it; without a base each provider's usual ones are quoted. `training_hours` are of
-        reinforcement, `prices` files of one's own rows. One that cannot be quoted says so in `availability` and `why`. Sends nothing.
+        reinforcement, `prices` files of one's own rows, `tier` the only price tier that is asked about. One that cannot be quoted says so
+        in `availability` and `why`. Sends nothing.
         """
         from tuneport.quoting.everywhere import Question, Said, everywhere
 
-        given = Said(base, method, weights, epochs, validation, usage, training_hours)
+        given = Said(base, method, weights, epochs, validation, usage, training_hours, tier)
         return everywhere(Question.of(source, given), providers=providers, connections=self._connections, prices=prices)
 
     def submit(
@@ -132,7 +134,7 @@ class JobClient:
 
         plan = plan or self.plan(recipe, provider=provider)
         if max_cost_usd is not None:
-            refuse_above(max_cost_usd, self.quote(recipe, providers=[provider], epochs=plan.epochs))
+            refuse_above(max_cost_usd, self.quote(recipe, providers=[provider], epochs=plan.epochs, tier=plan.tier))
         return submit(plan, desk=self._desk(provider), force=force, recreate=recreate)
 
     def _desk(self, provider: str) -> Desk:

@@ -40,8 +40,9 @@ COMMANDS = {
     "prices": Lazy("prices", "The price book: what training and answers cost, since when, says who."),
     "submit": Lazy("submit", "Submit a recipe to a provider, once."),
     "jobs": Lazy("jobs", "List, follow, plot, cancel, pause and resume jobs."),
-    "models": Lazy("models", "List, ask and evaluate models; the bases that can be tuned."),
+    "models": Lazy("models", "List, ask, evaluate and deploy models; the bases that can be tuned."),
     "archive": Lazy("archive", "Keep all there is of tuned models in a folder that outlives the provider."),
+    "port": Lazy("porting", "Carry a tune to another provider and prove that the copy is as good."),
     "watch": Lazy("watch", "Which tuned models stop answering when, and what to do."),
 }
 

@@ -59,7 +59,8 @@ def submit(
     where = given.provider_for(recipe, provider, client=session.client)
     plan = session.client.plan(recipe, provider=where)
     asked = (dry_run or not yes) and _bills(session, where)
-    quotes = session.client.quote(recipe, providers=[where], epochs=plan.epochs) if asked or most_usd is not None else []
+    asked = asked or most_usd is not None
+    quotes = session.client.quote(recipe, providers=[where], epochs=plan.epochs, tier=plan.tier) if asked else []
     if most_usd is not None:
         refuse_above(most_usd, quotes)
     billed = [quote for quote in quotes if quote.billed]

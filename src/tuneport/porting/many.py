@@ -1,0 +1,170 @@
+"""Carrying several tunes under one budget: each with its own journal, all jobs at once, and none that fails keeps another from going on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from tuneport.errors import RegistryError, TuneportError, UsageError
+from tuneport.job import Job, JobState
+from tuneport.porting.costs import dollars
+from tuneport.porting.port import Ported, Prepared, begin, finish, prepare, working
+from tuneport.porting.submitting import followed
+from tuneport.porting.wishes import Confirm, Consent, Hear, Tell, Wishes, tell_nobody
+from tuneport.span import NOTHING, Span, total
+
+if TYPE_CHECKING:
+    from tuneport.client import Client
+
+FollowAll = Callable[[Sequence[Job]], Sequence[Job]]
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of one of them: `error` says why it was not carried, or not to its end."""
+
+    named: str
+    prepared: Prepared | None = None
+    job: Job | None = None
+    ported: Ported | None = None
+    error: TuneportError | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """How all of them are carried."""
+
+    wishes: Wishes
+    client: Client
+    confirm: Confirm
+    hear: Callable[[str], Hear]
+    tell: Tell
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def going_on(self) -> list[tuple[Outcome, Prepared]]:
+        """Those that nothing has stopped."""
+        return [(each, each.prepared) for each in self.outcomes if each.error is None and each.prepared is not None]
+
+
+def tuned_jobs(provider: str, *, client: Client) -> list[str]:
+    """The URIs of all jobs there that have a tuned model, the youngest first, also of those that were submitted elsewhere."""
+    client.sync(provider=provider, adopt_all=True)
+    return [job.uri for job in client.registry.jobs(provider=provider) if job.state is JobState.SUCCEEDED and job.provider_id is not None]
+
+
+def port_many(
+    names: Sequence[str],
+    wishes: Wishes,
+    *,
+    client: Client,
+    confirm: Confirm,
+    hear: Callable[[str], Hear],
+    follow: FollowAll | None = None,
+    tell: Tell = tell_nobody,
+) -> list[Outcome]:
+    """One outcome a name, in order. `wishes.max_cost_usd` bounds all of them together: the cheapest go first, and those that do not fit
+    have a UsageError as their outcome. The consent to the cost is asked for once."""
+    if wishes.prompts is not None or wishes.train is not None:
+        raise UsageError("rows of one's own are of one tune, and several are named.", remedy="Carry that one by itself.")
+    shared = _Shared(wishes, client, confirm, hear, tell)
+    with ExitStack() as held:
+        _prepare(shared, names, held)
+        fitting = _within_budget(shared)
+        if wishes.dry_run:
+            return shared.outcomes
+        _agree(shared, fitting)
+        _each(shared, lambda each, prepared: setattr(each, "job", begin(prepared)))
+        _follow(shared, follow or client.wait_all)
+        _each(shared, _finish)
+    return shared.outcomes
+
+
+def _prepare(shared: _Shared, names: Iterable[str], held: ExitStack) -> None:
+    for name in dict.fromkeys(names):
+        outcome = Outcome(name)
+        shared.outcomes.append(outcome)
+        wishes = replace(shared.wishes, max_cost_usd=None)
+        try:
+            confirm, hear = _confirmed(shared), shared.hear(name)
+            entered = working(name, wishes, client=shared.client, confirm=confirm, hear=hear, follow=None, tell=shared.tell)
+            work, found = held.enter_context(entered)
+            outcome.prepared = prepare(found, work=work)
+        except RegistryError:
+            raise
+        except TuneportError as error:
+            outcome.error = error
+
+
+def _confirmed(shared: _Shared) -> Confirm:
+    """Money for training and answers is agreed to once for all; whatever else is asked for each."""
+
+    def confirm(consent: Consent) -> None:
+        if consent.what != "train":
+            shared.confirm(consent)
+
+    return confirm
+
+
+def _cost(prepared: Prepared) -> Span | None:
+    """What it costs, or has cost where its job is there already."""
+    if prepared.costs is not None:
+        return prepared.costs.all
+    known = prepared.work.journal.facts("quote")
+    parts = [known.get("training_usd"), known.get("asking_usd")]
+    return None if None in parts else total(Span(*map(Decimal, part)) for part in parts if part)
+
+
+def _within_budget(shared: _Shared) -> list[tuple[Prepared, Span | None]]:
+    """Those that fit under the budget, and what each costs; what is submitted already counts first."""
+    costs = [(each, prepared, _cost(prepared)) for each, prepared in shared.going_on()]
+    most = shared.wishes.max_cost_usd
+    if most is None:
+        return [(prepared, cost) for _, prepared, cost in costs]
+    left = most
+    fitting: list[tuple[Prepared, Span | None]] = []
+    for each, prepared, cost in sorted(costs, key=lambda one: (one[1].costs is not None, one[2].high if one[2] else Decimal(0))):
+        epochs_open = prepared.costs is not None and any(quote.epochs_assumed for quote in prepared.costs.quotes)
+        if cost is None or epochs_open:
+            each.error = UsageError(f"what {each.named} costs is not known, so it cannot be kept under {most} USD; it was not carried.")
+        elif cost.high > left and prepared.costs is not None:
+            each.error = UsageError(f"{each.named} costs {dollars(cost)}, and {left:.2f} of {most} USD are left; it was not carried.")
+        else:
+            left -= cost.high
+            fitting.append((prepared, cost))
+    return fitting
+
+
+def _agree(shared: _Shared, fitting: Sequence[tuple[Prepared, Span | None]]) -> None:
+    new = [cost for prepared, cost in fitting if prepared.costs is not None]
+    known = [cost for cost in new if cost is not None]
+    whole = total(known) if len(known) == len(new) else None
+    if whole != NOTHING:
+        sentence = f"carrying {len(new)} of {len(shared.outcomes)} tunes to {shared.wishes.to} costs {dollars(whole)}."
+        shared.confirm(Consent("train", sentence, "Go on?", "Add --yes to confirm, and --max-cost USD to bound it."))
+
+
+def _each(shared: _Shared, step: Callable[[Outcome, Prepared], object]) -> None:
+    for each, prepared in shared.going_on():
+        try:
+            step(each, prepared)
+        except TuneportError as error:
+            each.error = error
+
+
+def _follow(shared: _Shared, follow: FollowAll) -> None:
+    going_on = shared.going_on()
+    jobs = {each.job.uri: each.job for each, _ in going_on if each.job is not None}
+    ended = {job.uri: job for job in follow(list(jobs.values()))} if jobs else {}
+    for each, _ in going_on:
+        if each.job is not None:
+            each.job = ended.get(each.job.uri, each.job)
+
+
+def _finish(each: Outcome, prepared: Prepared) -> None:
+    if each.job is not None:
+        ended = each.job
+        work = replace(prepared.work, follow=lambda _: ended)
+        each.ported = finish(replace(prepared, work=work), followed(ended, work=work))

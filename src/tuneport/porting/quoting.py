@@ -1,0 +1,136 @@
+"""The quote of a port: training beside what the old job cost, the other bases, and the answers to compare by; then the consent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from tuneport.errors import TuneportError, UsageError
+from tuneport.porting.comparison import Comparison, archived_answers, bases_to_prompt
+from tuneport.porting.costs import Asking, Costs, asking_cost, dollars, standing_each_month
+from tuneport.porting.mapping import Mapped
+from tuneport.porting.source import Source
+from tuneport.porting.wishes import Consent
+from tuneport.porting.work import Work
+from tuneport.quote import Usage
+from tuneport.span import NOTHING
+
+if TYPE_CHECKING:
+    from tuneport.plan import Plan
+    from tuneport.quote import Quote
+
+_MOST_OTHERS = 3
+
+
+def quoted(source: Source, mapped: Mapped, compared: Comparison | None, *, plan: Plan, work: Work) -> Costs:
+    """Everything that will be paid once, said and written down. Raises UsageError where it is above `max_cost_usd`, or may be."""
+    quotes = work.client.quote(mapped.recipe, providers=[work.wishes.to], epochs=plan.epochs, tier=plan.tier)
+    costs = Costs(tuple(quotes), tuple(_asking(source, mapped, compared, work)))
+    facts = {
+        "training_usd": _bounds(costs.training),
+        "asking_usd": _bounds(costs.answers),
+        "source_cost_usd": source.cost_usd,
+        "rows": compared.chosen.fingerprint if compared is not None else None,
+        "asking": [
+            {"who": each.who, "provider": each.provider, "requests": each.requests, "usd": _bounds(each.cost)} for each in costs.asking
+        ],
+    }
+    work.say("quote", *_lines(source, mapped, costs, work), facts=facts)
+    if work.wishes.max_cost_usd is not None:
+        costs.refuse_above(work.wishes.max_cost_usd - Decimal(work.journal.facts("outputs").get("usd_most") or 0))
+    work.journal.finish("quote", facts)
+    return costs
+
+
+def agree_to(costs: Costs, *, work: Work) -> None:
+    """Asks before money is spent, once for the training and the answers together."""
+    if costs.free:
+        return
+    answers = f", and asking for {sum(each.requests for each in costs.asking):,} answers {dollars(costs.answers)}" if costs.asking else ""
+    sentence = f"training at {work.wishes.to} costs {dollars(costs.training)}{answers}."
+    work.agree(Consent("train", sentence, "Go on?", "Add --yes to confirm, and --max-cost USD to bound it."))
+
+
+def agree_to_other_rows(source: Source, mapped: Mapped, compared: Comparison | None, *, work: Work) -> None:
+    """Asks before rows are asked that the first quote was not about: others were given since. Raises UsageError above `max_cost_usd`."""
+    known, most = work.journal.facts("quote"), work.wishes.max_cost_usd
+    if compared is None or known.get("rows") == compared.chosen.fingerprint:
+        return
+    costs = Costs((), tuple(_asking(source, mapped, compared, work)))
+    if most is not None:
+        spent = Decimal((known.get("training_usd") or ["0"])[-1])
+        if costs.answers is None or costs.answers.high + spent > most:
+            raise UsageError(f"asking for these answers costs {dollars(costs.answers)}, above the {most} USD allowed.")
+    if costs.answers != NOTHING:
+        count = sum(each.requests for each in costs.asking)
+        sentence = f"asking for {count:,} answers to {compared.chosen.name} costs {dollars(costs.answers)}."
+        work.agree(Consent("ask", sentence, "Ask for them?", "Add --yes to confirm, and --max-cost USD to bound it."))
+
+
+def _asking(source: Source, mapped: Mapped, compared: Comparison | None, work: Work) -> Iterator[Asking]:
+    if compared is None:
+        return
+    client, to, rows = work.client, work.wishes.to, compared.rows
+    base = mapped.recipe.base_for(to)
+    old = sum(said is None for said in archived_answers(source).of(rows)) if source.model is not None else 0
+    if old:
+        yield asking_cost("the old model", compared.chosen, old, provider=source.provider, base=source.base, client=client)
+    yield asking_cost("the new model", compared.chosen, len(rows), provider=to, base=base, client=client)
+    if compared.prompted:
+        prompted = compared.prompted_rows()
+        costs = [
+            asking_cost("the base under a prompt", prompted, len(rows), provider=provider, base=name, client=client)
+            for provider, name in bases_to_prompt(source, mapped, work=work)
+        ]
+        yield max(costs, key=lambda each: (each.cost is None, each.cost.high if each.cost is not None else 0))
+
+
+def _lines(source: Source, mapped: Mapped, costs: Costs, work: Work) -> Iterator[str]:
+    for quote in costs.quotes:
+        tier = f" ({quote.tier})" if quote.tier else ""
+        cost = "nobody sends a bill" if not quote.billed else dollars(quote.once)
+        why = f"; {quote.availability}: {quote.why}" if quote.why else ""
+        yield f"training {quote.base}{tier}: {cost}{why}"
+    yield f"the old job cost {source.cost_usd} USD" if source.cost_usd else ""
+    yield from _others(mapped, work)
+    yield from _standing(mapped, work)
+    yield from (f"asking: {each.sentence}" for each in costs.asking)
+    if costs.all is not None and not costs.free:
+        yield f"together: {dollars(costs.all)}"
+
+
+def _others(mapped: Mapped, work: Work) -> Iterator[str]:
+    """What other bases would cost to train; what cannot be quoted is left out."""
+    epochs = mapped.recipe.method.epochs
+    for base in mapped.others[:_MOST_OTHERS]:
+        quotes = _quotes(mapped, base, work, epochs=None if epochs == "auto" else epochs)
+        prices = [dollars(quote.once) for quote in quotes if quote.billed and quote.once is not None]
+        if prices:
+            yield f"training {base} instead: {' or '.join(dict.fromkeys(prices))} (--base {base})"
+
+
+def _standing(mapped: Mapped, work: Work) -> Iterator[str]:
+    base = mapped.recipe.base_for(work.wishes.to)
+    standing = standing_each_month(_quotes(mapped, base, work, epochs=None))
+    if standing is not None and standing != NOTHING:
+        yield f"kept so that it answers, it costs {dollars(standing)} a month; that is asked apart"
+
+
+def _quotes(mapped: Mapped, base: str, work: Work, *, epochs: int | None) -> Sequence[Quote]:
+    recipe, to = mapped.recipe, work.wishes.to
+    try:
+        return work.client.quote(
+            recipe.train, base=base, method=recipe.method.kind, epochs=epochs, providers=[to], usage=Usage(requests=1000)
+        )
+    except TuneportError:
+        return ()
+
+
+def _asking_facts(each: Asking) -> dict[str, Any]:
+    return {"who": each.who, "provider": each.provider, "requests": each.requests, "usd": _bounds(each.cost)}
+
+
+def _bounds(span: Any) -> list[str] | None:
+    """Low, likely and high, as text."""
+    return None if span is None else [f"{span.low:f}", f"{span.likely:f}", f"{span.high:f}"]

@@ -1,0 +1,94 @@
+"""The one job of a port: found again where an earlier run has made it, else submitted under the contract of `Client.submit`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from tuneport.errors import DuplicateSubmit, JobFailed, Refused, UsageError
+from tuneport.job import Job, JobState
+from tuneport.porting.mapping import Mapped
+from tuneport.porting.work import Work
+
+if TYPE_CHECKING:
+    from tuneport.plan import Plan
+
+
+def submitted(mapped: Mapped, plan: Callable[[], Plan], *, work: Work) -> Job:
+    """The job at the destination, as it was last heard. `plan` is made only where something has to be sent.
+
+    A run that was stopped between the job and its line in the journal finds it in the registry, after a `sync`, by scope and plan.
+    Raises what `Client.submit` raises.
+    """
+    journal = work.journal
+    if journal.done("submit"):
+        return work.client.job(str(journal.facts("submit")["job"]), refresh=False)
+    job = _found(work)
+    if job is None:
+        job = _sent(mapped, plan(), work)
+        lines = (f"submitted {job.uri}",)
+    else:
+        lines = (f"{job.uri} is the job of this very plan: nothing was submitted",)
+    journal.finish("submit", {"job": job.uri})
+    work.say("submit", *lines, facts={"job": job.uri})
+    return job
+
+
+def _found(work: Work) -> Job | None:
+    """The job that an earlier run has made, or that the same plan has had before and that did not fail."""
+    begun = work.journal.facts("submit")
+    said = begun or work.journal.facts("convert")
+    fingerprint, scope = said.get("plan_fingerprint"), said.get("scope")
+    provider, client = work.wishes.to, work.client
+    if begun.get("plan_fingerprint"):
+        client.sync(provider=provider)
+    given_up = set(work.journal.facts("follow").get("given_up", ()))
+    alike = [job for job in client.registry.jobs(provider=provider) if job.plan_fingerprint == fingerprint and job.in_scope(str(scope))]
+    ours = [job for job in alike if job.uri not in given_up and job.provider_id is not None]
+    useful = [job for job in ours if not job.state.terminal or job.state is JobState.SUCCEEDED]
+    failed = ours if begun.get("plan_fingerprint") else []
+    return next(iter(useful or failed), None)
+
+
+def _sent(mapped: Mapped, plan: Plan, work: Work) -> Job:
+    work.journal.begin("submit", {"plan_fingerprint": plan.fingerprint, "scope": plan.scope})
+    try:
+        return work.client.submit(mapped.recipe, provider=work.wishes.to, plan=plan, recreate=work.wishes.recreate)
+    except DuplicateSubmit as running:
+        if not running.job_uri:
+            raise
+        return work.client.job(running.job_uri, refresh=False)
+    except (Refused, UsageError):
+        if work.client.registry.open_intent(plan.scope, plan.fingerprint) is None:
+            work.journal.forget("submit")  # there is no job and none may appear: what is wished for may be another one now
+        raise
+
+
+def followed(job: Job, *, work: Work) -> Job:
+    """The job as it ended well. Raises JobFailed, and whatever ends the following, which can be taken up again."""
+    ended = work.follow(job)
+    if ended.state is not JobState.SUCCEEDED:
+        work.journal.begin("follow", {"state": ended.state.value, "error": ended.error})
+        why = f": {ended.error}" if ended.error else ""
+        raise JobFailed(
+            f"{ended.uri} is {ended.state}{why}. No other job was made.",
+            remedy="To pay for another one, give the same command with --again.",
+        )
+    if not work.journal.done("follow"):
+        work.journal.finish("follow", {"state": ended.state.value, "cost": ended.cost})
+        work.say("follow", f"{ended.uri} {ended.state}" + (f", {ended.cost} USD" if ended.cost else ""), facts={"job": ended.uri})
+    return ended
+
+
+def begin_again(work: Work) -> None:
+    """Lets a new job be made where the last one has failed; any other stays the port's."""
+    uri = work.journal.facts("submit").get("job")
+    if uri is None:
+        return
+    job = work.client.job(str(uri))
+    if not job.state.terminal or job.state is JobState.SUCCEEDED:
+        return
+    given_up = [*work.journal.facts("follow").get("given_up", ()), job.uri]
+    work.journal.begin("follow", {"given_up": given_up})
+    work.journal.agree("train", "")  # another job is another price to agree to
+    work.journal.forget("submit")

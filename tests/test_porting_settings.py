@@ -1,0 +1,160 @@
+"""What becomes of a training's settings and base at another provider: stated rules, each with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tuneport.client import Client
+from tuneport.errors import Unsupported, UsageError
+from tuneport.formats.known import named
+from tuneport.methods import SFT
+from tuneport.porting.bases import choose_base
+from tuneport.porting.destinations import destinations
+from tuneport.porting.journal import Journal
+from tuneport.porting.settings import METHOD_CLASSES, RULES, Change, Terms, in_our_words, translated
+from tuneport.porting.source import Source
+from tuneport.porting.wishes import Wishes
+from tuneport.porting.work import Work
+from tuneport.settings import Settings
+from tuneport.testing.clock import SimulatedClock
+
+
+def terms(to: str, *, before: str = "openai", same: bool = False, chosen: bool = True) -> Terms:
+    return Terms(destinations().get(to), destinations().get(before), same, chosen)
+
+
+def changes(values: Mapping[str, Any], how: Terms, *, method: str = "sft") -> dict[str, Change]:
+    return {change.setting: change for change in translated(values, method=method, terms=how)[1]}
+
+
+def test_every_setting_of_every_method_has_a_rule() -> None:
+    settings = {name for method in METHOD_CLASSES.values() for name in method.model_fields} - {"kind"}
+    assert settings == set(RULES)
+
+
+def test_epochs_are_kept_and_cut_to_the_most_that_is_taken() -> None:
+    values, _ = translated({"epochs": 4}, method="sft", terms=terms("local"))
+    assert values == {"epochs": 4}
+    assert changes({"epochs": 80}, terms("azure", before="local"))["epochs"].becomes == 50
+
+
+def test_what_is_left_to_the_provider_stays_left_to_it() -> None:
+    everything = SFT().model_dump(mode="json")
+    assert translated(everything, method="sft", terms=terms("azure")) == ({}, ())
+
+
+def test_a_multiplier_that_somebody_chose_stays_a_multiple_of_the_usual_rate() -> None:
+    for to in ("azure", "vertex", "local"):
+        values, _ = translated({"learning_rate_multiplier": 0.5}, method="sft", terms=terms(to))
+        assert values == {"learning_rate_multiplier": 0.5}
+
+
+def test_what_the_old_provider_chose_for_itself_is_left_to_the_new_one() -> None:
+    used = {"epochs": 3, "batch_size": 4, "learning_rate_multiplier": 1.8}
+    values, said = translated(used, method="sft", terms=terms("azure", chosen=False))
+    assert values == {"epochs": 3}
+    assert all(change.why for change in said)
+
+
+def test_an_absolute_rate_becomes_a_multiple_of_the_rate_that_was_usual_before() -> None:
+    values, _ = translated({"learning_rate": 1e-3}, method="sft", terms=terms("azure", before="local"))
+    assert values == {"learning_rate_multiplier": 2.0}
+    assert "2 times the usual rate of local" in changes({"learning_rate": 1e-3}, terms("azure", before="local"))["learning_rate"].why
+
+
+def test_an_absolute_rate_is_kept_for_the_same_weights_alone() -> None:
+    same = translated({"learning_rate": 1e-4}, method="sft", terms=terms("local", before="local", same=True))[0]
+    other = translated({"learning_rate": 1e-4}, method="sft", terms=terms("local", before="local"))[0]
+    assert (same, other) == ({"learning_rate": 1e-4}, {})
+
+
+@pytest.mark.parametrize(("rank", "size"), [(8, 8), (12, 16), (64, 16)])
+def test_a_rank_becomes_the_nearest_adapter_size_that_is_no_smaller(rank: int, size: int) -> None:
+    values, _ = translated({"lora": {"rank": rank}}, method="sft", terms=terms("vertex", before="local"))
+    assert values["lora"] == {"rank": size}
+
+
+def test_what_a_destination_decides_by_itself_is_said_to_be_dropped() -> None:
+    given = {"warmup_ratio": 0.2, "lora": {"rank": 64}}
+    values, said = translated(given, method="sft", terms=terms("openai", before="local"))
+    assert values == {}
+    assert {change.setting: change.becomes for change in said} == {"warmup_ratio": None, "lora": None}
+    assert all("openai decides" in change.why for change in said)
+
+
+def test_a_destination_of_which_nothing_is_known_gets_what_was_given() -> None:
+    given = {"epochs": 2, "batch_size": 4, "learning_rate": 1e-4, "warmup_ratio": 0.1, "lora": {"rank": 4}}
+    assert translated(given, method="sft", terms=terms("nobody"))[0] == given
+
+
+@pytest.mark.parametrize(
+    ("used", "ours"),
+    [
+        ({"n_epochs": 3, "batch_size": "auto"}, {"epochs": 3, "batch_size": "auto"}),
+        ({"n_epochs": "4", "learning_rate_multiplier": 2.0}, {"epochs": 4, "learning_rate_multiplier": 2}),
+        ({"epochCount": "5", "adapterSize": "ADAPTER_SIZE_FOUR"}, {"epochs": 5, "lora": {"rank": 4}}),
+        ({"adapter_size": "8", "unheard_of": 1}, {"lora": {"rank": 8}}),
+    ],
+)
+def test_providers_words_are_read_as_ours(used: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
+    assert in_our_words(used, method="sft") == ours
+
+
+def test_the_table_of_destinations_names_formats_that_there_are_and_the_local_backends_own_default() -> None:
+    for there in destinations().values():
+        assert all(named(format).name == format for format in there.formats.values())
+    planning = pytest.importorskip("tuneport_local.planning")
+    assert float(destinations()["local"].usual_rate or 0) == planning.DEFAULTS.learning_rate
+
+
+# --- bases ---------------------------------------------------------------------------------------------------------------------------
+
+
+def work(folder: Path, *, to: str, base: str | None = None, on: str = "2026-11-21") -> Work:
+    clock = SimulatedClock(datetime.fromisoformat(f"{on}T09:00:00").replace(tzinfo=UTC))
+    client = Client(settings=Settings(home=folder), clock=clock)
+    return Work(client, Journal(folder, about={}, now=clock.now), Wishes(to=to, base=base), print, print, lambda job: job)
+
+
+def tune(base: str, *, provider: str = "openai") -> Source:
+    return Source(f"{provider}:job", provider, base=base)
+
+
+def test_the_same_weights_come_before_a_base_of_the_same_tier(tmp_path: Path) -> None:
+    found = choose_base(tune("gpt-4.1-mini-2025-04-14"), method="sft", work=work(tmp_path, to="azure"))
+    assert (found.id, found.same) == ("gpt-4.1-mini-2025-04-14", True)
+
+
+def test_without_the_same_weights_the_tier_gives_the_base_and_the_others(tmp_path: Path) -> None:
+    found = choose_base(tune("gpt-4.1-nano-2025-04-14"), method="sft", work=work(tmp_path, to="local"))
+    assert (found.id, found.same) == ("smollm2-135m-instruct", False)
+    assert "Qwen/Qwen3-0.6B" in found.others
+    assert "tiny" in found.why
+
+
+def test_a_base_that_is_closed_by_then_is_passed_over(tmp_path: Path) -> None:
+    late = work(tmp_path, to="openai", on="2027-02-01")
+    with pytest.raises(Unsupported, match=r"no new jobs since|stopped answering") as refused:
+        choose_base(tune("gpt-4.1-mini-2025-04-14", provider="azure"), method="sft", work=late)
+    assert "--base MODEL" in refused.value.remedy
+
+
+def test_a_base_that_does_not_take_the_method_is_passed_over(tmp_path: Path) -> None:
+    with pytest.raises(Unsupported, match="not by dpo"):
+        choose_base(tune("gpt-4.1-nano-2025-04-14"), method="dpo", work=work(tmp_path, to="local"))
+
+
+def test_a_base_that_is_named_is_taken_at_its_word(tmp_path: Path) -> None:
+    found = choose_base(tune("gpt-4.1-mini"), method="sft", work=work(tmp_path, to="local", base="my/model"))
+    assert (found.id, found.same) == ("my/model", False)
+
+
+def test_a_base_that_nobody_knows_has_to_be_named(tmp_path: Path) -> None:
+    with pytest.raises((UsageError, Unsupported), match="not known") as unknown:
+        choose_base(tune("a-model-of-mine"), method="sft", work=work(tmp_path, to="local"))
+    assert "--base MODEL" in unknown.value.remedy
