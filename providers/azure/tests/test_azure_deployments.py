@@ -60,6 +60,11 @@ def nothing_there(asked: Asked) -> Said:
     return Said(body={"value": []}) if asked.path.endswith("/models") else refusal(404, "ResourceNotFound")
 
 
+def others_are_asked(stage: Served) -> None:
+    """So that there is a metric of the account: where there is none, nobody can say who was asked."""
+    stage.emulator.resource().requests["another"] = [START]
+
+
 # --- options ----------------------------------------------------------------------------------------------------------------------------
 
 
@@ -293,6 +298,17 @@ def test_more_than_a_deployment_takes_is_no_matter_of_quota(stage: Served) -> No
         stage.server().deployment_plan(stage.model, options={"capacity": 251, "type": "developer"})
 
 
+def test_a_model_of_another_resource_is_deployed_by_what_it_is_called(stage: Served) -> None:
+    server = stage.server(resource="nordic")
+    source = stage.emulator.resource("contoso").arm_id
+    for number, name in enumerate((stage.model.id, stage.bare)):
+        begun = server.deploy(server.model(name), options={"source": source, "name": f"from-{number}"})
+        assert begun.model == stage.model.id
+    with pytest.raises(NotFound, match="belongs to the resource contoso") as caught:
+        server.deployment_plan(server.model(stage.model.id), options={})
+    assert "--set source=" in caught.value.remedy
+
+
 def test_a_model_of_another_resource_needs_its_account(stage: Served) -> None:
     server = stage.server(resource="nordic")
     with pytest.raises(NotFound, match="profile of its own"):
@@ -353,6 +369,7 @@ def test_a_list_of_models_that_is_not_given_leaves_the_usual_capacity(stage: Ser
 
 
 def test_a_deployment_is_followed_until_it_answers(stage: Served) -> None:
+    others_are_asked(stage)
     server = stage.server()
     begun = server.deploy(stage.model, options={"name": "tickets"})
     assert (begun.uri, begun.phase, begun.model) == ("azure:contoso/deployments/tickets", "starting", stage.model.id)
@@ -428,6 +445,27 @@ def test_where_nothing_can_be_seen_after_a_lost_reply_nothing_is_sent_again() ->
         with pytest.raises(Ambiguous, match="no clear answer"):
             make(Deployments(management(url)), MODEL, options={})
         assert [each.method for each in asked].count("PUT") == 1
+
+
+@pytest.mark.parametrize(
+    "then", [refusal(401, "ExpiredAuthenticationToken"), refusal(403, "AuthorizationFailed"), refusal(400, "BadRequest"), SILENT]
+)
+@pytest.mark.parametrize("looks", [0, 1])
+def test_whatever_comes_after_a_lost_reply_the_deployment_may_stand_and_cost(then: Said, looks: int) -> None:
+    """Be it the look after it, or the same request again once a look has seen nothing."""
+    after: list[str] = []
+
+    def script(asked: Asked) -> Said:
+        if asked.method == "PUT" or after:
+            after.append(asked.method)
+        if after == ["PUT"]:
+            return refusal(500, "InternalServerError")
+        return then if len(after) > 1 + looks else nothing_there(asked)
+
+    with answering(script) as (url, _), pytest.raises(Ambiguous) as caught:
+        make(Deployments(management(url)), MODEL, options={})
+    assert "it costs" in caught.value.remedy
+    assert "tuneport models deployments" in caught.value.remedy
 
 
 @pytest.mark.parametrize(("model", "refused"), [("gpt-4.1-2025-04-14.ft-another", True), (TUNED, False)])
@@ -571,11 +609,27 @@ def test_deployments_of_tuned_models_are_listed_with_age_last_use_and_end(stage:
 
 
 def test_one_that_was_never_asked_is_said_not_to_have_been(stage: Served) -> None:
+    others_are_asked(stage)
     stage.deployed(stage.server())
     (found,) = stage.server().deployments()
     assert found.last_used_at is None
     assert found.details["last_use"] == "not since it was made"
     assert found.removed_at is not None
+
+
+def test_where_the_account_has_no_such_metric_nobody_says_that_it_was_never_asked(stage: Served) -> None:
+    stage.deployed(stage.server())
+    (found,) = stage.server().deployments()
+    assert (found.last_used_at, found.removed_at) == (None, None)
+    assert "not known" in found.details["last_use"]
+
+
+def test_an_odd_row_hides_no_other_deployment(caplog: pytest.LogCaptureFixture) -> None:
+    row = {"name": "tickets", "properties": {"model": {"name": TUNED}, "provisioningState": "Succeeded"}}
+    with answering(lambda _: Said(body={"value": [{"name": "odd", "properties": None}, row]})) as (url, _):
+        found = Deployments(management(url)).standing()
+    assert [each.name for each in found] == ["tickets"]
+    assert "'odd'" in caplog.text
 
 
 def test_where_metrics_may_not_be_read_the_end_is_not_known(stage: Served) -> None:
@@ -593,6 +647,7 @@ def test_without_a_deployment_nothing_is_listed_and_no_metric_is_asked_for(stage
 
 
 def test_an_idle_deployment_vanishes_and_is_not_found(stage: Served) -> None:
+    others_are_asked(stage)
     server = stage.server()
     ready = stage.deployed(server)
     assert ready.removed_at is not None

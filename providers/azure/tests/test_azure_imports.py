@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from html import escape
 from pathlib import Path
+from urllib.parse import quote, unquote, unquote_plus
 
+import httpx2
 import pytest
 from tuneport_azure import provider as azure_provider
+from tuneport_azure.adapter.signed_addresses import without_addresses
 from tuneport_azure.adapter.trainer import AzureTrainer
 
 from tuneport import Client
-from tuneport.errors import ConfigError, Refused
+from tuneport.errors import ConfigError, Refused, TuneportError
 from tuneport.plan import Plan, PlannedFile
+from tuneport.provider import ProviderSettings
 from tuneport.settings import Settings
+from tuneport.testing import SimulatedClock
 
 from .azure_stage import Stage, recipe, staged
 
@@ -92,3 +98,52 @@ def test_a_variable_without_an_address_is_refused_before_anything_is_sent(stage:
         stage.trainer(environ={**stage.settings().environ, "ROWS_URL": url}).plan(WANTED)
     assert SECRET not in str(refused.value)
     assert stage.emulator.log.count() == 0
+
+
+SIGNATURE = "Ab%2BcdEFghijkLMNop%2FqrsTUVwxyz0123456789abcde%3D"
+SIGNED = f"https://account.blob.core.windows.net/c/rows.jsonl?sv=2024-11-04&se=2026-12-01T00%3A00%3A00Z&sr=b&sp=r&sig={SIGNATURE}"
+TOLD = {
+    "the address": SIGNED,
+    "it decoded": unquote(SIGNED),
+    "it encoded once more": quote(SIGNED, safe=""),
+    "it escaped for HTML": escape(SIGNED),
+    "its query": SIGNED.partition("?")[2],
+    "its query escaped": escape(SIGNED.partition("?")[2]),
+    "the signature": SIGNATURE,
+    "it in small letters' escapes": SIGNATURE.replace("%2B", "%2b").replace("%2F", "%2f").replace("%3D", "%3d"),
+    "the signature decoded": unquote(SIGNATURE),
+    "it as a form has it": unquote_plus(unquote(SIGNATURE)),
+    "the signature without its end": unquote(SIGNATURE).rstrip("="),
+    "its middle": SIGNATURE[8:-8],
+    "it as JSON has it": unquote(SIGNATURE).replace("/", "\\/").replace("+", "\\u002b").replace("=", "\\u003D"),
+}
+
+
+def pieces(text: str) -> set[str]:
+    """Ten characters of it in a row, whatever their case."""
+    plain = unquote(text).casefold()
+    return {plain[start : start + 10] for start in range(len(plain) - 9)}
+
+
+@pytest.mark.parametrize("told", TOLD.values(), ids=TOLD)
+@pytest.mark.parametrize("where", ["refusal", "no clear answer", "state"])
+def test_no_form_of_a_signed_address_is_repeated(told: str, where: str, tmp_path: Path) -> None:
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        words = {"error": {"code": "fileImportFailed", "message": f"cannot read {told}, which has expired"}}
+        if request.method == "POST" and where != "state":
+            return httpx2.Response(400 if where == "refusal" else 500, json=words)
+        return httpx2.Response(200, json={"id": "file-1", "status": "error", "status_details": words["error"]["message"]})
+
+    environ = {"AZURE_OPENAI_ENDPOINT": "https://contoso.openai.azure.com", "AZURE_OPENAI_API_KEY": "k" * 32, "ROWS_URL": SIGNED}
+    settings = ProviderSettings(name="azure", home=tmp_path, environ=environ, profile={}, clock=SimulatedClock())
+    fetching = AzureTrainer(settings, http_client=httpx2.Client(transport=httpx2.MockTransport(answer)))
+    with pytest.raises(TuneportError, match="ROWS_URL") as caught:
+        fetching.upload(fetching.plan(WANTED).files[0])
+    said = f"{caught.value!r} {caught.value} {vars(caught.value)} {fetching.file_state('file-1')}"
+    assert "which has expired" in said
+    assert not pieces(said) & pieces(SIGNATURE)
+
+
+def test_what_is_no_secret_of_an_address_stays_readable() -> None:
+    said = "The token expired at 2026-12-01, for rows.jsonl in account.blob.core.windows.net."
+    assert without_addresses(said, {"ROWS_URL": SIGNED}) == said

@@ -6,8 +6,12 @@ import logging
 from typing import Any
 
 import pytest
+from azure.core import AzureClouds
+from azure.identity import AzureAuthorityHosts
+from azure.mgmt.core.tools import get_arm_endpoints
 from tuneport_azure.adapter.management import Account, Management, one
 from tuneport_azure.adapter.usage import LastUse, last_uses, use_of
+from tuneport_azure.wire.clouds import cloud_of
 
 from tuneport.errors import ConfigError, CredentialsRefused, NotFound, TuneportError, Unreachable
 from tuneport.testing import SimulatedClock
@@ -182,6 +186,66 @@ def test_a_wrong_resource_group_is_told_with_the_settings_that_name_it() -> None
     assert "AZURE_RESOURCE_GROUP" in caught.value.remedy
 
 
+def test_an_account_named_otherwise_than_its_address_is_found_in_its_group() -> None:
+    rows = [account("contoso-account", subdomain="contoso"), account("other")]
+
+    def script(asked: Asked) -> Said:
+        return Said(body={"value": rows}) if asked.path.endswith("/accounts") else refusal(404, "ResourceNotFound")
+
+    with answering(script) as (url, asked):
+        plane = management(url, account="")
+        assert plane.account == Account(SUBSCRIPTION, GROUP, "contoso-account")
+        assert [each.path for each in asked] == [PLACE, PLACE.rpartition("/")[0]]
+
+
+def test_a_group_without_the_account_is_named() -> None:
+    def script(asked: Asked) -> Said:
+        return Said(body={"value": []}) if asked.path.endswith("/accounts") else refusal(404, "ResourceNotFound")
+
+    with answering(script) as (url, _), pytest.raises(ConfigError, match=f"the resource group {GROUP}"):
+        _ = management(url, account="").account
+
+
+def test_an_account_that_has_the_name_but_another_address_is_not_taken() -> None:
+    rows = [account("contoso", subdomain="fabrikam"), account("renamed", subdomain="contoso")]
+    with answering(lambda asked: Said(body={"value": rows} if asked.path.endswith("/accounts") else rows[0])) as (url, _):
+        assert management(url, account="").account.name == "renamed"
+        assert management(url, account="", resource_group=None).account.name == "renamed"
+
+
+def test_an_account_that_is_named_or_may_not_be_looked_at_is_not_looked_for() -> None:
+    with answering(lambda _: refusal(403, "AuthorizationFailed")) as (url, asked):
+        assert management(url).account.name == ACCOUNT
+        assert asked == []
+        assert management(url, account="").account.name == "contoso"
+
+
+def test_each_cloud_is_as_the_sdks_have_it() -> None:
+    ends = {
+        AzureClouds.AZURE_PUBLIC_CLOUD: ("azure.com", AzureAuthorityHosts.AZURE_PUBLIC_CLOUD),
+        AzureClouds.AZURE_US_GOVERNMENT: ("azure.us", AzureAuthorityHosts.AZURE_GOVERNMENT),
+        AzureClouds.AZURE_CHINA_CLOUD: ("azure.cn", AzureAuthorityHosts.AZURE_CHINA),
+    }
+    for cloud, (domain, authority) in ends.items():
+        found, theirs = cloud_of(f"contoso.openai.{domain}"), get_arm_endpoints(cloud)
+        assert (found.domain, found.authority) == (domain, authority)
+        assert found.management_url == theirs["resource_manager"].rstrip("/")
+        assert [found.management_scope] == theirs["credential_scopes"]
+        assert found.resource_scope == f"https://cognitiveservices.{domain}/.default"
+    assert cloud_of("contoso.example.com").domain == "azure.com"
+
+
+@pytest.mark.parametrize(
+    ("url", "scope"),
+    [
+        ("https://management.usgovcloudapi.net", "https://management.core.usgovcloudapi.net/.default"),
+        ("https://management.local.azurestack.external", "https://management.local.azurestack.external/.default"),
+    ],
+)
+def test_a_token_of_the_management_plane_is_for_that_of_its_cloud(url: str, scope: str) -> None:
+    assert management(url, credential=Credential("t")).client._config.credential_scopes == [scope]
+
+
 # --- reading ----------------------------------------------------------------------------------------------------------------------------
 
 
@@ -231,6 +295,11 @@ def test_a_redirect_is_not_followed() -> None:
 def metrics(*series: tuple[str, list[dict[str, Any]]]) -> Said:
     rows = [{"metadatavalues": [{"name": {"value": "modeldeploymentname"}, "value": name}], "data": data} for name, data in series]
     return Said(body={"value": [{"name": {"value": "AzureOpenAIRequests"}, "timeseries": rows}]})
+
+
+def test_a_metric_without_a_series_says_nothing_of_any_deployment() -> None:
+    with answering(lambda _: metrics()) as (url, _):
+        assert "not known" in use_of("tickets", last_uses(management(url))).unknown
 
 
 def test_the_last_hour_with_a_request_is_the_last_use() -> None:

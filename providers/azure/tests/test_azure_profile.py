@@ -14,6 +14,8 @@ from tuneport.errors import ConfigError
 from tuneport.provider import ProviderSettings
 from tuneport.testing import SimulatedClock
 
+from .azure_loopback import Credential
+
 HOST = "https://contoso.openai.azure.com"
 SDKS = {"AZURE_OPENAI_ENDPOINT": HOST, "AZURE_OPENAI_API_KEY": "key-of-contoso"}
 
@@ -130,6 +132,86 @@ def test_the_key_of_one_resource_is_not_sent_to_another() -> None:
     assert resource(name="same", endpoint=f"{HOST}/openai/v1").key == "key-of-contoso"
 
 
+@pytest.mark.parametrize("other", ["https://contoso.openai.azure.us", "https://contoso.evil.example.com", "http://127.0.0.1:8400/contoso"])
+def test_a_resource_of_the_same_name_elsewhere_does_not_get_the_key(other: str) -> None:
+    written = resource(name="work", endpoint=other, credential="entra")
+    assert (written.key, written.credential) == (None, "entra")
+    with pytest.raises(ConfigError, match="holds none for this resource"):
+        resource(name="work", endpoint=other, credential="key")
+
+
+@pytest.mark.parametrize("host", ["contoso.services.ai.azure.com", "CONTOSO.cognitiveservices.azure.com", "contoso.openai.azure.com:443"])
+def test_each_host_of_a_resource_gets_its_key(host: str) -> None:
+    assert resource(name="work", endpoint=f"https://{host}").key == "key-of-contoso"
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["contoso.evil.example.com", "openai.azure.com.example.com", "contoso.openai.azure.com.example.com", "vm.eastus.cloudapp.azure.com"],
+)
+@pytest.mark.parametrize("environ", [{}, {"AZURE_OPENAI_AD_TOKEN": "a-token"}])
+def test_a_token_goes_to_azure_alone_unless_the_profile_says_so(host: str, environ: Mapping[str, str]) -> None:
+    with pytest.raises(ConfigError, match="a token goes to") as refused:
+        resource(environ, endpoint=f"https://{host}")
+    assert 'credential = "entra"' in refused.value.remedy
+    assert resource(environ, endpoint=f"https://{host}", credential="entra").key is None
+    for domain in ("azure.com", "azure.us", "azure.cn"):
+        assert resource(environ, endpoint=f"https://contoso.openai.{domain}").ad_token == environ.get("AZURE_OPENAI_AD_TOKEN")
+
+
+def test_to_this_machine_a_token_goes_that_was_given_and_no_other() -> None:
+    given = resource({"AZURE_OPENAI_AD_TOKEN": "a-token"}, endpoint="http://localhost:8400/contoso")
+    assert given.ad_token == "a-token"
+    with pytest.raises(ConfigError, match="a token goes to"):
+        resource({}, endpoint="https://localhost:8400/contoso")
+
+
+@pytest.mark.parametrize(
+    ("host", "scope", "management_url", "authority"),
+    [
+        (
+            "contoso.openai.azure.us",
+            "https://cognitiveservices.azure.us/.default",
+            "https://management.usgovcloudapi.net",
+            "login.microsoftonline.us",
+        ),
+        (
+            "contoso.services.ai.azure.cn",
+            "https://cognitiveservices.azure.cn/.default",
+            "https://management.chinacloudapi.cn",
+            "login.chinacloudapi.cn",
+        ),
+        (
+            "contoso.openai.azure.com",
+            "https://cognitiveservices.azure.com/.default",
+            "https://management.azure.com",
+            "login.microsoftonline.com",
+        ),
+    ],
+)
+def test_each_cloud_has_tokens_of_its_own(
+    host: str, scope: str, management_url: str, authority: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AZURE_TENANT_ID", "AZURE_CLIENT_ID", "AZURE_CLIENT_SECRET"):
+        monkeypatch.setenv(name, "11111111-2222-3333-4444-555555555555")
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
+    monkeypatch.delenv("AZURE_AUTHORITY_HOST", raising=False)
+    found, credential = resource({}, endpoint=f"https://{host}"), Credential("t")
+    assert found.management_url == management_url
+    assert resource({}, endpoint=f"https://{host}", management_url="https://management.test").management_url == "https://management.test"
+    AzureConnection(found, clock=SimulatedClock(), credential=lambda: credential)._tokens()
+    assert credential.asked_for == [scope]
+    assert authority_of(AzureConnection(found, clock=SimulatedClock())._signed_in()) == authority
+    monkeypatch.setenv("AZURE_AUTHORITY_HOST", "login.elsewhere.test")
+    assert authority_of(AzureConnection(found, clock=SimulatedClock())._signed_in()) == "login.elsewhere.test"
+
+
+def authority_of(chain: Any) -> str:
+    """Where the credential that the environment describes would fetch its tokens."""
+    (environment,) = chain.credentials
+    return str(environment._credential._authority).removeprefix("https://")
+
+
 def test_nothing_that_is_secret_shows() -> None:
     found = resource({**SDKS, "AZURE_OPENAI_AD_TOKEN": "a-token"})
     assert "key-of-contoso" not in repr(found)
@@ -138,7 +220,7 @@ def test_nothing_that_is_secret_shows() -> None:
 
 def test_where_it_stands_comes_from_the_profile_or_the_environment() -> None:
     found = resource({**SDKS, "AZURE_SUBSCRIPTION_ID": "s", "AZURE_RESOURCE_GROUP": "g"})
-    assert (found.subscription, found.resource_group, found.account) == ("s", "g", "contoso")
+    assert (found.subscription, found.resource_group, found.account) == ("s", "g", "")
     found = resource({**SDKS, "AZURE_SUBSCRIPTION_ID": "s"}, subscription="t", resource_group="h", account="contoso-eu")
     assert (found.subscription, found.resource_group, found.account) == ("t", "h", "contoso-eu")
 
@@ -169,3 +251,15 @@ def test_the_environment_of_the_process_adds_nothing_to_a_client(version: str | 
     assert (client.organization, client.project, client.max_retries) == (None, None, 0)
     assert str(client.base_url).startswith(HOST)
     assert client.api_key == "key-of-contoso"
+
+
+@pytest.mark.parametrize("path", ["/openai/v1", "/openai/v1/", "/api/projects/tuning"])
+def test_a_version_in_the_environment_does_not_count_for_an_address_of_the_v1_api(path: str) -> None:
+    host = "https://contoso.services.ai.azure.com"
+    environ = {"AZURE_OPENAI_ENDPOINT": f"{host}{path}", "AZURE_OPENAI_API_KEY": "k", "OPENAI_API_VERSION": "2024-10-21"}
+    assert resource(environ).api_version is None
+    if "projects" in path:
+        with pytest.raises(ConfigError, match="api_version"):
+            resource(environ, api_version="2025-04-01-preview")
+    else:
+        assert resource(environ, api_version="2025-04-01-preview").api_version == "2025-04-01-preview"

@@ -10,10 +10,11 @@ from tuneport_openai.failure import OPEN, Closing, failure_of
 
 from tuneport.clock import Clock
 from tuneport.errors import CredentialsRefused, RateLimited, TuneportError, Unreachable
-from tuneport_azure.adapter.identity import PROJECT_SCOPE, RESOURCE_SCOPE, Tokens, default_credential
+from tuneport_azure.adapter.identity import Tokens, default_credential
 from tuneport_azure.errors import recognised
 from tuneport_azure.profile import TOKEN, Resource
 from tuneport_azure.refusals import Asked, TokenRefused, refusal
+from tuneport_azure.wire.dialect import file_rules
 
 if TYPE_CHECKING:
     import httpx2
@@ -37,8 +38,10 @@ class AzureConnection(DialectConnection):
     ) -> None:
         super().__init__(resource, clock=clock, http_client=http_client)
         self.resource = resource
+        self.file_rules = file_rules(resource.api_version)
         self._timeout_s = timeout_s
-        self._tokens = Tokens(credential or self._signed_in, scope=PROJECT_SCOPE if resource.project else RESOURCE_SCOPE)
+        cloud = resource.cloud
+        self._tokens = Tokens(credential or self._signed_in, scope=cloud.project_scope if resource.project else cloud.resource_scope)
         self._asked = Asked(
             profile=resource.name,
             resource=resource.resource,
@@ -90,7 +93,7 @@ class AzureConnection(DialectConnection):
                 f"{self.resource.name}: {self.resource.endpoint} is on this machine, and gets no token of Microsoft Entra.",
                 remedy=f"Give one by hand, or a key: export {TOKEN}=…",
             )
-        return default_credential()
+        return default_credential(self.resource.cloud)
 
     def _secret(self) -> str | Callable[[], str]:
         if self.resource.credential == "entra":

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 from urllib.parse import quote
 
 from tuneport.clock import Clock
-from tuneport.errors import Ambiguous, NotFound, RateLimited, Refused, Unreachable
+from tuneport.errors import Ambiguous, NotFound, RateLimited, Refused, TuneportError, Unreachable
 from tuneport.model import Deployment, DeploymentPlan, Model
 from tuneport.redaction import warn
 from tuneport.retry import wait_s
@@ -40,13 +40,19 @@ def begin(deployments: Deployments, model: Model, *, options: Mapping[str, Any])
         return plan.stands
     name, body = deployments.name(plan.id), plan.requests[0].body
     found: Standing | None = None
+    lost: Ambiguous | None = None
     for _ in range(PUTS):
         try:
             found = _when_free(lambda: _put(deployments, name, body), clock=deployments.clock)
         except Ambiguous as error:
-            found = _after_a_lost_reply(deployments, name, plan, lost=error)
+            lost = error
+            found = _after_a_lost_reply(deployments, name, plan, lost=lost)
             if found is None or found.phase in ("failed", "ending"):  # nothing, or what was there before
                 continue
+        except TuneportError as error:
+            if lost is None:
+                raise
+            raise _perhaps_begun(deployments, lost, error) from None
         break
     if found is None:
         raise Ambiguous(
@@ -63,14 +69,22 @@ def _after_a_lost_reply(deployments: Deployments, name: str, plan: DeploymentPla
     except NotFound:
         deployments.clock.sleep(BUSY_PAUSE_S)
         return None
-    except Unreachable:
-        raise Ambiguous(lost.message, remedy=f"If it was begun, it costs. Look: {deployments.look_again}") from None
+    except TuneportError as error:
+        raise _perhaps_begun(deployments, lost, error) from None
     if deployments.model_id(found.model, source=found.source).casefold() != plan.model.casefold():
         raise Refused(
             f"{deployments.resource.name}: meanwhile the name {name} was taken by a deployment of {found.model}.",
             remedy="Give another: --name NAME",
         )
     return found
+
+
+def _perhaps_begun(deployments: Deployments, lost: Ambiguous, then: TuneportError) -> Ambiguous:
+    """Whatever came then says nothing of the request whose reply was lost: what it has begun stands and costs."""
+    return Ambiguous(
+        f"{lost.message.rstrip('.')}; and then: {then.message}",
+        remedy=f"If it was begun, it costs. Look: {deployments.look_again} {then.remedy}".rstrip(),
+    )
 
 
 def _put(deployments: Deployments, name: str, body: Mapping[str, Any]) -> Standing:

@@ -43,10 +43,7 @@ def plan_of(deployments: Deployments, model: Model, *, options: Mapping[str, Any
 
 def _bare(deployments: Deployments, model: Model, *, source: Any) -> str:
     """The vendor's own id; a model of another resource needs a `source`."""
-    if source is not None and "/" in model.id:
-        bare = model.id.partition("/")[2]
-    else:
-        bare = ids.bare(deployments.resource.resource, model.id, profile=deployments.resource.name)
+    bare = model.id.partition("/")[2] if source is not None and "/" in model.id else _of_here(deployments, model)
     if bare.startswith(f"{ids.DEPLOYMENTS}/"):
         raise Unsupported(f"{model.uri} is a deployment already.", remedy=f"See: {deployments.look_again}")
     if not is_tuned(bare):
@@ -55,6 +52,14 @@ def _bare(deployments: Deployments, model: Model, *, source: Any) -> str:
             remedy="Deploy a base in the portal, or with: az cognitiveservices account deployment create",
         )
     return bare
+
+
+def _of_here(deployments: Deployments, model: Model) -> str:
+    try:
+        return ids.bare(deployments.resource.resource, model.id, profile=deployments.resource.name)
+    except NotFound as error:
+        with_source = "Or deploy it here by the id of the account that it was trained in: --set source=/subscriptions/…"
+        raise NotFound(error.message, reason=error.reason, remedy=f"{error.remedy}. {with_source}") from None
 
 
 def _before(deployments: Deployments, asked: Wanted, model: str) -> Standing | None:

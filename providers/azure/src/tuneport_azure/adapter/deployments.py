@@ -11,6 +11,7 @@ from urllib.parse import quote
 from tuneport.catalogue import catalogue
 from tuneport.errors import NotFound, Refused, TuneportError, Unreachable
 from tuneport.model import Deployment
+from tuneport.redaction import warn
 from tuneport_azure.adapter import hosting
 from tuneport_azure.adapter.management import Management, Row, one
 from tuneport_azure.adapter.usage import LastUse, last_uses, use_of
@@ -56,10 +57,17 @@ class Deployments:
     # --- looking ---------------------------------------------------------------------------------------------------------------------
 
     def standing(self) -> list[Standing]:
-        """All that stand, also those of bases."""
+        """All that stand, also those of bases. A row that cannot be read hides no other."""
         at = self.management.account
         rows = self.management.rows("listing deployments", lambda client: client.deployments.list, at.group, at.name)
-        return [_standing(row) for row in rows]
+        return [standing for row in rows if (standing := self._readable(row)) is not None]
+
+    def _readable(self, row: Row) -> Standing | None:
+        try:
+            return standing_of(row)
+        except ValueError as error:
+            warn(f"{self.resource.name}: {str(row.get('name'))[:80]!r} in the list of deployments is left out: {error}.")
+            return None
 
     def look(self, name: str) -> Standing:
         """One by its name. Raises NotFound."""

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tuneport.errors import ConfigError
+from tuneport_azure.wire.clouds import PUBLIC, Cloud
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
 
-RESOURCE_SCOPE = "https://cognitiveservices.azure.com/.default"
-PROJECT_SCOPE = "https://ai.azure.com/.default"
-"""Of what a token is for: a resource's own address, or that of a Foundry project (azure-ai-docs; azd extension, 2026-08-21)."""
+AUTHORITY = "AZURE_AUTHORITY_HOST"
 
 
-def default_credential() -> TokenCredential:
+def default_credential(cloud: Cloud = PUBLIC) -> TokenCredential:
     """Whoever is signed in here, by the vendor's own chain: environment, workload, managed identity, az, azd … Sends nothing yet. Its log
     is quiet, for what it says comes as an error. Raises ConfigError where AZURE_TOKEN_CREDENTIALS names no credential.
+
+    Tokens come from the authority of the cloud, unless AZURE_AUTHORITY_HOST names another.
     """
     from azure.identity import DefaultAzureCredential
 
@@ -26,7 +28,7 @@ def default_credential() -> TokenCredential:
     if log.level == logging.NOTSET:
         log.setLevel(logging.CRITICAL)
     try:
-        return DefaultAzureCredential()
+        return DefaultAzureCredential(authority=os.environ.get(AUTHORITY) or cloud.authority)
     except ValueError as error:
         raise ConfigError(f"azure-identity cannot be used as it is set up: {' '.join(str(error).split())[:200]}") from None
 

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from urllib.parse import parse_qs, unquote, urlsplit
+from dataclasses import replace
+from urllib.parse import urlsplit
 
 from tuneport_openai.adapter import files
 from tuneport_openai.adapter.connection import DialectConnection, Reply
 
-from tuneport.errors import ConfigError, Refused, TuneportError, Unreachable
+from tuneport.errors import Ambiguous, ConfigError, NotFound, Refused, TuneportError, Unreachable
+from tuneport.provider import FileState
+from tuneport_azure.adapter.signed_addresses import signed_in, without_addresses
 from tuneport_azure.wire.plans import ImportedFile
 
 READ_WITHIN_S = 1800.0
+FOUND_WITHIN_S = 300.0
+"""How long one that was found again is waited for, each time that it is looked for."""
+HEARD_OF_WITHIN_S = 30.0
+"""How long the vendor may not know of a file whose id it has just given."""
+SIZED_WITHIN_S = 30.0
+"""How long a file that is processed may have no size."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -33,15 +42,30 @@ def address_of(file: ImportedFile, environ: Mapping[str, str]) -> str:
 def imported(connection: DialectConnection, file: ImportedFile, environ: Mapping[str, str]) -> str:
     """Has the file fetched and returns its id, once its size is known to be the planned one.
 
-    Raises Refused where it is another file, which is deleted; Ambiguous when the request may have arrived.
+    Raises Refused where it is another file, which is deleted; Ambiguous when the request may have arrived, or what came of it cannot be
+    told: then the file stays, to be found again.
     """
     address = address_of(file, environ)
     doing = f"having the {file.purpose} file imported"
     body = {"purpose": files.PURPOSE, "filename": file.name, "content_url": address}
-    with _hiding(address, file.variable):
+    with _hiding({file.variable: address}):
         answer = connection.post(doing, "/files/import", body, creating=True)
         file_id = files.id_in(connection, answer, doing, creating=True)
-        row = _fetched(connection, file_id, file)
+        try:
+            return _checked(connection, file_id, file, within_s=READ_WITHIN_S)
+        except Unreachable as error:
+            raise Ambiguous(error.message, remedy=error.remedy) from None
+
+
+def found_again(connection: DialectConnection, file: ImportedFile, environ: Mapping[str, str]) -> str | None:
+    """The id of the file where it was imported already, once its size is known to be the planned one; raises as `imported` does."""
+    with _hiding({file.variable: address_of(file, environ)}):
+        file_id = files.find(connection, file)
+        return None if file_id is None else _checked(connection, file_id, file, within_s=FOUND_WITHIN_S)
+
+
+def _checked(connection: DialectConnection, file_id: str, file: ImportedFile, *, within_s: float) -> str:
+    row = _fetched(connection, file_id, file, within_s=within_s)
     if row.get("bytes") != file.size_bytes:
         with suppress(TuneportError):
             files.delete(connection, file_id)
@@ -49,11 +73,20 @@ def imported(connection: DialectConnection, file: ImportedFile, environ: Mapping
     return file_id
 
 
-def _fetched(connection: DialectConnection, file_id: str, file: ImportedFile) -> Reply:
-    """The file when the vendor has it all. Raises Refused where it could not read it."""
-    started, pause_s = connection.clock.monotonic(), 1.0
+def state(connection: DialectConnection, file_id: str, environ: Mapping[str, str]) -> FileState:
+    """Whether the file can be used. Another process than this one may have had it fetched: no signed address in `environ` is told."""
+    signed = signed_in(environ)
+    with _hiding(signed):
+        found = files.state(connection, file_id)
+    return replace(found, reason=without_addresses(found.reason, signed))
+
+
+def _fetched(connection: DialectConnection, file_id: str, file: ImportedFile, *, within_s: float) -> Reply:
+    """The file when the vendor has it all and says how much. Raises Refused where it could not, Unreachable where it says neither."""
+    clock, processed_at, pause_s = connection.clock, None, 1.0
+    started = clock.monotonic()
     while True:
-        row = connection.patiently(lambda: files.row(connection, file_id))
+        row = _row(connection, file_id, young=clock.monotonic() - started < HEARD_OF_WITHIN_S)
         word = row.get("status")
         if word in ("error", "deleting", "deleted"):
             reason = str(row.get("status_details") or word)
@@ -63,11 +96,33 @@ def _fetched(connection: DialectConnection, file_id: str, file: ImportedFile) ->
                 remedy="See whether the address can be read, and is signed for long enough.",
             )
         if word in ("processed", "uploaded", None):
-            return row
-        if connection.clock.monotonic() - started > READ_WITHIN_S:
-            raise Unreachable(f"the {file.purpose} file is still being imported after {READ_WITHIN_S:.0f} s.", remedy="Submit again later.")
-        connection.clock.sleep(pause_s)
+            if row.get("bytes") is not None:
+                return row
+            processed_at = clock.monotonic() if processed_at is None else processed_at
+            if clock.monotonic() - processed_at > SIZED_WITHIN_S:
+                raise _unsized(file, file_id)
+        elif clock.monotonic() - started > within_s:
+            raise Unreachable(f"the {file.purpose} file is still being imported after {within_s:.0f} s.", remedy="Submit again later.")
+        clock.sleep(pause_s)
         pause_s = min(pause_s * 1.5, 15.0)
+
+
+def _row(connection: DialectConnection, file_id: str, *, young: bool) -> Reply:
+    """What the vendor says of the file; of a young one it may know nothing yet."""
+    try:
+        return connection.patiently(lambda: files.row(connection, file_id))
+    except NotFound:
+        if not young:
+            raise
+        return {"status": "pending"}
+
+
+def _unsized(file: ImportedFile, file_id: str) -> Unreachable:
+    return Unreachable(
+        f"the {file.purpose} file was imported from the address in {file.variable} as {file_id}, and the vendor does not tell its size: "
+        "whether it is the planned one is not known. It was left there.",
+        remedy="Submit again later: it is looked at again, and not imported twice.",
+    )
 
 
 def _another(file: ImportedFile, size: object) -> Refused:
@@ -80,20 +135,14 @@ def _another(file: ImportedFile, size: object) -> Refused:
 
 
 @contextmanager
-def _hiding(address: str, variable: str) -> Iterator[None]:
-    """Whatever the vendor says, the address is not handed on."""
+def _hiding(signed: Mapping[str, str]) -> Iterator[None]:
+    """Whatever the vendor says, those addresses are not handed on; they go by their variables."""
     try:
         yield
     except TuneportError as error:
-        for secret in _secrets(address):
-            error.message = error.message.replace(secret, f"(the address in {variable})")
-            if isinstance(error, Refused):
-                error.reason = error.reason.replace(secret, f"(the address in {variable})")
+        error.message = without_addresses(error.message, signed)
+        error.remedy = without_addresses(error.remedy, signed)
+        if isinstance(error, Refused):
+            error.reason = without_addresses(error.reason, signed)
         error.args = (error.message,)
         raise
-
-
-def _secrets(address: str) -> list[str]:
-    query = urlsplit(address).query
-    signed = [each for values in parse_qs(query).values() for each in values if len(each) >= 16]
-    return [each for each in (address, unquote(address), query, unquote(query), *signed) if each]

@@ -12,12 +12,13 @@ from urllib.parse import urlsplit
 from weakref import finalize
 
 from tuneport.clock import Clock
-from tuneport.errors import ConfigError, CredentialsRefused, TuneportError
+from tuneport.errors import ConfigError, CredentialsRefused, NotFound, TuneportError
 from tuneport.retry import reading
 from tuneport_azure.adapter.identity import default_credential
 from tuneport_azure.errors import translated
 from tuneport_azure.profile import Resource
 from tuneport_azure.refusals import TokenRefused
+from tuneport_azure.wire.clouds import management_scope
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken, TokenCredential
@@ -67,7 +68,7 @@ class Management:
         log = logging.getLogger("azure")
         if log.level == logging.NOTSET:
             log.setLevel(logging.ERROR)  # what is warned of comes as an error, in a sentence
-        scope, credential = f"{self.resource.management_url}/.default", self._token_source()
+        scope, credential = management_scope(self.resource.management_url), self._token_source()
         local = {} if self._encrypted else {"authentication_policy": _on_loopback(credential, scope), "use_env_settings": False}
         client = CognitiveServicesManagementClient(
             credential,
@@ -98,9 +99,12 @@ class Management:
 
     @cached_property
     def account(self) -> Account:
-        """Where the resource stands; without a resource group it is looked for in the subscription. Raises ConfigError."""
-        if self.resource.resource_group:
-            return Account(self.subscription, self.resource.resource_group, self.resource.account)
+        """Where the resource stands: as the settings say, else looked for, in the group that they name. Raises ConfigError."""
+        group, name = self.resource.resource_group, self.resource.account
+        if group is None:
+            return self._found()
+        if name or self._is_named_so(group):
+            return Account(self.subscription, group, name or self.resource.resource)
         return self._found()
 
     @cached_property
@@ -187,17 +191,32 @@ class Management:
                 f"{self.resource.name}: {self.resource.management_url} is on this machine, and gets no token of Microsoft Entra.",
                 remedy=f"Give one by hand: export {TOKEN}=…",
             )
-        return _signed_in(self.resource.name)
+        return _signed_in(self.resource)
+
+    def _is_named_so(self, group: str) -> bool:
+        """Whether the account has the name of its address, as most have. A role that may not look leaves it at that."""
+        try:
+            row = self.read(_LOOKING, lambda client: one(client.accounts.get, group, self.resource.resource))
+        except NotFound:
+            return False
+        except CredentialsRefused:
+            return True
+        return _subdomain(row) in ("", self.resource.resource.casefold())
 
     def _found(self) -> Account:
-        rows = self.rows(_LOOKING, lambda client: client.accounts.list)
+        group, wanted = self.resource.resource_group, self.resource.account or self.resource.resource
+        if group is None:
+            rows = self.rows(_LOOKING, lambda client: client.accounts.list)
+        else:
+            rows = self.rows(_LOOKING, lambda client: client.accounts.list_by_resource_group, group)
         fitting = [row for row in rows if _is_account(row, self.resource)]
         exact = [row for row in fitting if _subdomain(row) == self.resource.resource.casefold()] or fitting
         places = [place for place in map(_place, exact) if place is not None]
         if len(places) != 1:
-            what = f"has no account {self.resource.account}" if not places else f"has several accounts {self.resource.account}"
+            what = f"has {'several accounts' if places else 'no account'} {wanted}"
+            where = f"the subscription {self.subscription}" if group is None else f"the resource group {group} of {self.subscription}"
             raise ConfigError(
-                f"{self.resource.name}: the subscription {self.subscription} {what} that this identity can see.",
+                f"{self.resource.name}: {where} {what} that this identity can see.",
                 remedy=f"Set resource_group and account in [providers.{self.resource.name}], or AZURE_RESOURCE_GROUP. "
                 "See: az cognitiveservices account list",
             )
@@ -207,12 +226,12 @@ class Management:
 _LOOKING = "looking for the account of the resource"
 
 
-def _signed_in(profile: str) -> TokenCredential:
+def _signed_in(resource: Resource) -> TokenCredential:
     """Whoever is signed in here. Raises ConfigError where AZURE_TOKEN_CREDENTIALS names no credential."""
     try:
-        return default_credential()
+        return default_credential(resource.cloud)
     except ValueError as error:
-        raise ConfigError(f"{profile}: azure-identity cannot be used as it is set up: {' '.join(str(error).split())[:200]}") from None
+        raise ConfigError(f"{resource.name}: azure-identity cannot be used as it is set up: {' '.join(str(error).split())[:200]}") from None
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +297,11 @@ def _rows(page: Any) -> Sequence[Row]:
 
 
 def _is_account(row: Row, resource: Resource) -> bool:
-    return resource.account.casefold() == str(row.get("name")).casefold() or _subdomain(row) == resource.resource.casefold()
+    """By the name that was given; else by that of the address, which is another's where its account has one of its own."""
+    named, subdomain = str(row.get("name")).casefold(), _subdomain(row)
+    if subdomain == resource.resource.casefold() or (resource.account and named == resource.account.casefold()):
+        return True
+    return not resource.account and not subdomain and named == resource.resource.casefold()
 
 
 def _subdomain(row: Row) -> str:

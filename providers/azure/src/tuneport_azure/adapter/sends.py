@@ -9,6 +9,7 @@ from tuneport_openai.adapter.sends import created, uploaded
 
 from tuneport.plan import Plan, PlannedRequest
 from tuneport_azure.profile import Resource
+from tuneport_azure.wire.dialect import file_rules
 from tuneport_azure.wire.plans import ImportedFile
 
 
@@ -19,5 +20,5 @@ def sends(plan: Plan, resource: Resource) -> Iterator[PlannedRequest]:
             body = {"purpose": PURPOSE, "filename": file.name, "content_url": f"{{{file.variable}}}"}
             yield PlannedRequest("POST /files/import", body)
         else:
-            yield from uploaded(file, resource)
+            yield from uploaded(file, resource, rules=file_rules(resource.api_version))
     yield created(plan)

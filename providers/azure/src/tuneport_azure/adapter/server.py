@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuneport_openai.adapter.names import is_checkpoint
 from tuneport_openai.adapter.server import ANSWER_S, DialectServer
+from tuneport_openai.wire.values import time_in
 
 from tuneport.errors import ConfigError, CredentialsRefused, NotFound, Refused, TuneportError, UnknownModel, Unreachable
 from tuneport.model import Deployment, DeploymentPlan, Model, Prediction
@@ -68,6 +69,8 @@ class AzureServer(DialectServer):
         try:
             bare = ids.bare(self._resource.resource, model_id, profile=self._name)
         except NotFound as error:
+            if is_tuned(model_id.partition("/")[2]):
+                return self._elsewhere(model_id)
             raise UnknownModel(error.message, remedy=error.remedy) from None
         if bare.startswith(f"{ids.DEPLOYMENTS}/"):
             return self._at_deployment(bare.partition("/")[2])
@@ -76,8 +79,14 @@ class AzureServer(DialectServer):
         try:
             row = self._patient("asking for a model", lambda client: client.models.with_raw_response.retrieve(bare))
         except (NotFound, UnknownModel) as error:
+            if is_tuned(bare):
+                return self._model({"id": bare})  # perhaps another resource's, to be deployed here: its PUT says
             return self._by_name(bare, error)
         return self._model(row | {"id": bare})
+
+    def _elsewhere(self, model_id: str) -> Model:
+        """A tuned model of another resource. It cannot be looked at from here; with a `source` it can be deployed."""
+        return Model(uri=f"{self._name}:{model_id}", provider=self._name, id=model_id, base=base_of(model_id.partition("/")[2]))
 
     def models(self) -> Sequence[Model]:
         """Tuned models, the youngest first, with the names of their deployments where the management plane tells them."""
@@ -132,7 +141,7 @@ class AzureServer(DialectServer):
         )
 
     def _model(self, row: Row, names: Sequence[str] = ()) -> Model:
-        bare, created = str(row["id"]), row.get("created_at") or row.get("created")
+        bare = str(row["id"])
         tuned, public = is_tuned(bare), ids.public(self._resource.resource, bare)
         job, ends = row.get("fine_tune"), _last_day(row) if tuned else None
         return Model(
@@ -142,7 +151,7 @@ class AzureServer(DialectServer):
             base=base_of(bare) if tuned else bare,
             kind="tuned" if tuned else "base",
             job_uri=f"{self._name}:{ids.public(self._resource.resource, job)}" if isinstance(job, str) and job else None,
-            created_at=datetime.fromtimestamp(created, UTC) if isinstance(created, int | float) else None,
+            created_at=time_in(row, "created_at") or time_in(row, "created"),
             details={**({"deployments": list(names)} if names else {}), **({"shutdown_date": ends} if ends else {})},
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from tuneport_openai.adapter import jobs
 from tuneport_openai.adapter.connection import Reply
 from tuneport_openai.adapter.trainer import DialectTrainer
 from tuneport_openai.wire.jobs import PLAN, carries, matches, trained_tokens
-from tuneport_openai.wire.values import object_in, text_in
+from tuneport_openai.wire.values import object_in, text_in, time_in
 
 from tuneport.errors import NotFound, Refused, UnknownModel, Unsupported
 from tuneport.job import JobState, Snapshot
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from tuneport.finding import Finding
     from tuneport.model import Model
     from tuneport.plan import Plan, PlannedFile
+    from tuneport.provider import FileState
     from tuneport.quote import Quote, Usage
     from tuneport.recipe import Recipe
     from tuneport_azure.adapter.management import Management
@@ -74,7 +75,7 @@ class AzureTrainer(DialectTrainer):
     def _management(self) -> Management:
         from tuneport_azure.adapter.management import TOKEN, Management
 
-        token = self._settings.environ.get(TOKEN)
+        token = self._settings.environ.get(TOKEN, "").strip() or None
         return Management(self._resource, clock=self._settings.clock, token=token, credential=self._credential)
 
     def catalogue(self) -> Sequence[BaseModel]:
@@ -147,10 +148,21 @@ class AzureTrainer(DialectTrainer):
 
     # --- files and jobs --------------------------------------------------------------------------------------------------------------
 
+    def find_file(self, file: PlannedFile) -> str | None:
+        from tuneport_azure.adapter.imports import found_again
+
+        return found_again(self._azure, file, self._settings.environ) if isinstance(file, ImportedFile) else super().find_file(file)
+
     def upload(self, file: PlannedFile) -> str:
         from tuneport_azure.adapter.imports import imported
 
         return imported(self._azure, file, self._settings.environ) if isinstance(file, ImportedFile) else super().upload(file)
+
+    def file_state(self, file_id: str) -> FileState:
+        """What the vendor says of a file that it could not fetch may hold the signed address."""
+        from tuneport_azure.adapter.imports import state
+
+        return state(self._azure, file_id, self._settings.environ)
 
     def create(self, plan: Plan, client_id: str, files: Mapping[str, str]) -> Snapshot:
         """As at OpenAI; where the base is not trained so, what its region offers is looked up as far as that may be seen."""
@@ -257,5 +269,5 @@ class AzureTrainer(DialectTrainer):
 
 
 def _created(job: Reply) -> float:
-    created = job.get("created_at")
-    return datetime.fromtimestamp(created, UTC).timestamp() if isinstance(created, int | float) else 0.0
+    created = time_in(job, "created_at")
+    return 0.0 if created is None else created.timestamp()

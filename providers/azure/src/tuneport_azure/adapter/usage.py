@@ -1,7 +1,7 @@
 """When deployments were last asked, from Azure Monitor: neither plane says it itself.
 
 The metric AzureOpenAIRequests of the account, split by ModelDeploymentName (Microsoft's monitoring reference). It takes a role that may
-read metrics; where that is missing nothing is known, which is not the same as never.
+read metrics; where that is missing, or the account has no such metric at all, nothing is known, which is not the same as never.
 """
 
 from __future__ import annotations
@@ -44,6 +44,8 @@ def last_uses(management: Management) -> Mapping[str, LastUse] | str:
         found = management.get("reading metrics", f"{management.account.id}/providers/Microsoft.Insights/metrics", params=params)
     except (Refused, Unreachable) as error:
         return f"when it was last asked is not known: {error.message}"
+    if not any(_list(metric, "timeseries") for metric in _list(found, "value")):
+        return f"when it was last asked is not known: Azure Monitor has no {METRIC} of this account"
     return dict(_series(found))
 
 

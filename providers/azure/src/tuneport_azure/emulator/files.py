@@ -7,14 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 from tuneport_openai.emulator import files as sister
-from tuneport_openai.emulator.files import store
+from tuneport_openai.emulator.files import read_life, store, unbracketed
 from tuneport_openai.emulator.refusals import refuse
 from tuneport_openai.emulator.world import StoredFile
 
-from tuneport.testing.emulator import Account, Answer, Form, Request, json_answer
+from tuneport.testing.emulator import Account, Answer, Fields, Form, Request, json_answer
 from tuneport.testing.emulator.paging import newest_first, visible
 from tuneport_azure.emulator import refusals
-from tuneport_azure.emulator.versions import DataRoutes
+from tuneport_azure.emulator.versions import DataRoutes, is_v1
 from tuneport_azure.emulator.world import AzureWorld
 
 PURPOSES = ("fine-tune", "assistants", "batch")
@@ -38,15 +38,18 @@ class AzureFiles:
         if not isinstance(request.body, Form):
             raise refusals.invalid("A file is uploaded as multipart/form-data.")
         form = request.body
-        if set(form.files) != {"file"} or set(form.fields) != {"purpose"}:
-            raise refusals.invalid("A file is uploaded with exactly the fields 'purpose' and 'file'.")
-        file, purpose = form.files["file"], form.fields["purpose"]
+        said = Fields(unbracketed(form.fields), refuse=refuse)
+        purpose, life_s = said.text("purpose", required=True) or "", read_life(said) if is_v1(request) else None
+        said.done()
+        if set(form.files) != {"file"}:
+            raise refusals.invalid("A file is uploaded as the field 'file'.")
+        file = form.files["file"]
         account = self._world.caller(request)
         self._check(account, purpose=purpose, filename=file.filename)
         if file.blob.size_bytes > self._world.habits.largest_file_bytes:
             self._world.blobs.discard(file.blob)
             raise refusals.too_large()
-        return self._made(store(self._world, account, file.blob, filename=file.filename, purpose=purpose), request)
+        return self._made(store(self._world, account, file.blob, filename=file.filename, purpose=purpose, life_s=life_s), request)
 
     def load(self, request: Request) -> Answer:
         """The URL is fetched while the file is processed: what it answers shows in the file's state."""
@@ -82,7 +85,7 @@ class AzureFiles:
         )
 
     def _of(self, account: Account) -> list[StoredFile]:
-        return [file for file in self._world.files.values() if file.owner == account]
+        return [file for file_id in list(self._world.files) if (file := self._world.file(account, file_id))]
 
     def _check(self, account: Account, *, purpose: str, filename: str) -> None:
         most = self._world.quotas.files
@@ -118,7 +121,8 @@ def file_json(file: StoredFile, world: AzureWorld) -> dict[str, Any]:
     """Without a size until something has been read of it."""
     value = sister.file_json(file, world)
     status = status_of(file, world)
-    del value["expires_at"]
+    if file.expires_at is None:
+        del value["expires_at"]
     return {**value, "status": status, "bytes": None if status == "pending" else value["bytes"], "status_details": _details(file, status)}
 
 

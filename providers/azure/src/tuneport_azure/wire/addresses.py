@@ -10,6 +10,8 @@ from tuneport.errors import ConfigError
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 WANTED = "It looks like https://RESOURCE.openai.azure.com (Azure portal: the resource, Keys and Endpoint)."
+_HOSTS = re.compile(r"([^.]+)\.(?:services\.ai|cognitiveservices)\.(azure\.\w+)")
+"""The further hosts of a resource, which are equivalent (API lifecycle page, March 2026)."""
 _PROJECT = re.compile(r"(/api/projects/[^/]+)(.*)")
 _NO_RESOURCE = {
     "api.openai.com": "that is OpenAI's own address; this provider is for Azure",
@@ -32,6 +34,21 @@ class Place:
     endpoint: str
     project: str = ""
 
+    @property
+    def scope(self) -> str:
+        """The host, the same for all of a resource's."""
+        return scope_of(self.endpoint)
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether it is on this machine."""
+        return urlsplit(self.endpoint).hostname in LOOPBACK
+
+
+def scope_of(endpoint: str) -> str:
+    """The host in an endpoint (on loopback with the name in its path), the same for all hosts of a resource."""
+    return _HOSTS.sub(r"\1.openai.\2", endpoint.partition("://")[2])
+
 
 def place_of(url: str, *, where: str) -> Place:
     """The resource at an address, with or without `/openai` and `/openai/v1` at its end. Raises ConfigError, which repeats no more of the
@@ -48,7 +65,7 @@ def place_of(url: str, *, where: str) -> Place:
     project, rest = _project(path)
     if rest:
         raise ConfigError(f"{where}: the endpoint at {host} has a path, {rest!r}, that is none of a resource's.", remedy=WANTED)
-    return Place(host.partition(".")[0], f"https://{parts.netloc.casefold()}", project)
+    return Place(host.partition(".")[0], f"https://{parts.netloc.casefold().removesuffix(':443')}", project)
 
 
 def _project(path: str) -> tuple[str, str]:

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from typing import TYPE_CHECKING
 
 from tuneport_openai.wire.bases import known_base
+from tuneport_openai.wire.dialect import FileRules
 from tuneport_openai.wire.plans import to_plan as to_dialect_plan
 
 from tuneport.errors import RecipeError, Unsupported
 from tuneport.plan import Plan, PlannedFile
 from tuneport.recipe import Recipe
 from tuneport_azure.quotas import AT_A_TIME
-from tuneport_azure.wire.dialect import AZURE
+from tuneport_azure.wire.dialect import AZURE, file_rules
 from tuneport_azure.wire.options import ON_THE_WIRE, TIERS, AzureOptions, options_of
 from tuneport_azure.wire.versions import refuse_old
 
@@ -56,7 +57,9 @@ def to_plan(recipe: Recipe, *, provider: str, scope: str, base: str, on: date, t
         options=options,
         beside={"trainingType": ON_THE_WIRE[chosen]},
     )
-    return replace(plan, files=tuple(_files(plan, options)), notes=(*plan.notes, *_notes(chosen)), tier=TIERS[chosen])
+    files = tuple(_files(plan, options))
+    notes = (*plan.notes, *_notes(chosen), *_kept(files, file_rules(version)))
+    return replace(plan, files=files, notes=notes, tier=TIERS[chosen])
 
 
 def _refuse_checkpoint(base: str) -> None:
@@ -103,3 +106,11 @@ def _notes(chosen: str) -> Iterator[str]:
     yield f"in a resource {AT_A_TIME} job trains at a time by an older page of the vendor's; how many there are: tuneport providers check"
     if chosen != "standard":
         yield "the data may be processed outside the resource's region; training_type 'standard' keeps them there"
+
+
+def _kept(files: Sequence[PlannedFile], rules: FileRules) -> Iterator[str]:
+    if rules.life_s is not None and any(not isinstance(file, ImportedFile) for file in files):
+        yield (
+            f"uploaded files are dropped by the vendor after {rules.life_s // 86_400} days; the tuned model stays, and tuneport archive "
+            "keeps the rows"
+        )

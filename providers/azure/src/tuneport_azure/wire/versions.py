@@ -22,6 +22,11 @@ def version_problem(version: str) -> str | None:
     return None if _day(version) is not None else f"api_version {version!r} is none: a dated one looks like {SINCE}."
 
 
+def is_v1_only(address: str) -> bool:
+    """Whether an address as somebody copied it is one of the v1 API: then a version in the environment is meant for something else."""
+    return bool(re.search(r"/openai/v1/?$|/api/projects/", address.strip()))
+
+
 def _day(version: str) -> date | None:
     found = _FORM.fullmatch(version)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from datetime import UTC, date, datetime
+from datetime import date
 from itertools import islice
 from typing import Any
 
@@ -17,6 +17,7 @@ from tuneport_openai.adapter.costs import priced_as
 from tuneport_openai.adapter.names import is_checkpoint, is_tuned
 from tuneport_openai.profile import Endpoint
 from tuneport_openai.wire.jobs import organization_of
+from tuneport_openai.wire.values import time_in
 
 SOON_DAYS = 180
 MOST_SHOWN = 6
@@ -172,8 +173,8 @@ def _shutdown(row: Reply) -> date | None:
 
 
 def _day(job: Reply | None) -> date | None:
-    created = job.get("created_at") if job else None
-    return datetime.fromtimestamp(created, UTC).date() if isinstance(created, int | float) else None
+    created = time_in(job, "created_at") if job else None
+    return None if created is None else created.date()
 
 
 def _elsewhere() -> str:

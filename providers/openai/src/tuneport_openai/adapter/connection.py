@@ -16,6 +16,7 @@ from tuneport.retry import reading
 from tuneport_openai.errors import translated
 from tuneport_openai.failure import Closing
 from tuneport_openai.profile import Endpoint, Quirk
+from tuneport_openai.wire.dialect import FileRules
 
 if TYPE_CHECKING:
     import httpx2
@@ -93,6 +94,7 @@ class DialectConnection(ABC):
     def __init__(self, address: Address, *, clock: Clock, http_client: httpx2.Client | None) -> None:
         self.address = address
         self.clock = clock
+        self.file_rules = FileRules()
         self._http_client = http_client
 
     @abstractmethod
@@ -182,8 +184,9 @@ class DialectConnection(ABC):
 
         self.ask_bytes(doing, lambda client: _Unparsed(client.delete(path, cast_to=httpx2.Response)))
 
-    def pages(self, doing: str, send: Callable[[openai.OpenAI, str | openai.Omit], Raw]) -> Iterator[list[Reply]]:
-        """The pages of a list, one request each: `send` gets the cursor. Ends where the vendor says so, or with an empty page.
+    def pages(self, doing: str, send: Callable[[openai.OpenAI, str | openai.Omit], Raw], *, whole: bool = False) -> Iterator[list[Reply]]:
+        """The pages of a list, one request each: `send` gets the cursor. Ends where the vendor says so, or with an empty page; a list that
+        is `whole` also where the vendor does not say that there is more.
 
         Raises Unreachable for a page that cannot be read, also for one that comes again.
         """
@@ -197,7 +200,7 @@ class DialectConnection(ABC):
             if rows and page.get("has_more") is None and rows[-1]["id"] in seen:
                 return  # an endpoint that knows no cursors sends the same page for ever
             yield rows
-            if not rows or page.get("has_more") is False:
+            if not rows or page.get("has_more") is False or (whole and page.get("has_more") is not True):
                 return
             after = str(rows[-1]["id"])
             if after in seen:

@@ -14,9 +14,12 @@ from tuneport.plan import PlannedFile
 from tuneport.provider import FileState
 from tuneport_openai.adapter.connection import Address, DialectConnection, Reply
 from tuneport_openai.adapter.planned_stream import PlannedStream
+from tuneport_openai.wire.dialect import FileRules
+from tuneport_openai.wire.values import number_of
 
 if TYPE_CHECKING:
     import openai
+    from openai.types.file_create_params import ExpiresAfter
 
 ONE_REQUEST_BYTES = 64 * 1024 * 1024
 """From this size on a file goes in parts (Uploads: a part may have 64 MB)."""
@@ -44,8 +47,18 @@ def goes_in_parts(file: PlannedFile, address: Address) -> bool:
 def _at_once(connection: DialectConnection, file: PlannedFile) -> str:
     doing = f"uploading the {file.purpose} file"
     body = (file.name, cast("IO[bytes]", PlannedStream(file)), MIME_TYPE)
-    answer = connection.ask(doing, lambda client: client.files.with_raw_response.create(file=body, purpose=PURPOSE), creating=True)
-    return id_in(connection, answer, doing, creating=True)
+
+    def send(client: openai.OpenAI) -> Any:
+        from openai import omit
+
+        return client.files.with_raw_response.create(file=body, purpose=PURPOSE, expires_after=expiry(connection.file_rules) or omit)
+
+    return id_in(connection, connection.ask(doing, send, creating=True), doing, creating=True)
+
+
+def expiry(rules: FileRules) -> ExpiresAfter | None:
+    """How long an uploaded file is to be kept; None where that is not said."""
+    return None if rules.life_s is None else {"anchor": "created_at", "seconds": rules.life_s}
 
 
 def _in_parts(connection: DialectConnection, file: PlannedFile) -> str:
@@ -103,26 +116,39 @@ def id_in(connection: DialectConnection, answer: Reply, doing: str, *, creating:
 
 def listed(connection: DialectConnection) -> Iterator[Reply]:
     """All files for fine-tuning, the youngest first, a page at a time."""
+    return _whole_list(connection) if connection.file_rules.listed_whole else _by_pages(connection)
 
+
+def _by_pages(connection: DialectConnection) -> Iterator[Reply]:
     def page(client: openai.OpenAI, after: str | openai.Omit) -> Any:
         return client.files.with_raw_response.list(purpose=PURPOSE, limit=PAGE, order="desc", after=after)
 
     return chain.from_iterable(connection.pages("listing files", page))
 
 
+def _whole_list(connection: DialectConnection) -> Iterator[Reply]:
+    def page(client: openai.OpenAI, after: str | openai.Omit) -> Any:
+        return client.files.with_raw_response.list(purpose=PURPOSE, after=after)
+
+    found = chain.from_iterable(connection.pages("listing files", page, whole=True))
+    return iter(sorted(found, key=lambda row: number_of(row.get("created_at")) or 0.0, reverse=True))
+
+
 def find(connection: DialectConnection, file: PlannedFile) -> str | None:
     """The youngest file of that name and size that the vendor did not reject."""
-    return next((str(row["id"]) for row in listed(connection) if is_copy(row, file) and row.get("status") != "error"), None)
+    rules = connection.file_rules
+    return next((str(row["id"]) for row in listed(connection) if is_copy(row, file, rules=rules) and row.get("status") != "error"), None)
 
 
 def copies(connection: DialectConnection, file: PlannedFile) -> list[str]:
     """The ids of all files of that name and size: after a lost answer there may be several."""
-    return [str(row["id"]) for row in listed(connection) if is_copy(row, file)]
+    return [str(row["id"]) for row in listed(connection) if is_copy(row, file, rules=connection.file_rules)]
 
 
-def is_copy(row: Reply, file: PlannedFile) -> bool:
-    """Whether a listed file has the name, which holds its digest, and the size of `file`."""
-    return (row.get("filename"), row.get("bytes")) == (file.name, file.size_bytes)
+def is_copy(row: Reply, file: PlannedFile, *, rules: FileRules) -> bool:
+    """Whether a listed file has the name, which holds its digest, and the size of `file`, or none yet where sizes come later."""
+    size = row.get("bytes")
+    return row.get("filename") == file.name and (size == file.size_bytes or (rules.sized_later and size is None))
 
 
 def state(connection: DialectConnection, file_id: str) -> FileState:

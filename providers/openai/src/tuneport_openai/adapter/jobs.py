@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import datetime, timedelta
 from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import NotFound
 from tuneport_openai.adapter.connection import DialectConnection, Raw, Reply
 from tuneport_openai.failure import Closing
+from tuneport_openai.wire.values import number_of, time_in
 
 if TYPE_CHECKING:
     import openai
@@ -40,8 +41,8 @@ def since(found: Iterator[list[Reply]], moment: datetime | None) -> Iterator[Rep
 
 def _older(job: Reply, moment: datetime | None) -> bool:
     """Whether it is known to be older. Times there are in whole seconds."""
-    created = job.get("created_at")
-    return moment is not None and isinstance(created, int | float) and datetime.fromtimestamp(int(created) + 1, UTC) <= moment
+    created = time_in(job, "created_at")
+    return moment is not None and created is not None and created.replace(microsecond=0) <= moment - timedelta(seconds=1)
 
 
 def fetch(connection: DialectConnection, ids: Sequence[str], *, denied: Collection[str] = ()) -> dict[str, Reply]:
@@ -135,5 +136,4 @@ def checkpoints(connection: DialectConnection, job_id: str) -> list[Reply]:
 
 
 def _created(row: Reply) -> float:
-    created = row.get("created_at")
-    return float(created) if isinstance(created, int | float) else 0.0
+    return number_of(row.get("created_at")) or 0.0

@@ -6,23 +6,25 @@ from collections.abc import Iterator
 
 from tuneport.plan import Plan, PlannedFile, PlannedRequest
 from tuneport_openai.adapter.connection import Address
-from tuneport_openai.adapter.files import MIME_TYPE, PART_BYTES, PURPOSE, goes_in_parts
+from tuneport_openai.adapter.files import MIME_TYPE, PART_BYTES, PURPOSE, expiry, goes_in_parts
+from tuneport_openai.wire.dialect import FileRules
 from tuneport_openai.wire.jobs import create_body
 
 
 def sends(plan: Plan, address: Address) -> Iterator[PlannedRequest]:
     """What is only known then stands in braces: ids of files, uploads and parts, and the id of the submit."""
     for file in plan.files:
-        yield from uploaded(file, address)
+        yield from uploaded(file, address, rules=FileRules())
     yield created(plan)
 
 
-def uploaded(file: PlannedFile, address: Address) -> Iterator[PlannedRequest]:
+def uploaded(file: PlannedFile, address: Address, *, rules: FileRules) -> Iterator[PlannedRequest]:
     """The requests that bring one file there."""
     if goes_in_parts(file, address):
         yield from _parts(file)
     else:
-        yield PlannedRequest("POST /files", {"file": file.name, "purpose": PURPOSE})
+        kept = expiry(rules)
+        yield PlannedRequest("POST /files", {"file": file.name, "purpose": PURPOSE, **({"expires_after": dict(kept)} if kept else {})})
 
 
 def created(plan: Plan) -> PlannedRequest:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from tuneport.catalogue.catalogue import base_name
@@ -21,6 +20,7 @@ from tuneport_openai.adapter.names import is_checkpoint, is_tuned
 from tuneport_openai.profile import endpoint_of
 from tuneport_openai.wire.chats import chat_body, delta_of, prediction_of
 from tuneport_openai.wire.dialect import Dialect
+from tuneport_openai.wire.values import time_in
 
 if TYPE_CHECKING:
     import httpx2
@@ -159,14 +159,14 @@ class OpenAIServer(DialectServer):
         raise Unsupported(f"{self._endpoint.name}: {NO_DEPLOYMENTS}")
 
     def _model(self, row: Reply, *, tuned: bool) -> Model:
-        model_id, created = str(row["id"]), row.get("created")
+        model_id = str(row["id"])
         return Model(
             uri=f"{self._endpoint.name}:{model_id}",
             provider=self._endpoint.name,
             id=model_id,
             base=base_name(model_id),
             kind="tuned" if tuned else "base",
-            created_at=datetime.fromtimestamp(created, UTC) if isinstance(created, int | float) else None,
+            created_at=time_in(row, "created"),
             details={key: row[key] for key in ("shutdown_date", "owned_by") if row.get(key)},
         )
 

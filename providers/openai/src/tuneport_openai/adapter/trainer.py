@@ -24,6 +24,7 @@ from tuneport_openai.wire.dialect import Dialect
 from tuneport_openai.wire.events import event_of
 from tuneport_openai.wire.jobs import CLIENT_ID, carries, create_body, matches, model_of, snapshot_of, trained_tokens
 from tuneport_openai.wire.metrics import metrics_of_csv, metrics_of_events
+from tuneport_openai.wire.values import texts_in
 
 if TYPE_CHECKING:
     import httpx2
@@ -193,7 +194,7 @@ class DialectTrainer:
 
     def _results(self, job: Reply) -> Iterator[bytes]:
         """The results files that are still there."""
-        for file_id in job.get("result_files") or ():
+        for file_id in texts_in(job, "result_files"):
             try:
                 yield self._connection.patiently(partial(files.content, self._connection, file_id))
             except NotFound:

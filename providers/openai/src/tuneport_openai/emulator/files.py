@@ -33,7 +33,7 @@ class Files:
         if not isinstance(request.body, Form):
             raise refusals.refusal(400, "Expected a multipart/form-data body.")
         form = request.body
-        said = Fields(_unbracketed(form.fields), refuse=refuse)
+        said = Fields(unbracketed(form.fields), refuse=refuse)
         purpose = said.text("purpose", required=True, words=PURPOSES) or ""
         life_s = read_life(said)
         said.done()
@@ -165,7 +165,7 @@ def _problem(blob: Blob) -> str | None:
     return None
 
 
-def _unbracketed(fields: Mapping[str, str]) -> dict[str, object]:
+def unbracketed(fields: Mapping[str, str]) -> dict[str, object]:
     """Form fields such as `expires_after[anchor]` as the objects that they stand for."""
     result: dict[str, object] = {}
     for name, value in fields.items():

@@ -45,6 +45,20 @@ class Dialect:
 OPENAI = Dialect("OpenAI", limits="openai")
 
 
+@dataclass(frozen=True, slots=True)
+class FileRules:
+    """What a service does with files, where it is not what OpenAI does.
+
+    listed_whole  its list knows no pages, unless it says that there are more, and comes in no order
+    sized_later   a file has no size until the vendor has looked at it
+    life_s        how long a file is asked to be kept, in seconds; None: nothing is asked
+    """
+
+    listed_whole: bool = False
+    sized_later: bool = False
+    life_s: int | None = None
+
+
 def compatible(name: str) -> Dialect:
     """An endpoint that speaks OpenAI's API. What is known of a provider of that name, its bases and limits, holds for it."""
     from tuneport.catalogue import catalogue

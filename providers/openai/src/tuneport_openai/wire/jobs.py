@@ -149,19 +149,22 @@ def matches(job: Json, plan: Plan, *, files: Sequence[str], since: datetime | No
 
 
 def _may_be_base(said: str | None, planned: str) -> bool:
-    """Also where the vendor answers with the dated id of an alias."""
-    return said is None or said == planned or said.startswith(f"{planned}-")
+    """Also where the vendor answers with the dated id of an alias, or with the alias of a dated id."""
+    return said is None or said == planned or said.startswith(f"{planned}-") or planned.startswith(f"{said}-20")
 
 
 def _unlike(job: Json, said: Snapshot, plan: Plan) -> Iterator[bool]:
-    """Each thing that job and plan both say, and whether they differ in it."""
-    for name in ("seed", "suffix", "method"):
+    """Each thing that job and plan both say, and whether they differ in it. A method that is only concluded from the form of a job is not
+    said, and a hyperparameter that is not above 0 (Azure's -1) was left to the vendor."""
+    for name in ("seed", "suffix"):
         found, wanted = getattr(said, name), getattr(plan, name)
         yield found is not None and found != wanted
+    word = text_in(object_in(job, "method"), "type")
+    yield word is not None and _OURS.get(word, word) != plan.method
     values = hyperparameters_of(job)
     for setting in OF_METHOD.get(plan.method, ()):
         found, wanted = number_of(values.get(setting.wire)), number_of(plan.hyperparameters.get(setting.name))
-        yield found is not None and wanted is not None and found != wanted
+        yield found is not None and found > 0 and wanted is not None and found != wanted
 
 
 # --- what came of it -------------------------------------------------------------------------------------------------------------------
