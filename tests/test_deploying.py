@@ -18,6 +18,7 @@ from tuneport.errors import (
     Ambiguous,
     ConfigError,
     CredentialsRefused,
+    JobFailed,
     NotFound,
     Refused,
     TuneportError,
@@ -339,3 +340,29 @@ def test_a_provider_that_was_never_set_up_is_said_and_is_no_failure(desk: Desk) 
     with desk.client() as client:
         assert client.deployments() == []
         assert [model.uri for model in client.models()] == [desk.model]
+
+
+# --- as a step of a port ---------------------------------------------------------------------------------------------------------------
+
+
+def test_a_port_asks_before_each_deployment_that_costs_and_not_for_one_that_stands(desk: Desk) -> None:
+    from tuneport.porting.deploying import answering
+    from tuneport.porting.journal import Journal
+    from tuneport.porting.wishes import Consent, Wishes
+    from tuneport.porting.work import Work
+
+    asked: list[Consent] = []
+    with desk.client() as client:
+        journal = Journal(desk.home / "port", about={}, now=client.clock.now)
+        work = Work(client, journal, Wishes(to="fake"), asked.append, lambda _: None, lambda job: job)
+        model = client.model(desk.model)
+        desk.yard.fails = "no capacity"
+        with pytest.raises(JobFailed, match="no capacity"):
+            answering(model, work=work)
+        desk.yard.fails = ""
+        desk.yard.standing["first"] = replace(desk.yard.standing["first"], state="Failed", phase="failed", created_at=desk.clock.now())
+        assert answering(model, work=work).uri == "fake:deployments/first"
+        assert (len(asked), desk.yard.puts) == (2, ["first", "first"])
+        answering(model, work=work)
+    assert (len(asked), desk.yard.puts) == (2, ["first", "first"])
+    assert "hosting: 1.70 USD per hosting hour, 1,241.00 USD a month" in asked[0].sentence

@@ -79,13 +79,16 @@ class Client(JobClient):
         target = self.model(model)
         return plan_of(self.server(target.provider), target, options=options or {})
 
-    def deploy(self, model: str | Model | Job, *, options: Mapping[str, Any] | None = None) -> Deployment:
+    def deploy(
+        self, model: str | Model | Job, *, options: Mapping[str, Any] | None = None, plan: DeploymentPlan | None = None
+    ) -> Deployment:
         """Begins to deploy a tuned model and returns at once; `wait_deployed` follows it. It may cost money from now on, asked or not:
-        see `deployment_plan`. A second call for the same model and name gives the same deployment. `options` are the provider's."""
+        see `deployment_plan`. A second call for the same model and name gives the same deployment. `options` are the provider's,
+        `plan` what `deployment_plan` gave for them."""
         from tuneport.deploying import begin
 
         target = self.model(model)
-        return begin(self.server(target.provider), target, options=options or {}, clock=self.clock)
+        return begin(self.server(target.provider), target, options=options or {}, clock=self.clock, plan=plan)
 
     def wait_deployed(
         self, deployment: Deployment, *, timeout_s: float | None = None, hear: Callable[[Deployment], object] = lambda _: None

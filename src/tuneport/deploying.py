@@ -22,12 +22,12 @@ def plan_of(server: Server, model: Model, *, options: Mapping[str, Any]) -> Depl
     return _deploying(server, model.provider).deployment_plan(model, options=options)
 
 
-def begin(server: Server, model: Model, *, options: Mapping[str, Any], clock: Clock) -> Deployment:
+def begin(server: Server, model: Model, *, options: Mapping[str, Any], clock: Clock, plan: DeploymentPlan | None = None) -> Deployment:
     """Begins to deploy, unless the model stands already under that name. A reply that is lost is looked for: it makes no second one.
 
-    Raises Ambiguous where it cannot be told whether the deployment was made.
+    `plan` is what `plan_of` gave for it. Raises Ambiguous where it cannot be told whether the deployment was made.
     """
-    plan = plan_of(server, model, options=options)
+    plan = plan or plan_of(server, model, options=options)
     if plan.stands is not None and plan.sends_nothing:
         return plan.stands
     try:

@@ -49,9 +49,4 @@ def _is_ours(snapshot: Snapshot, intent: Intent, plan: Plan, *, desk: Desk) -> b
         return False
     same_files = all(snapshot.files.get(purpose) == file_id for purpose, file_id in intent.files.items())
     same_seed = snapshot.seed in (None, plan.seed)
-    return bool(snapshot.files) and same_files and same_seed and _may_be_base(snapshot.base, plan.base)
-
-
-def _may_be_base(said: str | None, planned: str) -> bool:
-    """Also the dated id of an alias, and the alias of a dated id."""
-    return said in (None, planned) or said.startswith(f"{planned}-") or planned.startswith(f"{said}-20")
+    return bool(snapshot.files) and same_files and same_seed and plan.may_train(snapshot.base)

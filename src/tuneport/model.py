@@ -80,6 +80,26 @@ class DeploymentPlan:
         """Whether it is there already, so that deploying makes no new one and costs nothing more."""
         return self.stands is not None and self.stands.phase not in ("failed", "ending")
 
+    @property
+    def free(self) -> bool:
+        """Whether it is known to cost nothing as long as it stands."""
+        return bool(self.costs) and all(line.price == 0 for line in self.costs)
+
+    @property
+    def cost_sentences(self) -> tuple[str, ...]:
+        """`hosting: 1.70 USD per hosting hour, 1,241.00 USD a month`, for each line of the costs."""
+        return tuple(map(_sentence, self.costs)) or ("what it costs is not known",)
+
+
+MONTH_HOURS = 730
+
+
+def _sentence(line: QuoteLine) -> str:
+    if line.price is None:
+        return f"{line.item}: price per {line.unit} not known"
+    by_month = f", {line.price * MONTH_HOURS:,.2f} {line.currency} a month" if line.unit.endswith("hour") and line.price else ""
+    return f"{line.item}: {line.price:,.2f} {line.currency} per {line.unit}{by_month}"
+
 
 @dataclass(frozen=True, slots=True)
 class Prediction:

@@ -92,6 +92,10 @@ class Plan:
         said = self.hyperparameters.get("epochs")
         return said if isinstance(said, int) else None
 
+    def may_train(self, base: str | None) -> bool:
+        """Whether a job may be this plan's by the base it says: also by the dated id of an alias, or by the alias of a dated id."""
+        return base in (None, self.base) or base.startswith(f"{self.base}-") or self.base.startswith(f"{base}-20")
+
     def to_dict(self) -> dict[str, Any]:
         """The plan as JSON-ready data: what `--dry-run` prints."""
         return {

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from dataclasses import fields
 from datetime import datetime
-from decimal import Decimal
 from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from tuneport.model import Deployment, DeploymentPlan
-    from tuneport.quote import QuoteLine
 
 OneDeployment = Annotated[str, typer.Argument(metavar="DEPLOYMENT", help="Its URI, as `models deployments` shows it.")]
 
@@ -52,7 +51,7 @@ def deploy(
     if not plan.sends_nothing and not yes:
         _confirm(session, plan)
     try:
-        begun = session.client.deploy(target, options=options)
+        begun = session.client.deploy(target, options=options, plan=plan)
         _say(session, begun, stands=plan.sends_nothing, stream=wait)
         if wait:
             _follow(session, begun, timeout_s=timeout)
@@ -123,12 +122,12 @@ def _value(text: str) -> Any:
 
 def _confirm(session: Session, plan: DeploymentPlan) -> None:
     """Asks where it would cost something, or nobody knows. Raises UsageError where nobody can be asked, typer.Abort for a no."""
-    if all(line.price == 0 for line in plan.costs) and plan.costs:
+    if plan.free:
         if not session.json:
             _print_plan(session, plan)
         return
     if not _can_ask(session):
-        costs = "; ".join(map(_cost, plan.costs)) or "what it costs is not known"
+        costs = "; ".join(plan.cost_sentences)
         raise UsageError(
             f"deploying {plan.model} costs money as long as it stands ({costs}) and there is no terminal to confirm on; nothing was sent.",
             remedy="Add --yes to confirm, or --dry-run to look first.",
@@ -149,28 +148,17 @@ def _print_plan(session: Session, plan: DeploymentPlan, *, requests: bool = Fals
     out.say(f"{plan.model} as {plan.uri}")
     if plan.stands is not None:
         out.say(f"  it {'stands already' if plan.sends_nothing else 'is made anew'}: {plan.stands.state}")
-    for line in plan.costs:
-        out.say(f"  {_cost(line)}")
+    for line, sentence in zip_longest(plan.costs, plan.cost_sentences):
+        out.say(f"  {sentence}")
+        if line is None:
+            continue
         origin = ", ".join(filter(None, (line.source, line.as_of, line.confidence, *line.doubts)))
         out.say(f"    {origin}" if origin else "    no price is known")
-    if not plan.costs:
-        out.say("  what it costs is not known")
     for rule in plan.rules:
         out.say(f"  {rule}")
     for request in plan.requests if requests else ():
         out.say(f"\n{request.call}")
         out.raw_json(request.body, indent=2)
-
-
-MONTH_HOURS = Decimal(730)
-
-
-def _cost(line: QuoteLine) -> str:
-    """`hosting: 1.70 USD per hosting hour, 1,241.00 USD a month`."""
-    if line.price is None:
-        return f"{line.item}: price per {line.unit} not known"
-    by_month = f", {line.price * MONTH_HOURS:,.2f} {line.currency} a month" if line.unit.endswith("hour") and line.price else ""
-    return f"{line.item}: {line.price:,.2f} {line.currency} per {line.unit}{by_month}"
 
 
 def _say(session: Session, begun: Deployment, *, stands: bool, stream: bool) -> None:

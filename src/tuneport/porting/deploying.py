@@ -13,7 +13,6 @@ from tuneport.provider import Deploys
 if TYPE_CHECKING:
     from tuneport.client import Client
     from tuneport.model import DeploymentPlan, Model
-    from tuneport.quote import QuoteLine
 
 
 def answering(model: Model, *, work: Work) -> Model | Deployment:
@@ -27,9 +26,9 @@ def answering(model: Model, *, work: Work) -> Model | Deployment:
     except Unsupported:
         _done(work, f"{model.uri} answers without a deployment", model.uri)
         return model
-    if plan.stands is None:
+    if not plan.sends_nothing:
         _ask_for_it(plan, work)
-    begun = client.deploy(model, options=work.wishes.deployment)
+    begun = client.deploy(model, options=work.wishes.deployment, plan=plan)
     work.journal.begin("deploy", {"target": begun.uri})
     stands = client.wait_deployed(begun, hear=lambda now: work.say("deploy", f"{now.uri} {now.state}"))
     if stands.phase != "ready":
@@ -55,8 +54,7 @@ def planned(model: Model, *, work: Work) -> Model | Deployment:
         plan = work.client.deployment_plan(model, options=work.wishes.deployment)
     except TuneportError:
         return model
-    stands = plan.stands is not None
-    if not stands:
+    if not plan.sends_nothing:
         work.say("deploy", f"to let it answer: tuneport models deploy {model.uri}", facts={"target": None})
     return Deployment(plan.uri, plan.provider, plan.id, model.id, plan.stands.state if plan.stands else "not deployed")
 
@@ -68,9 +66,9 @@ def _done(work: Work, sentence: str, target: str) -> None:
 
 
 def _ask_for_it(plan: DeploymentPlan, work: Work) -> None:
-    if plan.costs and all(line.price == 0 for line in plan.costs):
+    if plan.free:
         return
-    costs = "; ".join(map(_cost, plan.costs)) or "what it costs is not known"
+    costs = "; ".join(plan.cost_sentences)
     work.agree(
         Consent(
             "deploy",
@@ -79,11 +77,6 @@ def _ask_for_it(plan: DeploymentPlan, work: Work) -> None:
             "Add --deploy to confirm. The job is kept, and the same command goes on from here.",
         )
     )
-
-
-def _cost(line: QuoteLine) -> str:
-    price = "a price that is not known" if line.price is None else f"{line.price:,.2f} {line.currency}"
-    return f"{line.item}: {price} per {line.unit}"
 
 
 def standing(model_uri: str, *, client: Client) -> Model:

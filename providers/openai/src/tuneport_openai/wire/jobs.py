@@ -145,12 +145,7 @@ def matches(job: Json, plan: Plan, *, files: Sequence[str], since: datetime | No
     if said.client_id is not None or (since is not None and (said.created_at is None or said.created_at < since)):
         return False
     same_files = set(said.files) == {file.purpose for file in plan.files} and set(said.files.values()) <= set(files)
-    return same_files and _may_be_base(said.base, plan.base) and not any(_unlike(job, said, plan))
-
-
-def _may_be_base(said: str | None, planned: str) -> bool:
-    """Also where the vendor answers with the dated id of an alias, or with the alias of a dated id."""
-    return said is None or said == planned or said.startswith(f"{planned}-") or planned.startswith(f"{said}-20")
+    return same_files and plan.may_train(said.base) and not any(_unlike(job, said, plan))
 
 
 def _unlike(job: Json, said: Snapshot, plan: Plan) -> Iterator[bool]:
