@@ -12,18 +12,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping
 from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from benchmarks.data_room.rows import ROWS, write_rows
-from benchmarks.data_room.verdict import Outcome, Part, Setting, Verdict
-from benchmarks.record import paired_rounds, record
+from benchmarks.data_room.verdict import Outcome, Part, Setting
+from benchmarks.parts import concluded, in_turn, outcome_of
+from benchmarks.record import paired_rounds
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 PARTS = {
@@ -47,12 +46,9 @@ def part(name: str) -> Part:
 
 
 def in_its_own_process(name: str, setting: Setting) -> Outcome:
-    """What the part measured there; what it says goes to the terminal. One that fails breaks a limit of its own."""
+    """What the part measured there."""
     given = json.dumps({key: str(value) if key in _PATHS else value for key, value in asdict(setting).items()})
-    done = subprocess.run([sys.executable, "-m", "benchmarks.data", "--part", name, given], stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        return Outcome({"failed": done.returncode}, (Verdict(f"{name}: exit code", done.returncode, 0, at_most=True, unit=""),))
-    return Outcome.of(json.loads(done.stdout.splitlines()[-1]))
+    return outcome_of("benchmarks.data", name, given)
 
 
 def run_part(name: str, given: str) -> int:
@@ -62,28 +58,6 @@ def run_part(name: str, given: str) -> int:
     setting = Setting(**values)
     print(json.dumps(part(name)(setting).to_dict()))
     return 0
-
-
-def measure(names: list[str], setting: Setting) -> dict[str, Outcome]:
-    """The parts in turn; each limit is printed as soon as it is known."""
-    outcomes = {}
-    for name in names:
-        print(f"-- {name}", flush=True)
-        outcomes[name] = in_its_own_process(name, setting)
-        for line in (*outcomes[name].verdicts, *outcomes[name].notes):
-            print(line, flush=True)
-    return outcomes
-
-
-def headline(outcomes: Mapping[str, Outcome]) -> str:
-    """Every limit and note in a line."""
-    return "; ".join(str(said) for outcome in outcomes.values() for said in (*outcome.verdicts, *outcome.notes))
-
-
-def figures_of(outcomes: Mapping[str, Outcome], setting: Setting) -> dict[str, Any]:
-    """All of it, JSON-ready."""
-    asked = {key: value for key, value in asdict(setting).items() if key not in _PATHS}
-    return {"asked": asked, "parts": {name: outcome.to_dict() for name, outcome in outcomes.items()}}
 
 
 def main() -> int:
@@ -115,13 +89,9 @@ def main() -> int:
             large_mb=given.large_mb,
             rows=given.rows,
         )
-        outcomes = measure(given.only, setting)
-    if not given.no_record:
-        record("data", figures_of(outcomes, setting), headline=headline(outcomes))
-    broken = [verdict for outcome in outcomes.values() for verdict in outcome.verdicts if not verdict.holds]
-    for verdict in broken:
-        print(verdict, file=sys.stderr)
-    return 1 if broken else 0
+        outcomes = in_turn(given.only, lambda name: in_its_own_process(name, setting))
+    asked = {key: value for key, value in asdict(setting).items() if key not in _PATHS}
+    return concluded("data", outcomes, asked=asked, recording=not given.no_record)
 
 
 if __name__ == "__main__":

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.data_room.verdict import Outcome, Verdict
+from benchmarks.data_room.verdict import Outcome
 from benchmarks.openai_room.setting import Setting
-from benchmarks.record import paired_rounds, record
+from benchmarks.parts import concluded, in_turn, outcome_of
+from benchmarks.record import paired_rounds
 
 PARTS = {"submit": "submitting", "upload": "uploading", "follow": "following", "start": "starting"}
 """The module of each part; its function has the part's name."""
@@ -31,14 +31,10 @@ _SKIPPED = 2
 
 
 def in_its_own_process(name: str, setting: Setting) -> Outcome:
-    """What the part measured there, in a folder of its own. One that fails breaks a limit of its own."""
+    """What the part measured there, in a folder of its own."""
     with tempfile.TemporaryDirectory(dir=setting.folder) as folder:
         given = json.dumps({**asdict(setting), "folder": folder})
-        command = [sys.executable, "-m", "benchmarks.openai", "--part", name, given]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode:
-        return Outcome({"failed": done.returncode}, (Verdict(f"{name}: exit code", done.returncode, 0, at_most=True, unit=""),))
-    return Outcome.of(json.loads(done.stdout.splitlines()[-1]))
+        return outcome_of("benchmarks.openai", name, given)
 
 
 def run_part(name: str, given: str) -> int:
@@ -47,22 +43,6 @@ def run_part(name: str, given: str) -> int:
     part: Callable[[Setting], Outcome] = getattr(import_module(f"benchmarks.openai_room.{PARTS[name]}"), name)
     print(json.dumps(part(Setting(**{**values, "folder": Path(values["folder"])})).to_dict()))
     return 0
-
-
-def measure(names: list[str], setting: Setting) -> dict[str, Outcome]:
-    """The parts in turn; each limit is printed as soon as it is known."""
-    outcomes = {}
-    for name in names:
-        print(f"-- {name}", flush=True)
-        outcomes[name] = in_its_own_process(name, setting)
-        for line in (*outcomes[name].verdicts, *outcomes[name].notes):
-            print(line, flush=True)
-    return outcomes
-
-
-def headline(outcomes: Mapping[str, Outcome]) -> str:
-    """Every limit and note in a line."""
-    return "; ".join(str(said) for outcome in outcomes.values() for said in (*outcome.verdicts, *outcome.notes))
 
 
 def main() -> int:
@@ -88,15 +68,9 @@ def main() -> int:
         megabytes=given.megabytes,
         jobs=given.jobs,
     )
-    outcomes = measure(given.only, setting)
-    if not given.no_record:
-        asked = {key: value for key, value in asdict(setting).items() if key != "folder"}
-        figures = {"asked": asked, "parts": {name: outcome.to_dict() for name, outcome in outcomes.items()}}
-        record("openai", figures, headline=headline(outcomes))
-    broken = [verdict for outcome in outcomes.values() for verdict in outcome.verdicts if not verdict.holds]
-    for verdict in broken:
-        print(verdict, file=sys.stderr)
-    return 1 if broken else 0
+    outcomes = in_turn(given.only, lambda name: in_its_own_process(name, setting))
+    asked = {key: value for key, value in asdict(setting).items() if key != "folder"}
+    return concluded("openai", outcomes, asked=asked, recording=not given.no_record)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from benchmarks.data_room.rounds import in_turns, ratio
 from benchmarks.data_room.rows import lines, write_megabytes, write_rows
 from benchmarks.data_room.verdict import Outcome, Setting, Verdict
 from benchmarks.openai_room.setting import Setting as OpenAISetting
+from benchmarks.parts import in_turn
 from benchmarks.record import commit, paired_rounds, record, table
 from tuneport.dataset import Dataset
 from tuneport.testing.simulation import simulate
@@ -74,7 +75,7 @@ def test_every_part_of_the_openai_benchmark_measures_against_its_limits(tmp_path
     pytest.importorskip("tuneport_openai")
     pytest.importorskip("openai")
     setting = OpenAISetting(folder=tmp_path, rows=20, rounds=2, megabytes=1.0, jobs=30)
-    found = openai.measure(list(openai.PARTS), setting)
+    found = in_turn(openai.PARTS, lambda name: openai.in_its_own_process(name, setting))
     verdicts = {verdict.name: verdict for outcome in found.values() for verdict in outcome.verdicts}
     assert len(verdicts) == 9
     assert [name for name, verdict in verdicts.items() if "request" in name and not verdict.holds] == []

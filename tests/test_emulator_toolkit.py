@@ -180,7 +180,9 @@ def client(server: EmulatorServer) -> Client:
 
 
 def test_importing_an_emulator_loads_neither_pytest_nor_an_sdk() -> None:
-    program = "import json, sys, tuneport.testing.emulator; print(json.dumps(sorted(sys.modules)))"
+    program = (
+        "import json, sys; before = {*sys.modules}; import tuneport.testing.emulator; print(json.dumps(sorted({*sys.modules} - before)))"
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in json.loads(done.stdout)}
     assert not loaded & {"pytest", "openai", "httpx", "httpx2", "pydantic", "google", "azure"}

@@ -72,6 +72,19 @@ def test_a_service_does_not_show_its_key_when_printed() -> None:
     assert "secret" not in repr(Service("secret"))
 
 
+@pytest.mark.parametrize("grace", ["inf", "1e12"])
+def test_a_grace_that_is_no_time_is_refused_before_anything_is_loaded(serving: Shell, grace: str) -> None:
+    ServingServer.asked = None
+    run = serving("models", "serve", serving.finished(), "--grace", grace)
+    assert (run.code, ServingServer.asked) == (2, None)
+    assert "seconds" in run.err
+
+
+def test_a_service_without_a_key_is_refused() -> None:
+    with pytest.raises(ConfigError, match="answer anybody"):
+        Service("")
+
+
 def test_models_of_a_cloud_are_not_served_from_here(shell: Shell) -> None:
     run = shell("models", "serve", shell.finished())
     assert (run.code, run.out) == (2, "")

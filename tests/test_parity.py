@@ -11,7 +11,7 @@ import pytest
 
 from tuneport.errors import UsageError
 from tuneport.examples import ChatExample, Message
-from tuneport.model import Model, Prediction
+from tuneport.model import Prediction
 from tuneport.parity import About, ParityRow, Said, Side, answered, archived_rows, compare, decide, prove, rows_of
 from tuneport.parity.power import rows_for_verdict
 from tuneport.parity.score_interval import paired_shares
@@ -137,6 +137,26 @@ def test_an_answer_is_normalised_as_the_metric_does_before_it_agrees_or_is_right
     assert found.agreement is not None
     assert (found.agreement.same, found.agreement.rows) == (1, 2)
     assert [each.row.number for each in found.differing] == [2]
+
+
+def test_right_answers_that_are_all_the_same_are_told_to_prove_little():
+    said = "Every row has the same right answer: whoever always says so is right everywhere, whatever is asked."
+    assert said in decide(compare(rows(200))).cautions
+    assert said not in decide(compare(labelled(200))).cautions
+
+
+def test_a_model_that_always_says_the_same_is_named():
+    found = [row(n, LABELS[n % 4], LABELS[n % 4], LABELS[0]) for n in range(1, 101)]
+    assert "the new model gave one and the same answer to every row, whatever was asked." in decide(compare(found)).cautions
+    assert not any("one and the same" in said for said in decide(compare(labelled(100))).cautions)
+    assert not any("one and the same" in said for said in decide(compare(rows(100))).cautions)
+
+
+def test_answers_without_a_word_are_counted():
+    found = [*labelled(50), row(51, "a", " ", "\n"), row(52, "a", "a", "")]
+    compared = compare(found)
+    assert (compared.asked["old"].empty, compared.asked["new"].empty) == (1, 2)
+    assert "2 answers of the new model without a word." in decide(compared).cautions
 
 
 def test_rows_without_an_answer_are_left_out_and_told():
@@ -350,10 +370,9 @@ def test_rows_of_a_dataset_ask_what_comes_before_the_reference():
 
 
 def test_names_that_two_models_share_are_told_apart():
-    old, new = (Side.of(Model(f"{provider}:tickets", provider, "tickets", job_uri="x:1")) for provider in ("openai", "azure"))
+    old, new = (Side("tickets", f"{provider}:tickets", provider) for provider in ("openai", "azure"))
     about = About(old, new, "rows", "0" * 64, date(2026, 11, 21))
     assert (about.names["old"], about.names["new"]) == ("openai tickets", "azure tickets")
-    assert old.lineage == (("job", "x:1"),)
     assert prove(rows(130), about).verdict.headline == "Equal: azure tickets is as good as openai tickets, within 3 points."
     same = replace(about, new=old)
     assert (same.names["old"], same.names["new"]) == ("tickets (old)", "tickets (new)")

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pytest
 
-from tuneport.errors import Unreachable
+from tuneport.errors import ConfigError, NotFound, Refused, Unreachable
 from tuneport.examples import ChatExample, Example, Message
 from tuneport.model import Model, Prediction
 from tuneport.porting.asking import TIMED, Asker, Questions, ask, kept
@@ -56,7 +56,8 @@ def test_every_answer_is_on_disk_before_the_next_one_is_waited_for(tmp_path: Pat
     said = ask(QUESTIONS, asker(server, tmp_path, clock))
     assert server.on_disk == list(range(len(ROWS)))
     assert [each.text for each in said] == [f"yes to question {n}" for n in range(len(ROWS))]
-    assert (said[0].latency_s, said[TIMED - 1].latency_s, said[TIMED].latency_s) == (2.0, 2.0, None)
+    assert (said[1].latency_s, said[TIMED - 1].latency_s, said[TIMED].latency_s) == (2.0, 2.0, None)
+    assert said[0].latency_s is None  # a model may have been loaded for it
 
 
 @pytest.mark.parametrize("after", [3, TIMED, TIMED + 5])
@@ -96,3 +97,64 @@ def test_too_few_answers_are_matched_to_no_row(tmp_path: Path, clock: SimulatedC
 
     with pytest.raises(Unreachable, match="0 answers to 1 rows"):
         ask(QUESTIONS, asker(Short(tmp_path, clock), tmp_path, clock))
+
+
+class Picky(Slow):
+    """Refuses some rows, as a content filter does, or as `error` says."""
+
+    def __init__(self, folder: Path, clock: SimulatedClock, *, refuses: Iterable[int], error: type[Refused] = Refused) -> None:
+        super().__init__(folder, clock)
+        self._refused = {f"question {number}" for number in refuses}
+        self._error = error
+
+    def predict(self, target: Model, rows: Iterable[Example], **how: Any) -> Iterator[Prediction]:
+        for row in rows:
+            if cast("ChatExample", row).messages[0].text in self._refused:
+                raise self._error("this is not answered.")
+            yield from super().predict(target, [row], **how)
+
+
+@pytest.mark.parametrize("refused", [{0}, {3}, {0, 1}, {TIMED}, {TIMED + 5, TIMED + 6}, {TIMED + 9}, {4, TIMED + 2}])
+def test_a_row_that_is_refused_has_failed_and_the_others_are_answered(tmp_path: Path, clock: SimulatedClock, refused: set[int]) -> None:
+    said = ask(QUESTIONS, asker(Picky(tmp_path, clock, refuses=refused), tmp_path, clock))
+    assert {number for number, each in enumerate(said) if each.failed} == refused
+    assert [each.text for each in said] == ["" if n in refused else f"yes to question {n}" for n in range(len(ROWS))]
+    assert ask(QUESTIONS, asker(Slow(tmp_path, clock, answers=0), tmp_path, clock)) == said
+
+
+def test_where_every_row_is_refused_the_model_is(tmp_path: Path, clock: SimulatedClock) -> None:
+    with pytest.raises(Refused):
+        ask(QUESTIONS, asker(Picky(tmp_path, clock, refuses=range(len(ROWS))), tmp_path, clock))
+    few = Questions("old", "fake:x", ROWS[:2], Generation())
+    with pytest.raises(Refused):
+        ask(few, asker(Picky(tmp_path, clock, refuses=range(2)), tmp_path, clock))
+    assert kept(QUESTIONS, tmp_path) == kept(few, tmp_path) == []
+
+
+def test_a_model_that_is_gone_is_no_matter_of_a_row(tmp_path: Path, clock: SimulatedClock) -> None:
+    with pytest.raises(NotFound):
+        ask(QUESTIONS, asker(Picky(tmp_path, clock, refuses={3}, error=NotFound), tmp_path, clock))
+    assert len(kept(QUESTIONS, tmp_path)) == 3
+
+
+def test_last_lines_that_a_power_cut_has_spoiled_are_asked_for_again(tmp_path: Path, clock: SimulatedClock) -> None:
+    ask(QUESTIONS, asker(Slow(tmp_path, clock), tmp_path, clock))
+    path = tmp_path / QUESTIONS.file
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:-2]) + b"\0" * 40 + b"\n" + b"\0" * 12)
+    again = Slow(tmp_path, clock)
+    assert len(ask(QUESTIONS, asker(again, tmp_path, clock))) == len(ROWS)
+    assert again.asked == [f"question {len(ROWS) - 2}", f"question {len(ROWS) - 1}"]
+
+
+def test_answers_behind_one_that_cannot_be_read_are_neither_thrown_away_nor_given_to_other_rows(
+    tmp_path: Path, clock: SimulatedClock
+) -> None:
+    ask(QUESTIONS, asker(Slow(tmp_path, clock), tmp_path, clock))
+    path = tmp_path / QUESTIONS.file
+    lines = path.read_bytes().splitlines(keepends=True)
+    spoiled = b"".join([*lines[:4], b"{\n", *lines[5:]])
+    path.write_bytes(spoiled)
+    with pytest.raises(ConfigError, match=r":5 cannot be read"):
+        ask(QUESTIONS, asker(Slow(tmp_path, clock), tmp_path, clock))
+    assert path.read_bytes() == spoiled

@@ -50,3 +50,9 @@ def test_azure_is_asked_at_the_v1_address_of_the_resource() -> None:
 
 def test_a_model_name_with_a_quote_in_it_stays_a_name() -> None:
     compile(openai_code(Callee('a"b\\c')), "program", "exec")
+
+
+def test_a_name_beyond_sixteen_bits_stays_a_name() -> None:
+    program = openai_code(Callee("support-🚀-é"))
+    assert '"support-🚀-é"' in program
+    compile(program, "program", "exec")

@@ -144,6 +144,25 @@ def test_a_budget_is_over_all_and_those_that_do_not_fit_are_named(quay: Quay) ->
     assert quay.harbour.creates == 3
 
 
+def test_rows_that_are_given_later_count_under_the_budget_of_all(quay: Quay) -> None:
+    uris = tuned(quay, 1)
+    assert quay("port", *uris, "--to", "new", "--yes", "--max-cost", "1.68").code == 0
+    asked = len(quay.harbour.new.asked)
+    test = quay.test_rows(10)
+    run = quay("port", *uris, "--to", "new", "--yes", "--max-cost", "2.10", "--test", test)
+    assert run.code == 2
+    assert "0.12 of 2.10 USD are left; nobody was asked, and its job goes on" in run.err
+    assert len([text for text in quay.harbour.new.asked[asked:] if ":tuned:" in text]) == 10
+    assert quay("port", *uris, "--to", "new", "--yes", "--max-cost", "2.28", "--test", test).code == 0
+
+
+def test_rows_of_ones_own_are_of_one_tune(quay: Quay) -> None:
+    uris = tuned(quay, 1)
+    for flag in ("--train", "--validation", "--from-outputs"):
+        assert "of one tune" in quay("port", *uris, "--to", "new", "--yes", flag, quay.test_rows(10)).err
+    assert quay.harbour.creates == 0
+
+
 def test_the_whole_is_agreed_to_once_before_anything_is_sent(quay: Quay) -> None:
     uris = tuned(quay, 1)
     run = quay("port", *uris, "--to", "new")

@@ -10,12 +10,16 @@ from typing import Any
 import pytest
 
 from tuneport.client import Client
-from tuneport.errors import Unsupported, UsageError
+from tuneport.dataset import Dataset
+from tuneport.errors import CheckFailed, Unsupported, UsageError
+from tuneport.examples import ChatExample, Message
 from tuneport.formats.known import named
 from tuneport.methods import SFT
 from tuneport.porting.bases import choose_base
+from tuneport.porting.converting import converted
 from tuneport.porting.destinations import destinations
 from tuneport.porting.journal import Journal
+from tuneport.porting.mapping import mapped
 from tuneport.porting.settings import METHOD_CLASSES, RULES, Change, Terms, in_our_words, translated
 from tuneport.porting.source import Source
 from tuneport.porting.wishes import Wishes
@@ -115,10 +119,19 @@ def test_the_table_of_destinations_names_formats_that_there_are_and_the_local_ba
 # --- bases ---------------------------------------------------------------------------------------------------------------------------
 
 
-def work(folder: Path, *, to: str, base: str | None = None, on: str = "2026-11-21") -> Work:
+def work(
+    folder: Path,
+    *,
+    to: str,
+    base: str | None = None,
+    on: str = "2026-11-21",
+    environ: Mapping[str, str] | None = None,
+    epochs: int | None = None,
+) -> Work:
     clock = SimulatedClock(datetime.fromisoformat(f"{on}T09:00:00").replace(tzinfo=UTC))
-    client = Client(settings=Settings(home=folder), clock=clock)
-    return Work(client, Journal(folder, about={}, now=clock.now), Wishes(to=to, base=base), print, print, lambda job: job)
+    client = Client(settings=Settings(home=folder, environ=environ or {}), clock=clock)
+    wishes = Wishes(to=to, base=base, epochs=epochs)
+    return Work(client, Journal(folder, about={}, now=clock.now), wishes, print, print, lambda job: job)
 
 
 def tune(base: str, *, provider: str = "openai") -> Source:
@@ -158,3 +171,19 @@ def test_a_base_that_nobody_knows_has_to_be_named(tmp_path: Path) -> None:
     with pytest.raises((UsageError, Unsupported), match="not known") as unknown:
         choose_base(tune("a-model-of-mine"), method="sft", work=work(tmp_path, to="local"))
     assert "--base MODEL" in unknown.value.remedy
+
+
+def test_more_epochs_than_the_destination_takes_are_cut_and_not_refused_as_submitted_before(tmp_path: Path) -> None:
+    pytest.importorskip("tuneport_openai")
+    rows = Dataset.from_examples(ChatExample((Message("user", f"question {n}"), Message("assistant", f"answer {n}"))) for n in range(20))
+    found = work(tmp_path, to="openai", base="gpt-4.1-mini-2025-04-14", environ={"OPENAI_API_KEY": "none"}, epochs=80)
+    assert mapped(tune("gpt-4.1-mini-2025-04-14", provider="azure"), rows, work=found).recipe.method.epochs == 50
+
+
+def test_rows_that_are_too_few_for_want_of_those_that_are_compared_on_are_said_to_be(tmp_path: Path) -> None:
+    pytest.importorskip("tuneport_openai")
+    rows = Dataset.from_examples(ChatExample((Message("user", f"question {n}"), Message("assistant", f"answer {n}"))) for n in range(11))
+    found = work(tmp_path, to="openai", base="gpt-4.1-mini-2025-04-14", environ={"OPENAI_API_KEY": "none"})
+    with pytest.raises(CheckFailed, match="at least 10") as refused:
+        converted(mapped(tune("gpt-4.1-mini-2025-04-14", provider="azure"), rows, work=found), work=found)
+    assert "2 rows to compare on are left out of the training; to train on all: --test FILE, or --hold-out 0." in refused.value.remedy

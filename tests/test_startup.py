@@ -30,14 +30,15 @@ HEAVY = {
 }
 PROGRAM = """
 import json, sys
+before = {*sys.modules}
 from tuneport.cli import main
 code = main(sys.argv[1:])
-print(json.dumps({"code": code, "modules": sorted(sys.modules)}), file=sys.stderr)
+print(json.dumps({"code": code, "modules": sorted({*sys.modules} - before)}), file=sys.stderr)
 """
 
 
 def imported_by(home: Path, *words: str) -> set[str]:
-    """The modules in memory after the command has run in a process of its own."""
+    """The modules that the command has loaded in a process of its own, beside those that Python starts with."""
     environ = {**os.environ, "TUNEPORT_HOME": str(home)}
     run = subprocess.run([sys.executable, "-c", PROGRAM, *words], capture_output=True, text=True, env=environ, check=True)
     said = json.loads(run.stderr.splitlines()[-1])

@@ -26,7 +26,8 @@ from tuneport.intent import Intent, Phase
 from tuneport.job import JobState, Snapshot
 from tuneport.plan import Plan
 from tuneport.plan_lock import submitting
-from tuneport.submit import adopt, submit, sync
+from tuneport.submit import submit
+from tuneport.syncing import adopt, sync
 from tuneport.testing.wire import HttpAnswer, NoAnswer
 
 LOST = NoAnswer("connection reset")
@@ -150,6 +151,41 @@ def test_a_rate_limit_is_waited_for_as_long_as_the_provider_says_with_the_same_i
     assert either.clock.monotonic() - before >= 40.0
     assert len(either.cloud.jobs) == 1
     assert len(either.registry.intents()) == 1
+
+
+def test_with_a_queue_a_place_is_waited_for_under_the_same_id_for_as_long_as_it_takes(either: Bench) -> None:
+    for call in ("POST /jobs", "PUT /jobs"):
+        either.wire.before(call, *[HttpAnswer(400, "full")] * 40)
+    heard: list[tuple[QuotaExceeded, float]] = []
+    job = submit(either.plan(), desk=either.desk, queue=lambda refusal, pause_s: heard.append((refusal, pause_s)))
+    assert (either.creates, len(heard)) == (1, 40)
+    assert [(intent.phase, intent.client_id) for intent in either.registry.intents()] == [(Phase.CREATED, job.client_id)]
+
+
+def test_without_a_queue_a_refusal_for_want_of_a_place_fails_the_submit(desk: Bench) -> None:
+    desk.wire.before("POST /jobs", HttpAnswer(400, "full"))
+    with pytest.raises(QuotaExceeded) as caught:
+        submit(desk.plan(), desk=desk.desk)
+    assert caught.value.concurrent
+    assert [intent.phase for intent in desk.registry.intents()] == [Phase.FAILED]
+
+
+def test_another_quota_is_not_queued_for(desk: Bench) -> None:
+    desk.wire.before("POST /jobs", HttpAnswer(400, "quota"))
+    with pytest.raises(QuotaExceeded):
+        submit(desk.plan(), desk=desk.desk, queue=lambda *_: pytest.fail("waited for nothing"))
+
+
+def test_who_is_interrupted_in_the_queue_has_sent_nothing(desk: Bench) -> None:
+    desk.wire.before("POST /jobs", HttpAnswer(400, "full"))
+
+    def interrupt(refusal: QuotaExceeded, pause_s: float) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        submit(desk.plan(), desk=desk.desk, queue=interrupt)
+    assert [result.kind for result in sync(desk=desk.desk)] == ["never_sent"]
+    assert desk.creates == 0
 
 
 def test_a_rate_limit_beyond_the_budget_leaves_an_intent_that_was_never_sent(desk: Bench) -> None:

@@ -342,6 +342,20 @@ def test_people_see_the_days_and_who_says_so(desk: Desk) -> None:
     assert "openai, as of 2026-10-27: developers.openai.com" in run.out
 
 
+def test_the_command_that_moves_a_tune_is_named_where_it_is_time_to_move(desk: Desk) -> None:
+    desk.tuned()
+    job = desk.watched()[0]["job_uri"]
+    assert f"To move it, its copy proved: tuneport port {job} --to azure\n" in desk("watch", "--provider", "openai").out
+
+
+def test_no_command_is_named_while_there_is_nothing_to_do_yet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    desk = Desk(tmp_path / "home", capsys, clock=SimulatedClock(datetime(2026, 7, 1, tzinfo=UTC)))
+    desk.tuned()
+    run = desk("watch", "--provider", "openai")
+    assert "nothing yet" in run.out
+    assert "tuneport port" not in run.out
+
+
 @pytest.mark.parametrize("words", [("jobs", "list"), ("models", "list", "--provider", "openai")], ids=" ".join)
 def test_lists_say_when_something_is_near_beside_the_output(desk: Desk, words: tuple[str, ...]) -> None:
     desk.tuned()

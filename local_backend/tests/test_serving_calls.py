@@ -153,6 +153,17 @@ def test_settings_without_effect_are_taken_and_those_that_change_the_answer_are_
         assert (caught.value.status, caught.value.param) == (400, next(iter(setting)))
 
 
+def test_a_stop_string_that_would_keep_everybody_waiting_is_refused() -> None:
+    assert read_request(request(stop="z" * 500)).generation.stop == ("z" * 500,)
+    with pytest.raises(Refusal, match="more than 500 characters"):
+        read_request(request(stop=["a", "z" * 501]))
+
+
+@pytest.mark.parametrize(("asked", "drawn"), [(1e-50, 0.0), (1e-38, 0.0), (0, 0.0), (0.01, 0.01)])
+def test_a_temperature_that_no_number_can_be_divided_by_is_none(asked: float, drawn: float) -> None:
+    assert read_request(request(temperature=asked)).generation.temperature == drawn
+
+
 def test_the_smaller_of_two_limits_holds() -> None:
     assert read_request(request(max_tokens=9, max_completion_tokens=5)).max_tokens == 5
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,17 @@ from tuneport.formats.known import named, natural
 from tuneport.losses import Loss, Losses
 from tuneport.parallel import convert
 from tuneport.selections import Alike, MergedSource, sample, unique
-from tuneport.sources import Division, FileSource, FirstSource, MarkedSource, MemorySource, RecastSource, Source, Strict
+from tuneport.sources import (
+    ChangedSource,
+    Division,
+    FileSource,
+    FirstSource,
+    MarkedSource,
+    MemorySource,
+    RecastSource,
+    Source,
+    Strict,
+)
 from tuneport.splitting import SplitSettings
 from tuneport.writing import chunks, container_of, not_written, whole_target
 
@@ -51,7 +61,8 @@ class Dataset:
 
     @classmethod
     def read(cls, path: str | Path, *, format: str | None = None, columns: Mapping[str, str] | None = None) -> Dataset:
-        """The rows of a file. The format is recognised from the ending and the first rows when they are first needed.
+        """The rows of a file, here or at an address such as gs://bucket/rows.jsonl (read through the provider vertex). The format is
+        recognised from the ending and the first rows when they are first needed.
 
         `columns` maps prompt, completion, text, label or system to the file's own names. Raises DatasetError at once for a file that is
         missing, a folder or empty, and for an unknown format.
@@ -80,8 +91,18 @@ class Dataset:
 
     @property
     def path(self) -> Path | None:
-        """The file, when the dataset is the whole of one."""
+        """The file, when the dataset is the whole of one; of one in a cloud's storage, the copy here."""
         return self._source.path if isinstance(self._source, FileSource) else None
+
+    @property
+    def address(self) -> str | None:
+        """Where the file lies in a cloud's storage, such as gs://bucket/rows.jsonl, when the dataset is the whole of one there."""
+        return self._source.address if isinstance(self._source, FileSource) else None
+
+    @property
+    def container(self) -> str | None:
+        """How the file holds its rows, such as `jsonl`, when the dataset is the whole of one."""
+        return self._source.container.name if isinstance(self._source, FileSource) else None
 
     @property
     def format(self) -> str | None:
@@ -203,6 +224,10 @@ class Dataset:
         """The same rows as examples of `kind`: a text with its label as a conversation, say. What that loses is told by whatever reads
         it; a row for which it has no meaning cannot be read."""
         return Dataset(RecastSource(self._source, kind))
+
+    def changed(self, change: Callable[[Example], Example]) -> Dataset:
+        """The same rows, each as `change` makes it, again at each pass; a row for which that raises BadRow cannot be read."""
+        return Dataset(ChangedSource(self._source, change))
 
     def chunks(self, *, format: str = "chat") -> Iterator[bytes]:
         """The rows as the bytes of a file of JSON lines in `format`, about 64 KiB at a time."""

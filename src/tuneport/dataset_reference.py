@@ -8,6 +8,7 @@ from typing import Any
 
 from tuneport.errors import DatasetError
 from tuneport.nearest import refuse_unknown_keys
+from tuneport.remote_files import address_in
 from tuneport.selections import MergedSource, sample, unique
 from tuneport.sources import Division, FileSource, FirstSource, Source
 from tuneport.splitting import SplitSettings
@@ -64,6 +65,8 @@ def _whole(value: Mapping[str, Any], folder: Path | None) -> Source:
 
 
 def _placed(path: str | Path, folder: Path | None) -> str | Path:
+    if address_in(path) is not None:
+        return path
     expanded = Path(path).expanduser()
     return path if folder is None or expanded.is_absolute() else folder / expanded
 

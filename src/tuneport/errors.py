@@ -120,7 +120,11 @@ class CredentialsRefused(Refused):
 
 
 class QuotaExceeded(Refused):
-    """A limit of the account is reached."""
+    """A limit of the account is reached. `concurrent`: one of jobs that run at the same time, so that waiting for one to end helps."""
+
+    def __init__(self, message: str, *, reason: str = "", remedy: str = "", concurrent: bool = False) -> None:
+        super().__init__(message, reason=reason, remedy=remedy)
+        self.concurrent = concurrent
 
 
 class PlatformClosed(Refused):

@@ -13,7 +13,7 @@ from tuneport.evaluation import Answer, Comparison, Evaluation, LabelReport, Lab
 from tuneport.examples import Example, LabelledExample
 from tuneport.model import Deployment, Model, Prediction
 from tuneport.provider import Generation, Need, Server
-from tuneport.reference import MAX_LABELS, as_chat, is_label_like, labels_prompt, references
+from tuneport.reference import as_chat, labels_prompt, references
 
 if TYPE_CHECKING:
     from tuneport.intervals import Difference, Pair
@@ -62,13 +62,15 @@ def evaluate(
     Raises DatasetError for no rows or a row without reference, UsageError for an unknown metric or a name given twice, Unsupported when a
     server gives nothing that the metrics need, Unreachable when it does not give one answer per row, and what servers raise.
     """
+    from tuneport.metrics import label_set, measures_of
+
     contenders = (contender, *against)
     _check_settings(contenders, resamples=resamples, level=level)
-    measures, asked = _measures(metrics), tuple(rows)
+    measures, asked = measures_of(metrics), tuple(rows)
     if not asked:
         raise DatasetError("there are no rows to evaluate on.", remedy="Give at least one row with a reference answer.")
     right = references(asked)
-    known = _labels(right, given=labels, wanted=metrics)
+    known = label_set(right, given=labels, wanted=metrics)
     generation = generation or room_for(right)
     taken = [_take(one, asked, right, known, measures=measures, generation=generation, on_progress=on_progress) for one in contenders]
     first = taken[0]
@@ -114,32 +116,12 @@ class _Taken:
 
 
 def _check_settings(contenders: Sequence[Contender], *, resamples: int, level: float) -> None:
+    from tuneport.intervals import refuse_settings
+
     twice = [name for name, count in Counter(contender.name for contender in contenders).items() if count > 1]
     if twice:
         raise UsageError(f"two contenders are called {twice[0]!r}.", remedy="Give each its own name.")
-    if resamples < 100 or not 0.5 <= level < 1:
-        raise UsageError(f"resamples={resamples}, level={level}: an interval needs at least 100 resamples and a level from 0.5 to below 1.")
-
-
-def _measures(wanted: Sequence[str] | None) -> tuple[Measure, ...]:
-    from tuneport.metrics import MEASURES
-
-    chosen = tuple(dict.fromkeys(MEASURES if wanted is None else wanted))
-    unknown = [name for name in chosen if name not in MEASURES]
-    if unknown or not chosen:
-        what = f"unknown metric {unknown[0]!r}" if unknown else "no metric is asked for"
-        raise UsageError(f"{what}; available: {', '.join(MEASURES)}.")
-    return tuple(MEASURES[name] for name in chosen)
-
-
-def _labels(right: Sequence[str], *, given: Iterable[str], wanted: Sequence[str] | None) -> tuple[str, ...]:
-    """The label set, sorted; empty when the references are no labels and nobody said that they are."""
-    from tuneport.metrics import normalised
-
-    told = {normalised(label) for label in given}
-    found = told | {normalised(answer) for answer in right}
-    asked_for = any(name.startswith("macro_") for name in wanted or ())
-    return tuple(sorted(found)) if (told or asked_for or is_label_like(right)) and len(found) <= MAX_LABELS else ()
+    refuse_settings(level=level, resamples=resamples)
 
 
 def _take(

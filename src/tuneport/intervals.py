@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from tuneport.errors import UsageError
 from tuneport.tallies import Tally, total
 
 Array = NDArray[np.float64]
@@ -44,6 +45,12 @@ class Pair:
     first: Tally
     second: Tally
     statistic: Statistic
+
+
+def refuse_settings(*, level: float, resamples: int) -> None:
+    """Raises UsageError for settings that make no interval."""
+    if resamples < 100 or not 0.5 <= level < 1:
+        raise UsageError(f"resamples={resamples}, level={level}: an interval needs at least 100 resamples and a level from 0.5 to below 1.")
 
 
 def paired_differences(pairs: Sequence[Pair], *, level: float, resamples: int, seed: int) -> list[Difference]:

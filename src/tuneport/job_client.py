@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from tuneport.provider import BaseModel, Provider, Server, Trainer
     from tuneport.quote import Quote, Usage
     from tuneport.recipe import Recipe
-    from tuneport.submit import Desk, SyncResult
+    from tuneport.submit import Desk, Waiting
+    from tuneport.syncing import SyncResult
 
 
 class JobClient:
@@ -124,8 +125,9 @@ class JobClient:
         recreate: bool = False,
         max_cost_usd: Decimal | None = None,
         plan: Plan | None = None,
+        queue: Waiting | None = None,
     ) -> Job:
-        """Plans and submits `recipe`, once. See `tuneport.submit.submit` for what `force` and `recreate` mean and what is raised.
+        """Plans and submits `recipe`, once. See `tuneport.submit.submit` for what `force`, `recreate` and `queue` mean and what is raised.
 
         `plan` is what `plan` gave for this very recipe and provider; without it one is made, which reads and checks all the data.
         """
@@ -135,7 +137,7 @@ class JobClient:
         plan = plan or self.plan(recipe, provider=provider)
         if max_cost_usd is not None:
             refuse_above(max_cost_usd, self.quote(recipe, providers=[provider], epochs=plan.epochs, tier=plan.tier))
-        return submit(plan, desk=self._desk(provider), force=force, recreate=recreate)
+        return submit(plan, desk=self._desk(provider), force=force, recreate=recreate, queue=queue)
 
     def _desk(self, provider: str) -> Desk:
         from tuneport.submit import Desk
@@ -175,7 +177,7 @@ class JobClient:
 
     def _adopt(self, uri: str) -> Job:
         from tuneport.errors import UnknownJob
-        from tuneport.submit import adopt
+        from tuneport.syncing import adopt
 
         provider, provider_id = uris.split(uri)
         if provider_id.startswith("?"):
@@ -260,9 +262,9 @@ class JobClient:
         return ended([last[job.uri] for job in known])
 
     def sync(self, *, provider: str | None = None, adopt_all: bool = False) -> list[SyncResult]:
-        """Brings the registry and the providers together; see `tuneport.submit.sync`. Without `provider`: every one that has jobs here, and
-        one that does not answer is a result of its own."""
-        from tuneport.submit import sync, sync_each
+        """Brings the registry and the providers together; see `tuneport.syncing.sync`. Without `provider`: every one that has jobs here,
+        and one that does not answer is a result of its own."""
+        from tuneport.syncing import sync, sync_each
 
         if provider is not None:
             return sync(desk=self._desk(provider), adopt_all=adopt_all)

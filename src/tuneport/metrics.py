@@ -10,14 +10,16 @@ import re
 import string
 import unicodedata
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from tuneport.errors import UsageError
 from tuneport.model import Prediction
 from tuneport.provider import Need
+from tuneport.reference import MAX_LABELS, is_label_like
 from tuneport.tallies import Marks, Numbers, Tally, total
 
 Array = NDArray[np.float64]
@@ -193,6 +195,24 @@ token_f1         mean over rows of `word_f1`
 macro_*          mean over the labels that are right for some row; an answer that is no label is wrong for all of them
 perplexity       exp of the mean negative log-probability of the references' tokens, end of turn included, over all rows together
 """
+
+
+def measures_of(wanted: Iterable[str] | None) -> tuple[Measure, ...]:
+    """The metrics of these names, each once; all of them for None. Raises UsageError for an unknown one, or none."""
+    chosen = tuple(dict.fromkeys(MEASURES if wanted is None else wanted))
+    unknown = [name for name in chosen if name not in MEASURES]
+    if unknown or not chosen:
+        what = f"unknown metric {unknown[0]!r}" if unknown else "no metric is asked for"
+        raise UsageError(f"{what}; available: {', '.join(MEASURES)}.")
+    return tuple(MEASURES[name] for name in chosen)
+
+
+def label_set(right: Sequence[str], *, given: Iterable[str], wanted: Iterable[str] | None) -> tuple[str, ...]:
+    """The labels of these references and those `given`, sorted; empty when the references are no labels and nobody said that they are."""
+    told = {normalised(label) for label in given}
+    found = told | {normalised(answer) for answer in right}
+    asked_for = any(name.startswith("macro_") for name in wanted or ())
+    return tuple(sorted(found)) if (told or asked_for or is_label_like(right)) and len(found) <= MAX_LABELS else ()
 
 
 def unavailable(measure: Measure, gives: frozenset[Need], answers: Answers) -> str:

@@ -29,13 +29,13 @@ from tuneport.writing import written
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
 
-PIECE_BYTES = 1 << 20
+PIECE_BYTES = 1 << 18
 """Large enough that handing on a number costs nothing beside it, small enough that nobody waits long for anybody's last one."""
 
-_AHEAD = 4
+_AHEAD = 12
 """Pieces that a process converts beyond one whose place it does not know yet: a slow moment of one need not stop the others."""
 
-_SYNC_S = 0.05
+_SYNC_S = 0.02
 _sync = getattr(os, "fdatasync", os.fsync)
 _TOO_LONG = 1 << 26
 """A piece grows to the end of its last line; past this size the file is left to the one process that reads line by line."""

@@ -277,10 +277,31 @@ class Deploys(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file in a provider's own storage, as it is now: `version` is another one whenever its bytes are others."""
+
+    address: str
+    size_bytes: int
+    version: str
+
+
+@runtime_checkable
+class RemoteFiles(Protocol):
+    """Reads files at addresses of a provider's own storage, such as gs://BUCKET/NAME. Never writes any."""
+
+    def look(self, address: str) -> RemoteFile:
+        """The file there. Raises NotFound, and what a refusal or silence is."""
+
+    def content(self, file: RemoteFile) -> Iterable[bytes]:
+        """The bytes of that very version. Raises NotFound where it is no longer there."""
+
+
+@dataclass(frozen=True, slots=True)
 class Provider:
     """A plug-in, as its entry point names it. `open_server` is None where nothing can be asked.
 
-    `bills` is False where a job costs no money (one's own machine): submitting there asks for no confirmation.
+    `bills` is False where a job costs no money (one's own machine): submitting there asks for no confirmation. `reads` opens what reads
+    files by the scheme of their address: `gs` for gs://BUCKET/NAME.
     """
 
     name: str
@@ -290,3 +311,4 @@ class Provider:
     plugin_api: int = PLUGIN_API
     version: str = ""
     bills: bool = True
+    reads: Mapping[str, Callable[[ProviderSettings], RemoteFiles]] = field(default_factory=dict)

@@ -19,6 +19,9 @@ KEY_VARIABLE = "TUNEPORT_SERVE_KEY"
 """The environment variable that holds the key which clients must show."""
 
 
+_LONGEST_GRACE_S = 86_400.0
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """One model under the name by which clients ask for it."""
@@ -37,6 +40,12 @@ class Service:
     port: int = 8000
     engine: str = "auto"
     grace_s: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.grace_s <= _LONGEST_GRACE_S:
+            raise UsageError(f"the time that answers have to end is from 0 to {_LONGEST_GRACE_S:g} seconds, not {self.grace_s:g}.")
+        if not self.key.strip():
+            raise ConfigError("a server without a key would answer anybody.", remedy=f"Give one, in {KEY_VARIABLE} for example.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +66,11 @@ class Serves(Protocol):
     def serve(self, models: Sequence[Served], service: Service, *, ready: Callable[[Open], object]) -> None:
         """Answers until SIGINT or SIGTERM, then returns. Raises before `ready` what keeps it from serving: ConfigError for the address,
         Unsupported for the engine, UnknownModel and Unreachable for the weights."""
+
+
+def url_at(host: str, port: int) -> str:
+    """The address under which OpenAI's clients find a server."""
+    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
 
 
 def named(models: Sequence[Model], names: Sequence[str] = ()) -> tuple[Served, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property, partial
 from itertools import chain, islice
 from pathlib import Path
@@ -104,14 +104,17 @@ class MemorySource:
 
 
 class FileSource:
-    """A file that must stay as it was when the source was made. Raises DatasetError when it is missing, empty or no place of rows."""
+    """A file that must stay as it was when the source was made. Raises DatasetError when it is missing, empty or no place of rows.
+
+    `address` is where it lies in a cloud's storage, if it does; `path` is then a copy here.
+    """
 
     def __init__(self, path: str | Path, *, format: str | None, columns: Mapping[str, str] | None) -> None:
         self.columns = dict(columns or {})
         self._given = None if format is None else named(format)
         _refuse_unknown_columns(self.columns)
         self._file = RowFile(path)
-        self.place, self.path, self.name = self._file.place, self._file.path, self._file.name
+        self.place, self.path, self.name, self.address = self._file.place, self._file.path, self._file.name, self._file.address
 
     @property
     def container(self) -> Container:
@@ -158,7 +161,7 @@ class FileSource:
         if not self._file.lasting:
             return None
         given = {"format": self._given.name} if self._given is not None else {}
-        return {"path": str(self.path), **given, **({"columns": dict(self.columns)} if self.columns else {})}
+        return {"path": self.address or str(self.path), **given, **({"columns": dict(self.columns)} if self.columns else {})}
 
     def verify(self) -> None:
         """Raises DatasetError when the file is no longer as it was."""
@@ -304,6 +307,34 @@ class RecastSource:
 
     def reference(self) -> dict[str, Any] | None:
         return self._source.reference()
+
+
+class ChangedSource:
+    """A source of whose rows each is changed by a function. Rows that it refuses with a BadRow are told; no reference finds them again."""
+
+    def __init__(self, source: Source, change: Callable[[Example], Example]) -> None:
+        self._source = source
+        self._change = change
+        self.place = source.place
+        self.name = source.name
+
+    def blocks(self, notices: Notices) -> Blocks:
+        for block in self._source.blocks(notices):
+            lines, examples = [], []
+            for line, example in zip(block.lines, block.examples, strict=True):
+                try:
+                    examples.append(self._change(example))
+                except BadRow as error:
+                    notices.bad(line, str(error))
+                else:
+                    lines.append(line)
+            yield Block(lines, examples)
+
+    def length(self) -> None:
+        return None
+
+    def reference(self) -> None:
+        return None
 
 
 PARTS = ("merge", "dedupe", "split", "sample", "take")

@@ -8,27 +8,22 @@ Whatever kills the client, the registry holds the intent; whatever becomes of th
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Literal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from tuneport.clock import Clock
 from tuneport.errors import (
-    ConfigError,
-    CredentialsRefused,
     DuplicateSubmit,
     FileGone,
-    NotFound,
+    QuotaExceeded,
     RateLimited,
     Refused,
     RegistryError,
-    TuneportError,
     Uncertain,
     Unreachable,
     UsageError,
 )
-from tuneport.intent import OPEN, Intent, Phase
+from tuneport.intent import Intent, Phase
 from tuneport.job import Job, Snapshot
 from tuneport.looking import look
 from tuneport.plan import Plan
@@ -39,9 +34,11 @@ from tuneport.retry import RATE_LIMIT_BUDGET_S, reading, wait_s
 from tuneport.second_run import refuse_second_run
 from tuneport.upload import upload_files
 
+Waiting = Callable[[QuotaExceeded, float], object]
+"""Hears of each refusal for want of a place, and how many seconds pass until the next try."""
+
 PATIENCE_S = (0.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """Waits before each look for a job whose create got no readable answer: listings lag behind."""
-ABANDONED_FOR = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,12 +61,13 @@ class Settled:
     problem: str = ""
 
 
-def submit(plan: Plan, *, desk: Desk, force: bool = False, recreate: bool = False) -> Job:
+def submit(plan: Plan, *, desk: Desk, force: bool = False, recreate: bool = False, queue: Waiting | None = None) -> Job:
     """Submits `plan` once and returns its job.
 
     An open intent of the same plan is settled first: found remotely, it is adopted and returned. `force` allows a second job beside one
     that already runs, whether it begins here or goes on with an earlier try; `recreate` gives up an uncertain intent and creates anew (the
-    user's decision: both may turn out to exist).
+    user's decision: both may turn out to exist). With `queue` a provider that runs only so many jobs at once is asked again until one of
+    them has ended; whoever is interrupted meanwhile has sent nothing.
     Raises DuplicateSubmit, Uncertain, Refused and its kin, Unreachable before anything was created.
     """
     with submitting(plan.scope, plan.fingerprint, desk.registry) as mine:
@@ -83,7 +81,7 @@ def submit(plan: Plan, *, desk: Desk, force: bool = False, recreate: bool = Fals
             intent = settled.intent
         if not force:
             refuse_second_run(plan, desk=desk)
-        return _carry_out(_to_go_on_with(intent, plan, desk=desk), plan, desk=desk)
+        return _carry_out(_to_go_on_with(intent, plan, desk=desk), plan, desk=desk, queue=queue)
 
 
 def _new_intent(plan: Plan, *, desk: Desk) -> Intent:
@@ -157,7 +155,7 @@ class _Retreat:
         return cls(Phase.INTENDED, Phase.FAILED) if intent.phase is Phase.INTENDED else cls(Phase.UNCERTAIN, Phase.UNCERTAIN)
 
 
-def _carry_out(intent: Intent, plan: Plan, *, desk: Desk) -> Job:
+def _carry_out(intent: Intent, plan: Plan, *, desk: Desk, queue: Waiting | None) -> Job:
     """Upload, create once, record."""
     retreat = _Retreat.of(intent)
     files = _uploaded(intent, plan, desk=desk, retreat=retreat)
@@ -185,6 +183,11 @@ def _carry_out(intent: Intent, plan: Plan, *, desk: Desk) -> Job:
         except RegistryError:
             raise  # our own trouble: what became of the request is not known
         except (Refused, UsageError) as error:
+            if queue is not None and isinstance(error, QuotaExceeded) and error.concurrent:
+                intent = desk.registry.advance(intent, retreat.not_sent, reason="no place for another job: nothing was created")
+                queue(error, pause_s := desk.trainer.poll_interval_s[1])
+                desk.clock.sleep(pause_s)
+                continue
             desk.registry.advance(intent, retreat.refused, reason=getattr(error, "reason", "") or error.message)
             raise
         else:
@@ -242,136 +245,3 @@ def _found_or_uncertain(intent: Intent, plan: Plan, *, desk: Desk) -> Job:
     if settled.job is None:
         raise _uncertain(settled) from None
     return settled.job
-
-
-@dataclass(frozen=True, slots=True)
-class SyncResult:
-    """One line of what `sync` found: about an intent (`client_id`), a job (`job`) or a provider that did not answer (`error`). `kind` is a
-    word a script can switch on."""
-
-    kind: Literal["adopted", "uncertain", "never_sent", "busy", "updated", "missing", "foreign", "other_scope", "not_set_up", "unreachable"]
-    sentence: str
-    job: Job | None = None
-    client_id: str | None = None
-    error: TuneportError | None = None
-
-
-def sync(*, desk: Desk, adopt_all: bool = False) -> list[SyncResult]:
-    """Brings the registry and one provider together: settles open intents, refreshes live jobs, and with `adopt_all`
-    records every job there.
-
-    Creates nothing. Raises Unreachable or Refused when the provider does not answer at all.
-    """
-    scope = desk.trainer.scope()
-    intents = [
-        *desk.registry.intents(provider=desk.provider, phases=OPEN),
-        *desk.registry.intents(provider=desk.provider, phases=[Phase.ABANDONED]),  # last: an unmarked job belongs to who still waits for it
-    ]
-    results = [_sync_intent(intent, scope, desk=desk) for intent in intents if _worth_a_look(intent, desk=desk)]
-    try:
-        results += _sync_jobs(scope, desk=desk)
-        results += _adopt_all(scope, desk=desk) if adopt_all else []
-    except (Unreachable, Refused) as error:
-        if not results:
-            raise
-        results.append(_silent(desk.provider, error))
-    return results
-
-
-def sync_each(
-    providers: Iterable[str], *, desk: Callable[[str], Desk], adopt_all: bool = False, new: Collection[str] = ()
-) -> list[SyncResult]:
-    """`sync` for several providers. One that does not answer, or has no desk, is a result and keeps no other from being asked; one of the
-    `new` ones, of which nothing is known here, need not be set up."""
-    results: list[SyncResult] = []
-    for provider in providers:
-        try:
-            results += sync(desk=desk(provider), adopt_all=adopt_all)
-        except RegistryError:
-            raise
-        except (ConfigError, CredentialsRefused) as error:
-            silent = _silent(provider, error)
-            results.append(replace(silent, kind="not_set_up", error=None) if provider in new else silent)
-        except TuneportError as error:
-            results.append(_silent(provider, error))
-    return results
-
-
-def _silent(provider: str, error: TuneportError) -> SyncResult:
-    return SyncResult("unreachable", f"{provider}: {error.message.removeprefix(f'{provider}: ')}", error=error)
-
-
-def _worth_a_look(intent: Intent, *, desk: Desk) -> bool:
-    return intent.phase.open or desk.clock.now() - intent.created_at < ABANDONED_FOR
-
-
-def _sync_intent(intent: Intent, scope: str, *, desk: Desk) -> SyncResult:
-    if intent.scope != scope:
-        what = f"submit {intent.client_id[:8]}"
-        return SyncResult("other_scope", _elsewhere(what, intent.scope, scope, desk=desk), client_id=intent.client_id)
-    with submitting(intent.scope, intent.plan_fingerprint, desk.registry) as mine:
-        current = desk.registry.intent(intent.client_id) or intent
-        if not mine:
-            return SyncResult("busy", f"submit {intent.client_id[:8]} is under way in another process", client_id=intent.client_id)
-        if current.phase is Phase.ABANDONED:
-            return _sync_abandoned(current, desk=desk)
-        if current.phase is Phase.INTENDED:
-            desk.registry.advance(current, Phase.FAILED, reason="interrupted before anything was sent")
-            return SyncResult(
-                "never_sent",
-                f"submit {intent.client_id[:8]} was interrupted before it sent anything: no job",
-                client_id=intent.client_id,
-            )
-        if not current.phase.open:
-            job = desk.registry.job(current.job_uri) if current.job_uri else None
-            return SyncResult("updated", f"submit {intent.client_id[:8]} is {current.phase}", job=job, client_id=intent.client_id)
-        settled = look_for(current, None, desk=desk, patience_s=(0.0,))
-        kind: Literal["adopted", "uncertain"] = "adopted" if settled.job else "uncertain"
-        return SyncResult(kind, f"submit {intent.client_id[:8]}: {settled.sentence}", job=settled.job, client_id=intent.client_id)
-
-
-def _elsewhere(what: str, there: str, here: str, *, desk: Desk) -> str:
-    return f"{what} is in {there}, and {desk.provider} is set up for {here}: not asked for"
-
-
-def _sync_abandoned(intent: Intent, *, desk: Desk) -> SyncResult:
-    snapshot, problem = look(intent, Plan.from_dict(intent.plan), desk=desk)
-    if snapshot is None:
-        sentence = f"submit {intent.client_id[:8]} was given up; no job of it has appeared" + (f" ({problem})" if problem else "")
-        return SyncResult("uncertain", sentence, client_id=intent.client_id)
-    job = desk.registry.adopt(intent, snapshot, note="its submit was given up and created anew: you may have two jobs of one plan")
-    return SyncResult("adopted", f"{job.uri} appeared after all: {job.note}", job=job, client_id=intent.client_id)
-
-
-def _sync_jobs(scope: str, *, desk: Desk) -> list[SyncResult]:
-    live = desk.registry.jobs(provider=desk.provider, live_only=True)
-    away = [job for job in live if not job.in_scope(scope)]
-    results = [SyncResult("other_scope", _elsewhere(job.uri, job.scope, scope, desk=desk), job=job) for job in away]
-    ids = [job.provider_id for job in live if job.provider_id and job.in_scope(scope)]
-    if not ids:
-        return results
-    heard = reading(lambda: desk.trainer.fetch(ids), clock=desk.clock)
-    now = desk.registry.record(desk.provider, ids, heard)
-    return results + [
-        SyncResult(
-            "missing" if job.missing_since else "updated",
-            f"{job.uri} is {'no longer known there' if job.missing_since else job.state}",
-            job=job,
-        )
-        for job in now
-    ]
-
-
-def _adopt_all(scope: str, *, desk: Desk) -> list[SyncResult]:
-    snapshots = reading(lambda: list(desk.trainer.list()), clock=desk.clock)
-    strangers = [snapshot for snapshot in snapshots if desk.registry.job(f"{desk.provider}:{snapshot.provider_id}") is None]
-    jobs = [desk.registry.add(desk.provider, scope, snapshot) for snapshot in strangers]
-    return [SyncResult("foreign", f"{job.uri} was submitted elsewhere and is {job.state}: recorded", job=job) for job in jobs]
-
-
-def adopt(provider_id: str, *, desk: Desk) -> Job:
-    """Records one job by its id at the provider. Raises NotFound if the provider does not know it."""
-    snapshot = reading(lambda: desk.trainer.fetch([provider_id]), clock=desk.clock).get(provider_id)
-    if snapshot is None:
-        raise NotFound(f"{desk.provider} knows no job {provider_id!r} in {desk.trainer.scope()}.", remedy="See: tuneport jobs sync --all")
-    return desk.registry.add(desk.provider, desk.trainer.scope(), snapshot)

@@ -59,6 +59,11 @@ class Watched:
         """Whether its last day has passed, so that it answers no more."""
         return self.days_left is not None and self.days_left < 0 and not self.serving_earliest
 
+    @property
+    def to_move(self) -> bool:
+        """Whether it is time to move it, and known where to."""
+        return self.move_to is not None and self.days_left is not None and self.days_left <= MOVE_DAYS
+
     def ends_within(self, days: int) -> bool:
         """Whether its last day is still to come, or today, and at most so many days away."""
         return self.days_left is not None and 0 <= self.days_left <= days

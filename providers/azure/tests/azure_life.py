@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx2
 from azure.core.credentials import AccessToken
-from faulty_life import Lived, Told, play
+from faulty_life import Lived, Staged, Told, play
 from tuneport_azure.adapter.trainer import AzureTrainer
 from tuneport_azure.emulator.courses import AzureCourse
 from tuneport_azure.emulator.habits import AzureHabits
@@ -19,8 +19,7 @@ from tuneport_openai.emulator.jobs import ENDED, Job
 
 from tuneport.job import JobState
 from tuneport.recipe import Recipe
-from tuneport.testing import SimulatedClock
-from tuneport.testing.emulator import FaultPlan, RequestLog
+from tuneport.testing.emulator import FaultPlan
 
 from .azure_stage import DATED, Stage, recipe, staged
 
@@ -44,7 +43,7 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class OnAzure:
+class OnAzure(Staged):
     """A platform to live on. `version` of the API, None for v1; `entra`: whose tokens last a quarter of an hour."""
 
     stage: Stage
@@ -53,22 +52,6 @@ class OnAzure:
     version: str | None = None
     entra: bool = False
     name: str = "azure"
-
-    @property
-    def clock(self) -> SimulatedClock:
-        return self.stage.clock
-
-    @property
-    def home(self) -> Path:
-        return self.stage.home
-
-    @property
-    def faults(self) -> FaultPlan:
-        return self.stage.emulator.faults
-
-    @property
-    def log(self) -> RequestLog:
-        return self.stage.emulator.log
 
     def recipe(self, number: int) -> Recipe:
         chosen = recipe("gpt-4.1-mini", about=("card", "parcel")[number % 2], training_type=TIERS[number % 2])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+from stage import chats
 from tuneport_azure.adapter.trainer import AzureTrainer
 from tuneport_azure.emulator import AzureEmulator
 from tuneport_azure.emulator.courses import AzureCourse
@@ -16,8 +17,6 @@ from tuneport_azure.emulator.habits import AzureHabits
 from tuneport_azure.emulator.platform import GROUP, START, SUBSCRIPTION
 from tuneport_azure.emulator.resources import UNLIMITED, Quotas
 
-from tuneport.dataset import Dataset
-from tuneport.examples import ChatExample, Message
 from tuneport.provider import ProviderSettings
 from tuneport.recipe import SFT, Recipe
 from tuneport.testing import SimulatedClock
@@ -81,16 +80,6 @@ def staged(
         quotas=quotas,
     ) as emulator:
         yield Stage(emulator, clock, home)
-
-
-def chats(count: int = 12, *, about: str = "card") -> Dataset:
-    """Rows of a question and an answer."""
-    words = ("lost", "stolen", "expired", "blocked")
-    rows = [
-        ChatExample((Message("user", f"My {about} number {n} is {words[n % 4]}"), Message("assistant", f"It is {words[n % 4]}")))
-        for n in range(count)
-    ]
-    return Dataset.from_examples(rows, name=f"{about}s")
 
 
 def recipe(base: str = "gpt-4.1-mini", *, about: str = "card", **options: Any) -> Recipe:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import Run
+from stage import rows_file
 from tuneport_azure import provider as azure_provider
 
 from tuneport import Client
@@ -16,18 +16,6 @@ from tuneport.cli import main
 from tuneport.settings import Settings
 
 from .azure_stage import Stage, staged
-
-
-@dataclass(frozen=True)
-class Run:
-    code: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        return json.loads(self.out)
-
 
 Shell = Callable[..., Run]
 
@@ -57,10 +45,7 @@ def shell(stage: Stage, capsys: pytest.CaptureFixture[str]) -> Shell:
 
 @pytest.fixture
 def rows(tmp_path: Path) -> Path:
-    path = tmp_path / "rows.jsonl"
-    said = [{"messages": [{"role": "user", "content": f"number {n}"}, {"role": "assistant", "content": f"{n % 3}"}]} for n in range(12)]
-    path.write_text("".join(json.dumps(row) + "\n" for row in said), encoding="utf-8")
-    return path
+    return rows_file(tmp_path)
 
 
 def submitted(shell: Shell, rows: Path, *more: object, provider: str = "azure", **how: Any) -> Run:

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from stage import chats
 from tuneport_azure import provider as azure_provider
 from tuneport_azure.adapter.trainer import AzureTrainer
 from tuneport_azure.emulator.courses import AzureCourse
@@ -34,7 +35,7 @@ from tuneport.testing.emulator.faults import Reset, ServerError, Truncated
 from tuneport.testing.kit import make, uploaded
 
 from .azure_life import Identity
-from .azure_stage import CREATE, DATED, Stage, chats, recipe, staged
+from .azure_stage import CREATE, DATED, Stage, recipe, staged
 
 LIST = "GET /{resource}/openai/v1/fine_tuning/jobs"
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 
 import pytest
 from openai import OpenAI
 from tuneport_openai.emulator import OpenAIEmulator
+from tuneport_openai.emulator.platform import START
 
 from tuneport.testing.emulator import SteppedClock
 
@@ -16,7 +16,7 @@ from .emulated import close_clients, sdk
 
 @pytest.fixture
 def clock() -> SteppedClock:
-    return SteppedClock(start=datetime(2026, 11, 21, 9, 0, tzinfo=UTC))
+    return SteppedClock(start=START)
 
 
 @pytest.fixture

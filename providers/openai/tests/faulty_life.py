@@ -7,9 +7,11 @@ tests play the same lives.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -26,9 +28,10 @@ from tuneport.poll import follow, poll
 from tuneport.provider import Trainer
 from tuneport.recipe import Recipe
 from tuneport.registry import JobRegistry
-from tuneport.submit import Desk, submit, sync
+from tuneport.submit import Desk, submit
+from tuneport.syncing import sync
 from tuneport.testing import SimulatedClock
-from tuneport.testing.emulator import FaultPlan, RequestLog
+from tuneport.testing.emulator import EmulatedPlatform, FaultPlan, RequestLog
 from tuneport.testing.processes import Death, Killed, Process, Turns, cut_off, forget
 
 LISTED_AFTER_S = 1000.0
@@ -70,6 +73,39 @@ class Platform(Protocol):
 
     def jobs(self) -> list[Told]:
         """All jobs that there are, whatever a listing says."""
+
+
+class Stage(Protocol):
+    """Where a platform stands: the emulator, its clock, and the home of the clients."""
+
+    @property
+    def emulator(self) -> EmulatedPlatform: ...
+    @property
+    def clock(self) -> SimulatedClock: ...
+    @property
+    def home(self) -> Path: ...
+
+
+class Staged:
+    """What a platform has from its stage."""
+
+    stage: Stage
+
+    @property
+    def clock(self) -> SimulatedClock:
+        return self.stage.clock
+
+    @property
+    def home(self) -> Path:
+        return self.stage.home
+
+    @property
+    def faults(self) -> FaultPlan:
+        return self.stage.emulator.faults
+
+    @property
+    def log(self) -> RequestLog:
+        return self.stage.emulator.log
 
 
 class Wire(httpx2.BaseTransport):
@@ -284,6 +320,24 @@ class Lived:
     outcomes: Counter[str]
     faults: Counter[str]
     jobs: int
+
+
+def in_all(runs: Sequence[Lived]) -> None:
+    """Raises AssertionError where so little happened in those runs that they show nothing."""
+    outcomes, faults = (sum(counts, Counter[str]()) for counts in ([run.outcomes for run in runs], [run.faults for run in runs]))
+    assert sum(run.jobs for run in runs) > len(runs), "next to no job was made in these runs"
+    assert outcomes["killed"] > 0, "nobody was killed in these runs"
+    assert faults.total() > len(runs), "next to nothing went wrong in these runs"
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Unknown words are warned of, as they should be, some hundred times."""
+    logging.getLogger("tuneport").setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.getLogger("tuneport").setLevel(logging.NOTSET)
 
 
 def play(seed: int, stage: Platform, chance: random.Random) -> Lived:

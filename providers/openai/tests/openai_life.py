@@ -14,17 +14,16 @@ from tuneport_openai.emulator.jobs import ENDED, Job
 from tuneport.job import JobState
 from tuneport.provider import ProviderSettings
 from tuneport.recipe import Recipe
-from tuneport.testing import SimulatedClock
-from tuneport.testing.emulator import FaultPlan, RequestLog
+from tuneport.testing.emulator import FaultPlan
 
-from .faulty_life import Lived, Told, play
+from .faulty_life import Lived, Staged, Told, play
 from .stage import LLAMA, NEBIUS, Stage, recipe, staged
 
 STATES = {"succeeded": JobState.SUCCEEDED, "failed": JobState.FAILED, "cancelled": JobState.CANCELLED}
 
 
 @dataclass(frozen=True)
-class OnOpenAI:
+class OnOpenAI(Staged):
     """A platform to live on. `marked`: it is OpenAI; else it is somebody who speaks its dialect."""
 
     stage: Stage
@@ -34,22 +33,6 @@ class OnOpenAI:
     @property
     def name(self) -> str:
         return "openai" if self.marked else "nebius"
-
-    @property
-    def clock(self) -> SimulatedClock:
-        return self.stage.clock
-
-    @property
-    def home(self) -> Path:
-        return self.stage.home
-
-    @property
-    def faults(self) -> FaultPlan:
-        return self.stage.emulator.faults
-
-    @property
-    def log(self) -> RequestLog:
-        return self.stage.emulator.log
 
     def recipe(self, number: int) -> Recipe:
         base = "gpt-4.1-mini" if self.marked else LLAMA

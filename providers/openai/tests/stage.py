@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -93,6 +94,14 @@ def chats(count: int = 12, *, about: str = "card") -> Dataset:
         for n in range(count)
     ]
     return Dataset.from_examples(rows, name=f"{about}s")
+
+
+def rows_file(folder: Path) -> Path:
+    """Twelve rows of a question and an answer, as somebody has them."""
+    path = folder / "rows.jsonl"
+    said = [{"messages": [{"role": "user", "content": f"number {n}"}, {"role": "assistant", "content": f"{n % 3}"}]} for n in range(12)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in said), encoding="utf-8")
+    return path
 
 
 def recipe(base: str = "gpt-4.1-mini", *, about: str = "card") -> Recipe:

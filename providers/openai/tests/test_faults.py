@@ -2,55 +2,32 @@
 
 from __future__ import annotations
 
-import logging
-import os
-import tempfile
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
-from pathlib import Path
 
 import pytest
+from harbour import in_memory
 from tuneport_openai.adapter.trainer import OpenAITrainer
 
 from tuneport.errors import Unreachable
 from tuneport.job import Snapshot
 from tuneport.plan import Plan
 
-from .faulty_life import Broken, Lived
+from .faulty_life import Broken, Lived, in_all, quiet
 from .openai_life import live
 
 SEEDS, BLOCK = 300, 20
 
 
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    """Unknown words are warned of, as they should be, some hundred times."""
-    logging.getLogger("tuneport").setLevel(logging.CRITICAL)
-    yield
-    logging.getLogger("tuneport").setLevel(logging.NOTSET)
-
-
 def lived(seed: int, kind: type[OpenAITrainer] = OpenAITrainer) -> Lived:
     """In a folder in memory where there is one: the registry syncs every commit to its disk."""
-    memory = "/dev/shm"
-    with tempfile.TemporaryDirectory(prefix="tuneport-", dir=memory if os.access(memory, os.W_OK) else None) as home:
-        return live(seed, Path(home), kind=kind)
+    with in_memory() as home, quiet():
+        return live(seed, home, kind=kind)
 
 
 @pytest.mark.parametrize("first", range(0, SEEDS, BLOCK))
 def test_no_schedule_of_faults_makes_two_jobs_or_loses_one(first: int) -> None:
-    outcomes: Counter[str] = Counter()
-    faults: Counter[str] = Counter()
-    jobs = 0
-    for seed in range(first, first + BLOCK):
-        run = lived(seed)
-        outcomes += run.outcomes
-        faults += run.faults
-        jobs += run.jobs
-    assert jobs > BLOCK, "next to no job was made in these runs"
-    assert outcomes["killed"] > 0, "nobody was killed in these runs"
-    assert faults.total() > BLOCK, "next to nothing went wrong in these runs"
+    in_all([lived(seed) for seed in range(first, first + BLOCK)])
 
 
 class Repeating(OpenAITrainer):

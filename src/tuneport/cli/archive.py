@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -122,7 +121,7 @@ def _confirm(session: Session, jobs: Sequence[Job], asking: Asking, to: Path) ->
     if not found:
         return
     said = "; ".join(map(_price_sentence, found))
-    if session.json or not (session.out.terminal and sys.stdin.isatty()):
+    if not session.can_ask:
         raise UsageError(
             f"asking for sample answers spends money ({said}) and there is no terminal to confirm on; nothing was asked or written.",
             remedy="Add --yes to confirm, or leave out --rows.",

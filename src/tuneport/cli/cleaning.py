@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -84,7 +83,7 @@ def _print_files(session: Session, files: Sequence[IdleFile]) -> None:
 
 
 def _confirm(session: Session, files: Sequence[IdleFile]) -> None:
-    if session.json or not (session.out.terminal and sys.stdin.isatty()):
+    if not session.can_ask:
         raise UsageError(
             f"{counted(len(files), 'file')} would be deleted and there is no terminal to confirm on; nothing was deleted.",
             remedy="Add --yes to confirm, or --dry-run to list them.",

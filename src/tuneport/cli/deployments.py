@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import fields
 from datetime import datetime
 from functools import partial
@@ -87,7 +86,7 @@ def undeploy(
     """End a deployment and what it costs. The model stays and can be deployed again."""
     session = session_of(context)
     if not yes:
-        if not _can_ask(session):
+        if not session.can_ask:
             raise UsageError(
                 f"{deployment} would stop answering and there is no terminal to confirm on; nothing was sent.",
                 remedy="Add --yes to confirm.",
@@ -126,7 +125,7 @@ def _confirm(session: Session, plan: DeploymentPlan) -> None:
         if not session.json:
             _print_plan(session, plan)
         return
-    if not _can_ask(session):
+    if not session.can_ask:
         costs = "; ".join(plan.cost_sentences)
         raise UsageError(
             f"deploying {plan.model} costs money as long as it stands ({costs}) and there is no terminal to confirm on; nothing was sent.",
@@ -134,10 +133,6 @@ def _confirm(session: Session, plan: DeploymentPlan) -> None:
         )
     _print_plan(session, plan)
     typer.confirm("Deploy it?", abort=True)
-
-
-def _can_ask(session: Session) -> bool:
-    return not session.json and session.out.terminal and sys.stdin.isatty()
 
 
 def _print_plan(session: Session, plan: DeploymentPlan, *, requests: bool = False) -> None:

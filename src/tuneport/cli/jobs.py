@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from tuneport.job import Metric
-    from tuneport.submit import SyncResult
+    from tuneport.syncing import SyncResult
 
 app = typer.Typer(
     cls=LightGroup,

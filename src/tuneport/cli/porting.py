@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -212,7 +211,7 @@ def _confirming(session: Session, agreed: Mapping[What, bool]) -> Confirm:
     def confirm(consent: Consent) -> None:
         if agreed[consent.what]:
             return
-        if session.json or not (session.out.terminal and sys.stdin.isatty()):
+        if not session.can_ask:
             raise UsageError(f"{consent.sentence} There is no terminal to confirm on, and nothing of it was done.", remedy=consent.remedy)
         session.out.say(consent.sentence)
         typer.confirm(consent.asks, abort=True)

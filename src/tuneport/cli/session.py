@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +41,11 @@ class Session:
     def out(self) -> Output:
         """Standard output, in the form that was asked for."""
         return Output(json=self.json)
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody sits at a terminal who can be asked."""
+        return self.out.terminal and sys.stdin.isatty()
 
     def command(self, *words: str | Path) -> str:
         """A command to type next, on the same home."""

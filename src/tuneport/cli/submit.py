@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from decimal import Decimal, InvalidOperation
 from functools import partial
@@ -16,7 +15,7 @@ from tuneport.cli.dry_runs import print_plan
 from tuneport.cli.output import note
 from tuneport.cli.session import Session, session_of
 from tuneport.cli.views import job_document, short_uri
-from tuneport.errors import Detached, UsageError
+from tuneport.errors import Detached, QuotaExceeded, UsageError
 
 if TYPE_CHECKING:
     from tuneport.job import Job
@@ -51,6 +50,7 @@ def submit(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Spend the money without asking.")] = False,
     force: Annotated[bool, typer.Option("--force", help="Submit although this very plan already runs.")] = False,
     recreate: Annotated[bool, typer.Option("--recreate", help="Give up a submit whose outcome is not known, and create anew.")] = False,
+    queue: Annotated[bool, typer.Option("--queue", help="Where only so many jobs may run at once, wait for a place.")] = False,
 ) -> None:
     """Submit a recipe to a provider, once. Flags win over the recipe file."""
     session = session_of(context)
@@ -72,12 +72,17 @@ def submit(
     if billed and not yes:
         confirm_cost(session, billed, provider=where)
     try:
-        job = session.client.submit(recipe, provider=where, force=force, recreate=recreate, plan=plan)
+        waiting = _say_waiting if queue else None
+        job = session.client.submit(recipe, provider=where, force=force, recreate=recreate, plan=plan, queue=waiting)
     except KeyboardInterrupt:
         raise _interrupted(session) from None
     say_submitted(session, job, stream=wait)
     if wait:
         _follow(session, job)
+
+
+def _say_waiting(refusal: QuotaExceeded, pause_s: float) -> None:
+    note(f"no place yet: {refusal.message} Asking again in {pause_s:.0f} s; Ctrl-C ends the waiting, and nothing was sent.")
 
 
 def _interrupted(session: Session) -> Detached:
@@ -101,7 +106,7 @@ def confirm_cost(session: Session, quotes: Sequence[Quote], *, provider: str) ->
     """Asks before money is spent, showing the quotes. Raises UsageError where nobody can be asked, typer.Abort when the answer is no."""
     from tuneport.cli.quote_tables import cost_sentence, print_quotes
 
-    if session.json or not (session.out.terminal and sys.stdin.isatty()):
+    if not session.can_ask:
         raise UsageError(
             f"submitting to {provider} spends money (quote: {cost_sentence(quotes)}) and there is no terminal to confirm on; "
             "nothing was sent.",

@@ -115,6 +115,7 @@ def _print(session: Session, shown: Sequence[Watched], *, left_out: int, days: i
         session.out.table([HEADERS[n] for n in columns], [[row[n] for n in columns] for row in rows], right=(2,))
         for line in _sources(shown):
             session.out.say(line, style="dim")
+        _say_how_to_move(session, shown)
     elif days is not None:
         session.out.say(f"Nothing stops answering within {counted(days, 'day')}.")
     else:
@@ -123,6 +124,14 @@ def _print(session: Session, shown: Sequence[Watched], *, left_out: int, days: i
         session.out.say(
             f"Not shown, for they have stopped already or are on your own machine: {left_out:,}. See: tuneport watch --all", style="dim"
         )
+
+
+def _say_how_to_move(session: Session, shown: Sequence[Watched]) -> None:
+    """The command for the first that has to move: a tune is named by its job, where one is known; a deployment is none."""
+    first = next((each for each in shown if each.to_move and (each.job_uri or each.kind == "model")), None)
+    if first is not None:
+        to = str(first.move_to).partition(":")[0]
+        session.out.say(f"To move it, its copy proved: {session.command('port', first.job_uri or first.uri, '--to', to)}")
 
 
 def _row(each: Watched, *, short: bool) -> tuple[str, ...]:

@@ -1,4 +1,5 @@
-"""A place that rows are read from, any number of times: a file, compressed or not, a folder of `datasets`, or standard input."""
+"""A place that rows are read from, any number of times: a file, compressed or not, in a cloud's storage or here, a folder of `datasets`, or
+standard input."""
 
 from __future__ import annotations
 
@@ -22,6 +23,7 @@ from tuneport.containers.datasets_folder import files
 from tuneport.containers.known import DATASETS, HEAD_BYTES, recognise
 from tuneport.errors import DatasetError
 from tuneport.formats.format import BadFile, Notices
+from tuneport.remote_files import address_in, local_copy
 
 STANDARD_INPUT = "-"
 _OPEN_FILE = re.compile(r"/dev/stdin|/(?:dev|proc/self)/fd/\d+")
@@ -31,11 +33,15 @@ _Stamp = tuple[int, int, int]
 class RowFile:
     """It must stay as it was when this was made. Raises DatasetError when it is missing, empty, or no place of rows.
 
-    Standard input and other open pipes are copied to a temporary file at once, which goes when this does.
+    Standard input, other open pipes and files in a cloud's storage (then `address` is where) are copied to a temporary file at once, which
+    goes when this does.
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.place = str(path)
+        self.address = address_in(path)
+        self._copy = None if self.address is None else local_copy(self.address)
+        self.place = self.address or str(path)
+        path = path if self._copy is None else self._copy.path
         self.path = _absolute(Path(path).expanduser())
         self.name = self.path.name
         self.lasting = True

@@ -33,6 +33,7 @@ class ContentWire(msgspec.Struct, frozen=True, gc=False):
 
 
 _SAID: dict[str, str] = {"user": "user", "assistant": "model"}
+_said = _SAID.get
 
 
 def contents_of(messages: Sequence[Message], lose: Lose) -> tuple[ContentWire | None, list[ContentWire]]:
@@ -42,13 +43,13 @@ def contents_of(messages: Sequence[Message], lose: Lose) -> tuple[ContentWire | 
     tools: _Tools | None = None  # most conversations have none, and this is where the time goes
     for message in messages:
         role, content = message.role, message.content
-        if role in _SAID and content.__class__ is str and not message.tool_calls:
+        if (said := _said(role)) is not None and content.__class__ is str and not message.tool_calls:
             if tools is not None:
                 contents += tools.answered()
-            contents.append(ContentWire(_SAID[role], (TextWire(content),)))
+            contents.append(ContentWire(said, (TextWire(content),)))
         elif role == "system" and content.__class__ is str and not contents and not instruction:
             instruction.append(TextWire(content))
-        elif role in _SAID or role == "tool":
+        elif said is not None or role == "tool":
             tools = tools or _Tools(lose)
             contents += tools.turn(message)
         else:

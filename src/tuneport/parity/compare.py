@@ -11,13 +11,12 @@ from typing import Literal
 import numpy as np
 
 from tuneport.errors import UsageError
-from tuneport.intervals import Array, Difference, Pair, paired_differences
-from tuneport.metrics import MEASURES, Answers, Measure, normalised, unavailable
+from tuneport.intervals import Array, Difference, Pair, paired_differences, refuse_settings
+from tuneport.metrics import MEASURES, Answers, Measure, label_set, measures_of, normalised, unavailable
 from tuneport.parity.compared import Agreement, Asked, Compared, Contest, Differing, Latency, Measured, Who
 from tuneport.parity.rows import ParityRow, Said
 from tuneport.parity.score_interval import paired_shares, share_interval, widened, z_of
 from tuneport.provider import Need
-from tuneport.reference import MAX_LABELS, is_label_like
 from tuneport.tallies import Marks, Numbers, Tally
 
 SELDOM = 0.1
@@ -41,9 +40,9 @@ def compare(
     Raises UsageError for an unknown metric, a row number given twice, or settings that make no interval.
     """
     found = sorted(rows, key=lambda row: row.number)
-    _check(found, metrics, level=level, resamples=resamples)
-    known = tuple(dict.fromkeys(normalised(label) for label in labels))
-    settings = _Settings(None if metrics is None else tuple(dict.fromkeys(metrics)), known, level, resamples, seed)
+    _check(found, level=level, resamples=resamples)
+    wanted = None if metrics is None else tuple(measure.name for measure in measures_of(metrics))
+    settings = _Settings(wanted, tuple(labels), level, resamples, seed)
     ported = _contest("new", found, settings)
     asked_prompted = any(row.prompted for row in found)
     return Compared(
@@ -58,6 +57,7 @@ def compare(
         level=level,
         resamples=resamples,
         seed=seed,
+        references=len({normalised(row.reference) for row in found if row.reference}),
     )
 
 
@@ -78,16 +78,11 @@ def _said(row: ParityRow, who: Who) -> Said | None:
     return {"old": row.old, "new": row.new, "prompted": row.prompted}[who]
 
 
-def _check(rows: Sequence[ParityRow], metrics: Sequence[str] | None, *, level: float, resamples: int) -> None:
+def _check(rows: Sequence[ParityRow], *, level: float, resamples: int) -> None:
     twice = [number for number, count in Counter(row.number for row in rows).items() if count > 1]
     if twice:
         raise UsageError(f"two rows have the number {twice[0]}.", remedy="Give each row its line.")
-    unknown = [name for name in metrics or () if name not in MEASURES]
-    if unknown or (metrics is not None and not metrics):
-        what = f"unknown metric {unknown[0]!r}" if unknown else "no metric is asked for"
-        raise UsageError(f"{what}; available: {', '.join(MEASURES)}.")
-    if resamples < 100 or not 0.5 <= level < 1:
-        raise UsageError(f"resamples={resamples}, level={level}: an interval needs at least 100 resamples and a level from 0.5 to below 1.")
+    refuse_settings(level=level, resamples=resamples)
 
 
 # --- metrics ---------------------------------------------------------------------------------------------------------------------------
@@ -98,7 +93,7 @@ def _contest(who: Who, rows: Sequence[ParityRow], settings: _Settings, *, primar
     if not usable:
         return None
     right = tuple(reference for reference, _, _ in usable)
-    told = _labels(right, settings)
+    told = label_set(right, given=settings.labels, wanted=settings.metrics)
     answers = (
         Answers(right, tuple(said.prediction for _, _, said in usable), told),
         Answers(right, tuple(old.prediction for _, old, _ in usable), told),
@@ -106,13 +101,6 @@ def _contest(who: Who, rows: Sequence[ParityRow], settings: _Settings, *, primar
     measured = _measure(answers, settings)
     named, why = _primary(measured, asked=settings.metrics is not None) if primary is None else (primary, "")
     return Contest(who, len(usable), measured, named, why)
-
-
-def _labels(right: Sequence[str], settings: _Settings) -> tuple[str, ...]:
-    """The label set, sorted; empty when the references are no labels and nobody said that they are."""
-    found = {*settings.labels, *map(normalised, right)}
-    asked_for = any(name.startswith("macro_") for name in settings.metrics or ())
-    return tuple(sorted(found)) if (settings.labels or asked_for or is_label_like(right)) and len(found) <= MAX_LABELS else ()
 
 
 def _gives(answers: Answers) -> frozenset[Need]:
@@ -266,10 +254,13 @@ def _asked(answers: Sequence[Said | None]) -> Asked:
     given = [said for said in answers if said is not None]
     times = [said.latency_s for said in given if said.latency_s is not None and not said.failed]
     tokens = [counted for said in given if (counted := said.tokens)]
+    texts = [normalised(said.text) for said in given if not said.failed]
     return Asked(
         missing=len(answers) - len(given),
         failed=sum(said.failed for said in given),
         cut_off=sum(said.prediction.finish == "length" for said in given),
         latency=Latency(len(times), float(np.median(times)), float(np.quantile(times, 0.95))) if times else None,
         tokens=(sum(prompt for prompt, _ in tokens) / len(tokens), sum(said for _, said in tokens) / len(tokens)) if tokens else None,
+        empty=texts.count(""),
+        different=len(set(texts)),
     )

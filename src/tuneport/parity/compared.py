@@ -88,18 +88,22 @@ class Latency:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """How one model's asking went: rows without an answer, answers that failed or were cut off, times, and mean tokens of those counted."""
+    """How one model's asking went: rows without an answer, answers that failed or were cut off, times, and mean tokens of those counted.
+    `empty` answers say nothing, and `different` are all that did not fail, the same ones counted once."""
 
     missing: int
     failed: int
     cut_off: int
     latency: Latency | None = None
     tokens: tuple[float, float] | None = None
+    empty: int = 0
+    different: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """Everything that was found. `repeated` is how many rows ask what another row asked before; `without_reference` how many have none."""
+    """Everything that was found. `repeated` is how many rows ask what another row asked before; `without_reference` how many have none;
+    `references` how many different ones there are."""
 
     rows: int
     ported: Contest | None
@@ -112,3 +116,4 @@ class Compared:
     level: float
     resamples: int
     seed: int
+    references: int = 0

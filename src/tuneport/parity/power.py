@@ -7,7 +7,8 @@ from statistics import NormalDist
 
 import numpy as np
 
-from tuneport.parity.score_interval import Array, coin_falls, z_of
+from tuneport.intervals import Array
+from tuneport.parity.score_interval import coin_falls, z_of
 
 POWER = 0.8
 _MOST_COUNTED = 400

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from typing import Literal
 
-from tuneport.model import Model
 from tuneport.parity.compare import compare
 from tuneport.parity.compared import Compared, Latency, Who
 from tuneport.parity.rows import ParityRow
@@ -46,31 +45,11 @@ class Side:
     cost: RequestCost | None = None
     latency: Latency | None = None
 
-    @classmethod
-    def of(
-        cls,
-        model: Model,
-        *,
-        name: str | None = None,
-        source: Literal["model", "archive"] = "model",
-        answered_on: date | None = None,
-        cost: RequestCost | None = None,
-        lineage: Sequence[tuple[str, str]] = (),
-    ) -> Side:
-        """With the lineage that the model itself carries, then what is given."""
-        carried = {
-            "job": model.job_uri,
-            "recipe": model.recipe_fingerprint,
-            "training data": model.dataset_fingerprint,
-            "made": f"{model.created_at:%Y-%m-%d}" if model.created_at else None,
-        }
-        known = tuple((what, found) for what, found in carried.items() if found)
-        return cls(name or model.id, model.uri, model.provider, model.base, source, answered_on, (*known, *lineage), cost)
-
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What a report is about. `data` names the held-out rows, `data_fingerprint` is theirs; `seed` chose them."""
+    """What a report is about. `data` names the held-out rows, `data_fingerprint` is theirs; `seed` chose them. `cautions` are what whoever
+    made the comparison knows of it, to be told before those that follow from the answers."""
 
     old: Side
     new: Side
@@ -79,6 +58,7 @@ class About:
     made_on: date
     prompted: Side | None = None
     seed: int | None = None
+    cautions: tuple[str, ...] = ()
 
     @property
     def sides(self) -> Mapping[Who, Side]:
@@ -125,4 +105,5 @@ def prove(
 ) -> Report:
     """Compares and decides; see `compare` and `decide` for what the settings mean and what is raised. `seed` is of the resampling only."""
     compared = compare(rows, metrics=metrics, labels=labels, level=level, resamples=resamples, seed=seed)
-    return Report(about, compared, decide(compared, margin_points=margin_points, names=about.names))
+    verdict = decide(compared, margin_points=margin_points, names=about.names)
+    return Report(about, compared, replace(verdict, cautions=(*about.cautions, *verdict.cautions)))

@@ -12,11 +12,8 @@ from math import copysign, inf, log, sqrt
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
-from tuneport.intervals import Difference
-
-Array = NDArray[np.float64]
+from tuneport.intervals import Array, Difference
 
 _HALVINGS = 60
 

@@ -189,6 +189,7 @@ def _side(report: Report, who: Who, side: Side) -> dict[str, Any]:
         "missing": asked.missing if asked else None,
         "failed": asked.failed if asked else None,
         "cut_off": asked.cut_off if asked else None,
+        "empty": asked.empty if asked else None,
         "latency": asdict(timed) if timed else None,
         "tokens": list(asked.tokens) if asked and asked.tokens else None,
         "cost_per_1000": _cost(side),

@@ -222,6 +222,8 @@ def _cautions(compared: Compared, names: Mapping[Who, str]) -> Iterator[str]:
     found = compared.agreement
     if found and found.same == found.rows:
         yield f"{names['old']} and {names['new']} gave the same answer to every row."
+    if compared.ported and compared.ported.rows > 1 and compared.references == 1:
+        yield "Every row has the same right answer: whoever always says so is right everywhere, whatever is asked."
     decisive = compared.ported.decisive if compared.ported else None
     if compared.ported and compared.ported.why:
         yield f"The verdict is about {compared.ported.primary}: {compared.ported.why}."
@@ -235,6 +237,10 @@ def _unanswered(compared: Compared, names: Mapping[Who, str]) -> Iterator[str]:
             yield f"{counted(asked.missing, 'row')} of {compared.rows:,} without an answer of {names[who]}: left out."
         if asked.failed:
             yield f"{names[who]} could not answer {counted(asked.failed, 'row')}: counted as wrong, and as no agreement."
+        if asked.empty:
+            yield f"{counted(asked.empty, 'answer')} of {names[who]} without a word."
+        elif asked.different == 1 and min(compared.rows - asked.missing - asked.failed, compared.references) > 1:
+            yield f"{names[who]} gave one and the same answer to every row, whatever was asked."
         if asked.cut_off:
             yield f"{counted(asked.cut_off, 'answer')} of {names[who]} cut off at the length that was allowed."
 

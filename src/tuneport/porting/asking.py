@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tuneport.errors import Unreachable
+from tuneport.errors import ConfigError, Refused, Unreachable
 from tuneport.examples import LabelledExample, canonical_bytes
 from tuneport.files import write_bytes
 from tuneport.model import Deployment, Model, Prediction
@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from tuneport.examples import Example
 
 TIMED = 20
-"""So many answers are asked for one after the other and timed; the others several at once, which tells no single one's time."""
+"""So many answers are asked for one after the other and timed; the others several at once, which tells no single one's time. The first
+one is not timed: a model may have to be loaded for it."""
+
+MOST_REFUSED = 10
+"""So many rows that are refused one after the other are no matter of the rows any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,17 +84,45 @@ def ask(questions: Questions, asker: Asker) -> list[Said]:
 
 
 def _asked(questions: Questions, start: int, target: Model | Deployment, *, server: Server, clock: Clock) -> Iterator[Said]:
-    labels = "labels" in server.gives and all(isinstance(row, LabelledExample) for row in questions.rows)
-    rows: list[Example] = [row if labels else as_chat(row) for row in questions.rows]
-    needs: frozenset[Need] = frozenset({"labels"} if labels else {"text"})
-    timed = max(start, min(TIMED, len(rows)))
-    for row in rows[start:timed]:
-        began = clock.monotonic()
-        (prediction,) = _answers(server.predict(target, [row], generation=questions.generation, needs=needs), 1, target)
-        yield Said(prediction, latency_s=clock.monotonic() - began)
-    rest = rows[timed:]
-    if rest:
-        yield from map(Said, _answers(server.predict(target, rest, generation=questions.generation, needs=needs), len(rest), target))
+    """A row that is refused by itself, as a content filter does, has failed, and the others go on. Raises Refused where that is the fault
+    of no row: where too many are refused in a row, or all that there are."""
+    questioner = _Questioner(questions, target, server, clock)
+    place, refused, heard = start, list[Said](), start > 0
+    while place < len(questions.rows):
+        try:
+            for said in questioner.answers(place, timed=place > start):
+                yield from refused
+                refused.clear()
+                yield said
+                place, heard = place + 1, True
+        except Refused as error:
+            refused.append(Said(Prediction("", finish="error")))
+            place += 1
+            if type(error) is not Refused or len(refused) == MOST_REFUSED or (place == len(questions.rows) and not heard):
+                raise
+    yield from refused
+
+
+@dataclass(frozen=True, slots=True)
+class _Questioner:
+    """Puts questions to one model."""
+
+    questions: Questions
+    target: Model | Deployment
+    server: Server
+    clock: Clock
+
+    def answers(self, place: int, *, timed: bool) -> Iterator[Said]:
+        """To the row at `place`, and further on to all after it."""
+        rows = self.questions.rows
+        asked = rows[place : place + 1] if place < TIMED else rows[place:]
+        labels = "labels" in self.server.gives and all(isinstance(row, LabelledExample) for row in rows)
+        needs: frozenset[Need] = frozenset({"labels"} if labels else {"text"})
+        put = [row if labels else as_chat(row) for row in asked]
+        began = self.clock.monotonic()
+        given = self.server.predict(self.target, put, generation=self.questions.generation, needs=needs)
+        for prediction in _answers(given, len(put), self.target):
+            yield Said(prediction, latency_s=self.clock.monotonic() - began if timed and place < TIMED else None)
 
 
 def _answers(given: Iterator[Prediction], rows: int, target: Model | Deployment) -> Iterator[Prediction]:
@@ -108,19 +140,29 @@ def _line(said: Said) -> bytes:
 
 
 def kept(questions: Questions, folder: Path) -> list[Said]:
-    """The answers that are there, to the first of the rows. A last line that was cut off is taken away."""
+    """The answers that are there, to the first of the rows. Last lines that were cut off, or that a power cut has spoiled, are taken away.
+
+    Raises ConfigError where answers stand behind one that cannot be read: they were paid for, and belong to rows that nobody can tell.
+    """
     path = folder / questions.file
     try:
-        data = path.read_bytes()
+        lines = path.read_bytes().splitlines(keepends=True)
     except FileNotFoundError:
         return []
-    whole = data[: data.rfind(b"\n") + 1]
-    if whole != data:
-        write_bytes(path, whole)
-    return [_said(line) for line in whole.splitlines()][: len(questions.rows)]
+    read = [_said(line) for line in lines]
+    sound = next((place for place, said in enumerate(read) if said is None), len(read))
+    if any(read[sound:]):
+        raise ConfigError(f"{path}:{sound + 1} cannot be read.", remedy="Restore the file, or remove it to ask for its answers anew.")
+    if sound < len(read):
+        write_bytes(path, b"".join(lines[:sound]))
+    return [said for said in read[:sound] if said is not None][: len(questions.rows)]
 
 
-def _said(line: bytes) -> Said:
-    record = json.loads(line)
-    latency_s = record.pop("latency_s")
-    return Said(Prediction(**{**record, "tokens": tuple(record["tokens"])}), latency_s)
+def _said(line: bytes) -> Said | None:
+    """None for a line that is not whole."""
+    try:
+        record = json.loads(line) if line.endswith(b"\n") else {}
+        latency_s = record.pop("latency_s")
+        return Said(Prediction(**{**record, "tokens": tuple(record["tokens"])}), latency_s)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None

@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 from tuneport.prices.book import read_row
-from tuneport.serving import KEY_VARIABLE
+from tuneport.serving import KEY_VARIABLE, url_at
 
-SERVED_AT = "http://127.0.0.1:8000/v1"
+SERVED_AT = url_at("127.0.0.1", 8000)
 """Where `tuneport models serve` listens unless it is told otherwise."""
 
 
@@ -24,11 +24,13 @@ class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """How one provider is called; the keys are explained in calling.toml."""
 
     provider: str
-    key_env: str
     as_of: date
     source: str
+    sdk: Literal["openai", "google-genai"] = "openai"
+    key_env: str = ""
     address_env: str = ""
     path: str = ""
+    deployed: bool = False
     needs: str = ""
 
 
@@ -70,8 +72,8 @@ def served(model: str) -> Callee:
 
 
 def _literal(text: str) -> str:
-    """As Python spells it between double quotes, which is as JSON does."""
-    return json.dumps(text)
+    """As Python spells it between double quotes, which is as JSON does but for characters beyond 16 bits."""
+    return json.dumps(text, ensure_ascii=False)
 
 
 def openai_code(callee: Callee) -> str:
@@ -88,6 +90,19 @@ def openai_code(callee: Callee) -> str:
         '    messages=[{"role": "user", "content": sys.argv[1]}],\n'
         ")\n"
         "print(answer.choices[0].message.content)\n"
+    )
+
+
+def genai_code(endpoint: str, *, profile: Mapping[str, Any]) -> str:
+    """Likewise on Google's, for a model that answers at an endpoint `PROJECT/LOCATION/endpoints/ID`; signed in as the SDK finds it."""
+    project, location, _, number = endpoint.split("/")
+    name = f"projects/{project}/locations/{location}/endpoints/{number}"
+    options = f', http_options={{"base_url": {_literal(str(profile["endpoint"]))}}}' if profile.get("endpoint") else ""
+    return (
+        "import sys\n\nfrom google import genai\n\n"
+        f"client = genai.Client(enterprise=True, project={_literal(project)}, location={_literal(location)}{options})\n"
+        f"answer = client.models.generate_content(model={_literal(name)}, contents=sys.argv[1])\n"
+        "print(answer.text)\n"
     )
 
 

@@ -7,13 +7,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
-from tuneport.errors import DatasetError, UnknownModel, Unreachable
-from tuneport.porting.destinations import destinations
-from tuneport.porting.mapping import Mapped
+from tuneport.errors import CheckFailed, DatasetError, UnknownModel, Unreachable
+from tuneport.parity.wording import counted
+from tuneport.porting.mapping import OF_VALIDATION, Mapped
 from tuneport.porting.work import Work
 
 if TYPE_CHECKING:
-    from tuneport.losses import Loss
     from tuneport.plan import Plan
 
 
@@ -29,11 +28,19 @@ def converted(mapped: Mapped, *, work: Work) -> Plan:
     except (UnknownModel, Unreachable) as error:
         others = f" ({', '.join(mapped.others)} would do)" if mapped.others else ""
         raise error.__class__(error.message, remedy=f"{error.remedy} Or name another base: --base MODEL{others}".strip()) from None
+    except CheckFailed as error:
+        left = mapped.recipe.train.left_out
+        if not left:
+            raise
+        more = f"{counted(left, 'row')} to compare on are left out of the training; to train on all: --test FILE, or --hold-out 0."
+        raise CheckFailed(error.message, remedy=f"{error.remedy} {more}") from None
     before = work.journal.facts("map").get("read_losses", [])
-    lost = [*((each["kind"], each["rows"]) for each in before), *((loss.kind, loss.rows) for loss in losses)]
-    lines = [*(f"not carried: {kind} in {rows:,} {'row' if rows == 1 else 'rows'}" for kind, rows in lost), *plan.notes]
+    lost = [*((each["kind"], each["rows"]) for each in before), *(losses or ())]
+    lines = [*(f"not carried: {kind} in {counted(rows, 'row')}" for kind, rows in lost), *plan.notes]
     lines += [f"{finding.severity}: {finding.message}" for finding in plan.findings]
-    if not lost:
+    if losses is None:
+        lines.insert(0, f"what the files of {to} can hold is not known here: look at the plan before you believe that all is carried")
+    elif not lost:
         lines.insert(0, "everything in the rows is carried")
     facts = {
         "plan_fingerprint": plan.fingerprint,
@@ -49,12 +56,17 @@ def converted(mapped: Mapped, *, work: Work) -> Plan:
     return plan
 
 
-def _losses(mapped: Mapped, work: Work) -> tuple[Loss, ...]:
-    """What the destination's format cannot hold. Rows that it cannot hold at all are for the plan to refuse."""
-    there = destinations().get(work.vendor(work.wishes.to, destinations()) or "")
+def _losses(mapped: Mapped, work: Work) -> list[tuple[str, int]] | None:
+    """What the destination's format cannot hold, and in how many rows; None where that format is not known. Rows that it cannot hold at all
+    are for the plan to refuse."""
+    there = work.destination(work.wishes.to, mapped.recipe.base_for(work.wishes.to))
     format = there.formats.get(mapped.recipe.method.kind) if there else None
     if format is None:
-        return ()
-    with TemporaryDirectory(dir=work.folder) as folder, suppress(DatasetError):
-        return mapped.recipe.train.write(Path(folder) / "train.jsonl", format=format).losses
-    return ()
+        return None
+    found: list[tuple[str, int]] = []
+    for rows, which in ((mapped.recipe.train, ""), (mapped.recipe.validation, OF_VALIDATION)):
+        if rows is not None:
+            with TemporaryDirectory(dir=work.folder) as folder, suppress(DatasetError):
+                losses = rows.write(Path(folder) / "rows.jsonl", format=format).losses
+                found += [(f"{loss.kind}{which}", loss.rows) for loss in losses]
+    return found

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from tuneport.billing import refuse_above
 from tuneport.errors import TuneportError, UsageError
+from tuneport.parity.wording import counted
 from tuneport.quote import Usage
 from tuneport.quoting.wording import money_span
 from tuneport.span import NOTHING, Span, total
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from tuneport.dataset import Dataset
     from tuneport.quote import Quote
 
-_THOUSAND = Usage(requests=1000)
+_REQUESTS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +34,7 @@ class Asking:
     @property
     def sentence(self) -> str:
         """`20 answers of the old model at openai for about 0.01 USD`."""
-        what = f"{self.requests:,} answer{'' if self.requests == 1 else 's'} of {self.who} at {self.provider}"
+        what = f"{counted(self.requests, 'answer')} of {self.who} at {self.provider}"
         if self.cost == NOTHING:
             return f"{what}: nothing to pay"
         return f"{what} for {dollars(self.cost)}" if self.cost is not None else f"{what} at a cost that is not known"
@@ -49,9 +50,7 @@ class Costs:
     @property
     def training(self) -> Span | None:
         """In USD, of the dearest tier; None where it is not known."""
-        spans = [NOTHING if not quote.billed else quote.once if quote.currency == "USD" else None for quote in self.quotes]
-        known = [span for span in spans if span is not None]
-        return max(known, key=lambda span: span.high) if known and len(known) == len(spans) else None
+        return _dearest(self.quotes, lambda quote: quote.once)
 
     @property
     def answers(self) -> Span | None:
@@ -84,23 +83,25 @@ class Costs:
             raise UsageError(f"training and asking cost up to {whole.high:.2f} USD, above the {most_usd} USD allowed; nothing was sent.")
 
 
-def asking_cost(who: str, rows: Dataset, requests: int, *, provider: str, base: str | None, client: Client) -> Asking:
-    """What so many requests like `rows` to a tune of `base` cost, by the dearest tier."""
-    if requests == 0 or not _bills(provider, client):
+def asking_cost(who: str, rows: Dataset, requests: int, *, most_tokens: int, provider: str, base: str | None, client: Client) -> Asking:
+    """What so many requests like `rows` to a tune of `base` cost, by the dearest tier: from answers as in the rows to answers that are cut
+    off after `most_tokens`, since a model that has learned nothing talks on."""
+    if requests == 0:
         return Asking(who, provider, requests, NOTHING)
-    try:
-        quotes = client.quote(rows, base=base, providers=[provider], usage=_THOUSAND)
-    except TuneportError:
+    usual, most = (
+        running(rows, provider=provider, base=base, client=client, output_tokens=tokens).thousand for tokens in (None, most_tokens)
+    )
+    if usual is None or most is None:
         return Asking(who, provider, requests, None)
-    return Asking(who, provider, requests, _of_thousand(quotes, requests))
+    thousand = Span(usual.low, usual.likely, max(usual.high, most.high))
+    return Asking(who, provider, requests, thousand * (requests * Decimal("0.001")))
 
 
-def _of_thousand(quotes: Iterable[Quote], requests: int) -> Span | None:
-    found = [NOTHING if not quote.billed else quote.thousand_requests if quote.currency == "USD" else None for quote in quotes]
+def _dearest(quotes: Sequence[Quote], cost: Callable[[Quote], Span | None]) -> Span | None:
+    """In USD; None where that of one quote is not known, or there is no quote."""
+    found = [NOTHING if not quote.billed else cost(quote) if quote.currency == "USD" else None for quote in quotes]
     known = [span for span in found if span is not None]
-    if not known or len(known) < len(found):
-        return None
-    return max(known, key=lambda span: span.high) * (requests * Decimal("0.001"))
+    return max(known, key=lambda span: span.high) if known and len(known) == len(found) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +120,15 @@ class Running:
         return ", ".join(said)
 
 
-def running(rows: Dataset, *, provider: str, base: str | None, client: Client) -> Running:
-    """Of a tune of `base` that is asked requests like `rows`, by the dearest tier."""
+def running(rows: Dataset, *, provider: str, base: str | None, client: Client, output_tokens: int | None = None) -> Running:
+    """Of a tune of `base` that is asked requests like `rows`, by the dearest tier; answers are as in the rows, or of so many tokens."""
     if not _bills(provider, client):
         return Running(NOTHING, NOTHING)
     try:
-        quotes = client.quote(rows, base=base, providers=[provider], usage=_THOUSAND)
+        quotes = client.quote(rows, base=base, providers=[provider], usage=Usage(_REQUESTS, output_tokens=output_tokens))
     except TuneportError:
         return Running(None, None)
-    return Running(_of_thousand(quotes, 1000), standing_each_month(quotes))
+    return Running(_dearest(quotes, lambda quote: quote.thousand_requests), standing_each_month(quotes))
 
 
 def standing_each_month(quotes: Sequence[Quote]) -> Span | None:
@@ -143,4 +144,4 @@ def _bills(provider: str, client: Client) -> bool:
 
 def dollars(span: Span | None) -> str:
     """`1.20 USD`, `0.90-1.20 USD`, or that it is not known."""
-    return "a cost that is not known" if span is None else f"{money_span(span)} USD"
+    return "an unknown sum" if span is None else f"{money_span(span)} USD"

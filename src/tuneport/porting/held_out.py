@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuneport.errors import DatasetError
 from tuneport.exchange import digest, normalised, question
+from tuneport.parity.wording import counted
 
 if TYPE_CHECKING:
     from tuneport.dataset import Dataset
@@ -17,15 +18,19 @@ FEW = 20
 """With fewer rows than this hardly any difference can be told from chance."""
 _MOST_SHARE = 0.2
 _SEED = 7
+LEARNED_BEFORE = "The old model has learned from these rows and the new one has not, which favours the old one."
+OF_ITSELF = "What counts as right is what the old model itself has said: what is told is how often both say the same."
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """`rows` to compare on, None for no comparison; `train` what is left to learn from. `sentence` says where the rows are from."""
+    """`rows` to compare on, None for no comparison; `train` what is left to learn from. `sentence` says where the rows are from, `cautions`
+    what whoever believes the comparison has to know of them."""
 
     train: Dataset
     rows: Dataset | None
     sentence: str
+    cautions: tuple[str, ...] = ()
 
 
 def hold_out(train: Dataset, validation: Dataset | None, *, wishes: Wishes) -> HeldOut:
@@ -33,16 +38,15 @@ def hold_out(train: Dataset, validation: Dataset | None, *, wishes: Wishes) -> H
     if wishes.ask == 0:
         return HeldOut(train, None, "no rows are compared, as asked for")
     if wishes.test is not None:
-        return HeldOut(train, wishes.test, of_ones_own(wishes.test, train))
+        return of_ones_own(wishes.test, train)
     if validation is not None:
-        seen = _seen(validation, train)
-        return HeldOut(train, validation, f"compared on the {_rows(validation)} that the old job was validated on{seen}")
+        return _known(f"compared on the {_rows(validation)} that the old job was validated on", validation, train)
     return _a_share(train, wishes)
 
 
-def of_ones_own(rows: Dataset, train: Dataset) -> str:
-    """The sentence on rows that the user gives."""
-    return f"compared on {_rows(rows)} of {rows.name}{_seen(rows, train)}"
+def of_ones_own(rows: Dataset, train: Dataset) -> HeldOut:
+    """Rows that the user gives."""
+    return _known(f"compared on {_rows(rows)} of {rows.name}", rows, train)
 
 
 def _a_share(train: Dataset, wishes: Wishes) -> HeldOut:
@@ -56,14 +60,20 @@ def _a_share(train: Dataset, wishes: Wishes) -> HeldOut:
     except DatasetError:
         return HeldOut(train, None, f"no rows are compared: of {rows} training rows none can be left out (give some: --test FILE)")
     sentence = f"compared on {held} of the {rows:,} training rows, which are left out of the training for it"
-    return HeldOut(left, taken, f"{sentence}; to train on all: --test FILE")
+    favours, caution = ("", OF_ITSELF) if wishes.prompts is not None else ("; the old model has learned from them", LEARNED_BEFORE)
+    return HeldOut(left, taken, f"{sentence}{favours}; to train on all: --test FILE", (caution,))
 
 
-def _seen(rows: Dataset, train: Dataset) -> str:
-    """How many of the rows are trained on: what is learned by heart proves nothing."""
+def _known(sentence: str, rows: Dataset, train: Dataset) -> HeldOut:
+    """With how many of the rows are trained on: what is learned by heart proves nothing."""
     learned = {_asked(row) for row in train}
-    count = sum(_asked(row) in learned for row in rows)
-    return f"; {count:,} of them ask what the training rows ask, which flatters both models" if count else ""
+    asked = [_asked(row) in learned for row in rows]
+    if not any(asked):
+        return HeldOut(train, rows, sentence)
+    seen = f"{sum(asked):,} of {len(asked):,} rows ask what the training rows ask"
+    caution = f"{seen}: what is learned by heart is right in both models and proves nothing."
+    flatters = f"; {sum(asked):,} of them ask what the training rows ask, which flatters both models"
+    return HeldOut(train, rows, f"{sentence}{flatters}", (caution,))
 
 
 def _asked(row: Example) -> int:
@@ -73,4 +83,4 @@ def _asked(row: Example) -> int:
 def _rows(rows: Dataset) -> str:
     count = rows.count()
     few = f" (fewer than {FEW}: that will hardly tell a difference from chance)" if count < FEW else ""
-    return f"{count:,} {'row' if count == 1 else 'rows'}{few}"
+    return f"{counted(count, 'row')}{few}"

@@ -102,6 +102,21 @@ class Journal:
         return content
 
 
+def jobs_beside(journal: Journal) -> tuple[str, ...]:
+    """The jobs that other ports of the same tune to the same destination have made. A journal that cannot be read is passed over."""
+    found = []
+    for path in sorted(journal.folder.parent.glob(f"*/{JOURNAL}")):
+        try:
+            content = json.loads(path.read_bytes())
+            same = all(content.get(name) == journal.about(name) for name in ("source", "to"))
+            job = content["steps"].get("submit", {}).get("facts", {}).get("job")
+        except (OSError, ValueError, KeyError, AttributeError):
+            continue
+        if same and job and path.parent != journal.folder:
+            found.append(str(job))
+    return tuple(found)
+
+
 def ports_in(home: Path) -> Path:
     """Where the folders of all ports are."""
     return home / "ports"

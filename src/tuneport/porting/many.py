@@ -12,6 +12,7 @@ from tuneport.errors import RegistryError, TuneportError, UsageError
 from tuneport.job import Job, JobState
 from tuneport.porting.costs import dollars
 from tuneport.porting.port import Ported, Prepared, begin, finish, prepare, working
+from tuneport.porting.quoting import more_to_ask, spent_usd
 from tuneport.porting.submitting import followed
 from tuneport.porting.wishes import Confirm, Consent, Hear, Tell, Wishes, tell_nobody
 from tuneport.span import NOTHING, Span, total
@@ -67,7 +68,7 @@ def port_many(
 ) -> list[Outcome]:
     """One outcome a name, in order. `wishes.max_cost_usd` bounds all of them together: the cheapest go first, and those that do not fit
     have a UsageError as their outcome. The consent to the cost is asked for once."""
-    if wishes.prompts is not None or wishes.train is not None:
+    if any(rows is not None for rows in (wishes.prompts, wishes.train, wishes.validation)):
         raise UsageError("rows of one's own are of one tune, and several are named.", remedy="Carry that one by itself.")
     shared = _Shared(wishes, client, confirm, hear, tell)
     with ExitStack() as held:
@@ -108,41 +109,59 @@ def _confirmed(shared: _Shared) -> Confirm:
     return confirm
 
 
-def _cost(prepared: Prepared) -> Span | None:
-    """What it costs, or has cost where its job is there already."""
-    if prepared.costs is not None:
-        return prepared.costs.all
-    known = prepared.work.journal.facts("quote")
-    parts = [known.get("training_usd"), known.get("asking_usd")]
-    return None if None in parts else total(Span(*map(Decimal, part)) for part in parts if part)
-
-
 def _within_budget(shared: _Shared) -> list[tuple[Prepared, Span | None]]:
-    """Those that fit under the budget, and what each costs; what is submitted already counts first."""
-    costs = [(each, prepared, _cost(prepared)) for each, prepared in shared.going_on()]
+    """Those to be submitted that fit under the budget, and what each costs; what is submitted already counts first."""
+    costs = sorted(((each, prepared, _cost(prepared)) for each, prepared in shared.going_on()), key=_cheapest_first)
     most = shared.wishes.max_cost_usd
-    if most is None:
-        return [(prepared, cost) for _, prepared, cost in costs]
-    left = most
+    left = None if most is None else _left(most, [prepared for _, prepared, _ in costs])
     fitting: list[tuple[Prepared, Span | None]] = []
-    for each, prepared, cost in sorted(costs, key=lambda one: (one[1].costs is not None, one[2].high if one[2] else Decimal(0))):
-        epochs_open = prepared.costs is not None and any(quote.epochs_assumed for quote in prepared.costs.quotes)
-        if cost is None or epochs_open:
-            each.error = UsageError(f"what {each.named} costs is not known, so it cannot be kept under {most} USD; it was not carried.")
-        elif cost.high > left and prepared.costs is not None:
-            each.error = UsageError(f"{each.named} costs {dollars(cost)}, and {left:.2f} of {most} USD are left; it was not carried.")
-        else:
-            left -= cost.high
+    for each, prepared, cost in costs:
+        if most is not None:
+            each.error = _over(each.named, prepared, cost, left=left, most=most)
+        if each.error is None and prepared.costs is not None:
             fitting.append((prepared, cost))
+        if each.error is None and left is not None and cost is not None:
+            left -= cost.high
     return fitting
 
 
+def _cost(prepared: Prepared) -> Span | None:
+    """What has yet to be paid: all of it, or where the job is there already, answers to other rows than were agreed to."""
+    if prepared.costs is not None:
+        return prepared.costs.all
+    more = more_to_ask(prepared.source, prepared.mapped, prepared.comparison, work=prepared.work)
+    return NOTHING if more is None else more.answers
+
+
+def _cheapest_first(one: tuple[Outcome, Prepared, Span | None]) -> tuple[bool, Decimal]:
+    """Those whose job is there before the others."""
+    _, prepared, cost = one
+    return prepared.costs is not None, cost.high if cost else Decimal(0)
+
+
+def _left(most: Decimal, prepared: Iterable[Prepared]) -> Decimal | None:
+    """Of the budget, after what was submitted before; None where nobody knows what that has cost."""
+    spent = [spent_usd(each.work) for each in prepared if each.costs is None]
+    return None if None in spent else most - sum(filter(None, spent), Decimal(0))
+
+
+def _over(named: str, prepared: Prepared, cost: Span | None, *, left: Decimal | None, most: Decimal) -> UsageError | None:
+    """Why it does not fit under the budget, if so."""
+    if cost == NOTHING:
+        return None
+    done = "it was not carried" if prepared.costs is not None else "nobody was asked, and its job goes on"
+    if cost is None or (prepared.costs is not None and any(quote.epochs_assumed for quote in prepared.costs.quotes)):
+        return UsageError(f"what {named} costs is not known, so it cannot be kept under {most} USD; {done}.")
+    if left is None:
+        return UsageError(f"what was submitted before has cost nobody knows how much, so nothing more fits under {most} USD; {done}.")
+    return UsageError(f"{named} costs {dollars(cost)}, and {left:.2f} of {most} USD are left; {done}.") if cost.high > left else None
+
+
 def _agree(shared: _Shared, fitting: Sequence[tuple[Prepared, Span | None]]) -> None:
-    new = [cost for prepared, cost in fitting if prepared.costs is not None]
-    known = [cost for cost in new if cost is not None]
-    whole = total(known) if len(known) == len(new) else None
+    known = [cost for _, cost in fitting if cost is not None]
+    whole = total(known) if len(known) == len(fitting) else None
     if whole != NOTHING:
-        sentence = f"carrying {len(new)} of {len(shared.outcomes)} tunes to {shared.wishes.to} costs {dollars(whole)}."
+        sentence = f"carrying {len(fitting)} of {len(shared.outcomes)} tunes to {shared.wishes.to} costs {dollars(whole)}."
         shared.confirm(Consent("train", sentence, "Go on?", "Add --yes to confirm, and --max-cost USD to bound it."))
 
 

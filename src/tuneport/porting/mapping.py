@@ -13,7 +13,6 @@ from tuneport.last_days import base_name
 from tuneport.limits import providers as limited_providers
 from tuneport.limits import suffix_problem, target
 from tuneport.porting.bases import ChosenBase, choose_base
-from tuneport.porting.destinations import destinations
 from tuneport.porting.held_out import HeldOut, hold_out, of_ones_own
 from tuneport.porting.settings import METHOD_CLASSES, Change, Terms, in_our_words, translated
 from tuneport.porting.source import Source
@@ -26,19 +25,22 @@ if TYPE_CHECKING:
     from tuneport.recipe import Recipe
 
 RECIPE = "recipe.json"
+OF_VALIDATION = " (validation)"
 _METHODS: Mapping[Kind, str] = {"chat": "sft", "labelled": "sft", "preference": "dpo", "prompt": "grpo"}
 """What rows are learned by where nobody says."""
 
 
 @dataclass(frozen=True, slots=True)
 class Mapped:
-    """`recipe` for the destination, its `changes`, other bases that would do, and the rows to compare on."""
+    """`recipe` for the destination, its `changes`, other bases that would do, and the rows to compare on, with what has to be known of
+    them."""
 
     recipe: Recipe
     changes: tuple[Change, ...]
     others: tuple[str, ...]
     held_out: Dataset | None
     sentence: str
+    cautions: tuple[str, ...] = ()
 
 
 def mapped(source: Source, train: Dataset, *, work: Work) -> Mapped:
@@ -52,16 +54,21 @@ def mapped(source: Source, train: Dataset, *, work: Work) -> Mapped:
     from tuneport.dataset import Dataset
     from tuneport.recipe import Recipe
 
-    kept, own = facts.get("held_out"), work.wishes.test
+    wishes, kept = work.wishes, facts.get("held_out")
+    own = wishes.test
     rows = own or (None if kept is None else Dataset.from_reference(kept))
     changes = tuple(Change(**change) for change in facts["changes"])
     recipe = Recipe.load(work.folder / RECIPE)
-    if work.wishes.epochs not in (None, recipe.method.epochs):
+    wished = next((change.was for change in changes if change.setting == "epochs"), recipe.method.epochs)
+    if work.journal.facts("submit") and wishes.epochs not in (None, wished, recipe.method.epochs):
         raise UsageError(
-            f"this port was submitted with {recipe.method.epochs} epochs, not {work.wishes.epochs}.", remedy="Leave --epochs out to go on."
+            f"this port was submitted with {recipe.method.epochs} epochs, not {wishes.epochs}.", remedy="Leave --epochs out to go on."
         )
-    sentence = str(facts["compared"]) if own is None else of_ones_own(own, recipe.train)
-    found = Mapped(recipe, changes, tuple(facts["others"]), rows, sentence)
+    sentence, cautions = str(facts["compared"]), tuple(facts.get("cautions", ()))
+    if own is not None and wishes.ask:
+        known = of_ones_own(own, recipe.train)
+        sentence, cautions = known.sentence, known.cautions
+    found = Mapped(recipe, changes, tuple(facts["others"]), rows, sentence, cautions)
     work.say("map", *_lines(found, work), facts={name: facts[name] for name in ("base", "method", "changes", "others", "compared")})
     return found
 
@@ -94,9 +101,10 @@ def _map(source: Source, train: Dataset, work: Work) -> None:
             "others": base.others,
             "held_out": held.rows.reference() if held.rows is not None else None,
             "compared": held.sentence,
+            "cautions": held.cautions,
             "recipe_fingerprint": recipe.fingerprint,
             "dataset_fingerprint": held.train.fingerprint,
-            "read_losses": [{"kind": loss.kind, "rows": loss.rows} for loss in read_losses],
+            "read_losses": [{"kind": kind, "rows": rows} for kind, rows in read_losses],
         },
     )
 
@@ -113,15 +121,20 @@ def _aim(source: Source, train: Dataset, work: Work) -> tuple[str, ChosenBase]:
     return method, base
 
 
-def _rows(source: Source, train: Dataset, work: Work) -> tuple[HeldOut, Dataset | None, tuple[Loss, ...]]:
-    """The rows to learn from and to compare on, and those to validate on, in the port's folder; and what was lost in reading the first."""
+def _rows(source: Source, train: Dataset, work: Work) -> tuple[HeldOut, Dataset | None, list[tuple[str, int]]]:
+    """The rows to learn from and to compare on, and those to validate on, in the port's folder; and what was lost in reading them, with how
+    many rows lost it."""
     folder, test = work.folder / "data", work.wishes.test
     rows, losses = _kept(train, folder / "train.jsonl")
-    validation = None if source.validation is None else _kept(source.validation, folder / "validation.jsonl")[0]
+    lost = [(loss.kind, loss.rows) for loss in losses]
+    validation = None
+    if source.validation is not None:
+        validation, more = _kept(source.validation, folder / "validation.jsonl")
+        lost += [(f"{loss.kind}{OF_VALIDATION}", loss.rows) for loss in more]
     held = hold_out(rows, validation, wishes=work.wishes)
     if test is not None:
         held = replace(held, rows=_kept(test, folder / "test.jsonl")[0])
-    return held, validation, losses
+    return held, validation, lost
 
 
 def _options(source: Source, work: Work) -> tuple[dict[str, Any], tuple[Change, ...]]:
@@ -154,9 +167,8 @@ def _settings(source: Source, method: str, base: ChosenBase, work: Work) -> tupl
             f"{source.uri} was trained by reinforcement, and its grader is not known.",
             remedy="Write a recipe with the grader and submit it: tuneport submit RECIPE",
         )
-    before = destinations().get(work.vendor(source.provider, destinations()) or "")
-    there = destinations().get(work.vendor(work.wishes.to, destinations()) or "")
-    return translated(values, method=method, terms=Terms(there, before, base.same, chosen))
+    terms = Terms(work.destination(work.wishes.to, base.id), work.destination(source.provider, source.base), base.same, chosen)
+    return translated(values, method=method, terms=terms)
 
 
 def _suffix(suffix: str | None, base: ChosenBase, method: str, work: Work) -> tuple[str | None, tuple[Change, ...]]:
@@ -174,7 +186,7 @@ def _suffix(suffix: str | None, base: ChosenBase, method: str, work: Work) -> tu
 
 
 def _seed(seed: int | None, work: Work) -> tuple[int, tuple[Change, ...]]:
-    there = destinations().get(work.vendor(work.wishes.to, destinations()) or "")
+    there = work.destination(work.wishes.to)
     if not seed or not 0 <= seed < 2**31:
         return 0, ()
     if there is not None and not there.seed:

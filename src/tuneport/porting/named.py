@@ -18,13 +18,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """`uri` is the job's, or the model's where no job is known. One of `archive` and `job` at most; `problem` is why no more is known."""
+    """`uri` is the job's, or the model's where no job is known. One of `archive` and `job` at most; `problem` is why no more is known;
+    `tuned` is the URI of its model, where that is known."""
 
     uri: str
     archive: Path | None = None
     job: Job | None = None
     model: Model | None = None
     problem: TuneportError | None = None
+    tuned: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What it may have been known by at an earlier time: the job's URI, and the tuned model's."""
+        return tuple(dict.fromkeys(filter(None, (self.uri, self.tuned))))
 
 
 def look_up(named: str, *, client: Client) -> Named:
@@ -33,7 +40,8 @@ def look_up(named: str, *, client: Client) -> Named:
     A provider that says nothing is no failure yet: the user may have all that it takes. Raises ConfigError, UsageError, JobFailed.
     """
     if (folder := _archive(Path(named))) is not None:
-        return Named(str(read_manifest(folder).get("job") or folder.name), archive=folder)
+        manifest = read_manifest(folder)
+        return Named(str(manifest.get("job") or folder.name), archive=folder, tuned=manifest.get("model"))
     registry = client.registry
     found = [registry.job(named)] if registry.job(named) else registry.match(named) or [j for j in registry.jobs() if j.model == named]
     if len(found) == 1 and found[0] is not None:
@@ -65,7 +73,7 @@ def _job(job: Job, client: Client) -> Named:
     now = client.job(job)
     if not now.state.terminal:
         raise JobFailed(f"{now.uri} is {now.state}: there is no tune to carry yet.", remedy=f"Wait for it: tuneport jobs wait {now.uri}")
-    return Named(now.uri, job=now)
+    return Named(now.uri, job=now, tuned=now.model)
 
 
 def _elsewhere(named: str, client: Client) -> Named:

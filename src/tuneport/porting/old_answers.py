@@ -9,7 +9,7 @@ from datetime import date
 from functools import partial
 from typing import Literal
 
-from tuneport.errors import TuneportError, Unreachable
+from tuneport.errors import ConfigError, CredentialsRefused, QuotaExceeded, TuneportError, Unreachable
 from tuneport.parity.rows import Said
 from tuneport.porting.asking import Questions, ask, kept
 from tuneport.porting.comparison import Comparison, archived_answers
@@ -21,12 +21,13 @@ from tuneport.porting.work import Work
 @dataclass(frozen=True, slots=True)
 class OldAnswers:
     """One a row, None where there is none; `problem` says why there are none, or not all. `source` is where they are from; `on` the day of
-    those that were archived."""
+    those that were archived; `note` what else is to be known of them."""
 
     said: Sequence[Said | None]
     problem: str = ""
     source: Literal["model", "archive"] = "model"
     on: date | None = None
+    note: str = ""
 
 
 def ask_early(source: Source, compared: Comparison | None, *, work: Work) -> None:
@@ -49,17 +50,24 @@ def old_answers(source: Source, compared: Comparison, *, work: Work) -> OldAnswe
     if source.model is None:
         return OldAnswers(before, "there is none that is known")
     try:
-        return OldAnswers(_filled(before, left, _ask(source.model, compared, left, work)))
+        asked = _ask(source.model, compared, left, work)
+        return OldAnswers(_filled(before, left, asked), note=_mixed(len(before) - len(left), len(before), archive.on))
     except Unreachable as error:
         if not (source.stands_alone or any(before)):
             again = f"{error.remedy} Or compare nothing: --ask 0".strip()
             raise Unreachable(f"{source.model} gave no answer: {error.message}", remedy=again) from None
         problem = f"{source.model} gave no answer: {reason(error)}"
     except TuneportError as error:
-        problem = f"{source.model} does not answer any more: {reason(error)}"
+        remedy = f" ({error.remedy.rstrip('.')})" if error.remedy else ""
+        here = isinstance(error, CredentialsRefused | QuotaExceeded | ConfigError)
+        problem = f"{source.model} {'gives no answer here' if here else 'does not answer any more'}: {reason(error)}{remedy}"
     some = _filled(before, left, kept(_questions(source.model, compared, left), work.folder / "answers"))
     known = f"; {sum(said is not None for said in some):,} of {len(some):,} answers are there" if any(some) else ""
     return OldAnswers(some, problem + known, "archive" if any(before) else "model", archive.on if any(before) else None)
+
+
+def _mixed(archived: int, rows: int, on: date | None) -> str:
+    return f"{archived:,} of {rows:,} answers of the old model are from its archive, of {on}." if archived else ""
 
 
 def _left(before: Sequence[Said | None]) -> list[int]:

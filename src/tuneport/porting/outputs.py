@@ -43,7 +43,7 @@ def rows_from_outputs(source: Source, *, work: Work) -> Dataset | None:
         if source.model is None or prompts is None:
             raise UsageError(f"the tuned model of {source.uri} is not known, so nobody can be asked.", remedy="Name the model itself.")
         rows = [_question(row) for row in prompts]
-        price = asking_cost("the old model", prompts, len(rows), provider=source.provider, base=source.base, client=work.client)
+        price = _price(source, rows, work)
         if work.wishes.dry_run:
             work.say("outputs", f"to ask first: {price.sentence}", facts={"requests": len(rows)})
             return None
@@ -59,6 +59,16 @@ def rows_from_outputs(source: Source, *, work: Work) -> Dataset | None:
         work.journal.finish("outputs", {"rows": len(made), "left_out": left_out, "model": source.model, "usd_most": most_usd(price)})
         work.say("outputs", *lines, facts={"rows": len(made), "left_out": left_out})
     return Dataset.read(path, format="canonical")
+
+
+def _price(source: Source, rows: list[ChatExample], work: Work) -> Asking:
+    """How long the answers are, nobody knows: from a token each to as many as are asked for."""
+    from tuneport.dataset import Dataset
+
+    answered = [msgspec.structs.replace(row, messages=(*row.messages, Message("assistant", "."))) for row in rows]
+    asked = Dataset.from_examples(answered, name="prompts")
+    cost = partial(asking_cost, most_tokens=LONGEST.max_tokens, provider=source.provider, base=source.base, client=work.client)
+    return cost("the old model", asked, len(rows))
 
 
 def most_usd(price: Asking) -> str | None:

@@ -13,7 +13,7 @@ from tuneport.porting.comparison import Comparison, comparison
 from tuneport.porting.converting import converted
 from tuneport.porting.costs import Costs
 from tuneport.porting.deploying import answering, deployed, planned
-from tuneport.porting.journal import Journal, alone, port_id, ports_in
+from tuneport.porting.journal import JOURNAL, Journal, alone, port_id, ports_in
 from tuneport.porting.mapping import Mapped, mapped
 from tuneport.porting.named import Named, look_up
 from tuneport.porting.old_answers import ask_early
@@ -74,8 +74,8 @@ def port(
     """
     with working(named, wishes, client=client, confirm=confirm, hear=hear, follow=follow) as (work, found):
         prepared = prepare(found, work=work)
-        if prepared is None:
-            raise UsageError("a dry run carries nothing.")
+        if wishes.dry_run or prepared is None:
+            raise UsageError("a dry run carries nothing.", remedy="Leave dry_run out to carry it.")
         return carry_out(prepared)
 
 
@@ -85,15 +85,17 @@ def working(
 ) -> Iterator[tuple[Work, Named]]:
     """The port's folder and journal, held alone."""
     found = look_up(named, client=client)
-    folder = ports_in(client.settings.home) / _id(found, wishes)
+    folder = _folder(found, wishes, ports_in(client.settings.home))
     with alone(folder):
         journal = Journal(folder, about={"source": found.uri, "to": wishes.to, "base": wishes.base}, now=client.clock.now)
         yield Work(client, journal, wishes, confirm, hear, follow or client.wait, tell), found
 
 
-def _id(found: Named, wishes: Wishes) -> str:
+def _folder(found: Named, wishes: Wishes, ports: Path) -> Path:
+    """That of an earlier run, also of one to which only the model was known and not its job; else one by the first of its names."""
     given = [rows.fingerprint if rows is not None else "" for rows in (wishes.train, wishes.validation, wishes.prompts)]
-    return port_id(found.uri, wishes.to, wishes.base or "", *given)
+    folders = [ports / port_id(name, wishes.to, wishes.base or "", *given) for name in found.names]
+    return next((folder for folder in folders if (folder / JOURNAL).is_file()), folders[0])
 
 
 def prepare(found: Named, *, work: Work) -> Prepared | None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import TuneportError
 from tuneport.files import write_text
@@ -67,7 +67,7 @@ def proved(source: Source, mapped: Mapped, compared: Comparison | None, copy: Co
     Raises what the new model's server raises; of the old model only that it cannot be reached, where it may answer later.
     """
     if compared is None or not copy.answers:
-        why = mapped.sentence if compared is None else f"{work.wishes.to} has no way to ask its models here, so nothing is compared"
+        why = _why_not(mapped, work) if compared is None else f"{work.wishes.to} has no way to ask its models here, so nothing is compared"
         work.journal.finish("prove", {"outcome": "not compared", "why": why})
         work.say("prove", why, facts={"outcome": "not compared"})
         return Proof(None, why)
@@ -83,16 +83,44 @@ def proved(source: Source, mapped: Mapped, compared: Comparison | None, copy: Co
     rows = answered(compared.blank(), old=old.said, new=new, prompted=base.said if any(base.said) else None)
     about = _about(source, mapped, compared, copy, old, prompted=base.uri, work=work)
     metrics = None if work.wishes.metric is None else [work.wishes.metric]
+    earlier = _earlier(compared, work)
+    if earlier:
+        about = replace(about, cautions=(*about.cautions, _again(earlier)))
     report = prove(rows, about, margin_points=work.wishes.margin, metrics=metrics)
-    return _written(report, work)
+    this = {"by": _measure(compared, work), "outcome": report.verdict.outcome}
+    return _written(report, work, comparisons=[*earlier, this])
 
 
-def _written(report: Report, work: Work) -> Proof:
+def _why_not(mapped: Mapped, work: Work) -> str:
+    if work.wishes.ask == 0:
+        return "no rows are compared, as asked for"
+    return mapped.sentence if mapped.held_out is None else "no rows are compared: all of them are answered by calls of tools"
+
+
+def _measure(compared: Comparison, work: Work) -> list[str]:
+    """The rows, the metric and the margin of a verdict."""
+    return [compared.chosen.fingerprint, work.wishes.metric or "", f"{work.wishes.margin:g}"]
+
+
+def _earlier(compared: Comparison, work: Work) -> list[Mapping[str, Any]]:
+    """The verdicts of this port by other rows, another metric or another margin."""
+    known = work.journal.facts("prove").get("comparisons", ())
+    return [each for each in known if each["by"] != _measure(compared, work)]
+
+
+def _again(earlier: Sequence[Mapping[str, Any]]) -> str:
+    found = ", ".join(str(each["outcome"]) for each in earlier)
+    return (
+        f"Compared before on other rows, or by another metric or margin: {found}. Whoever goes on until a verdict pleases has no verdict."
+    )
+
+
+def _written(report: Report, work: Work, *, comparisons: Sequence[Mapping[str, Any]]) -> Proof:
     from tuneport.parity.page import page
 
     path = write_text(work.folder / REPORT, page(report))
     facts = {"outcome": report.verdict.outcome, "headline": report.verdict.headline, "report": str(path)}
-    work.journal.finish("prove", facts)
+    work.journal.finish("prove", {**facts, "comparisons": comparisons})
     work.say("prove", *text(report).splitlines(), f"report: {path}", facts={**to_dict(report), "report": str(path)})
     return Proof(report, report.verdict.headline, path)
 
@@ -172,7 +200,10 @@ def _about(source: Source, mapped: Mapped, compared: Comparison, copy: Copy, old
         cost = running(compared.prompted_rows(), provider=at, base=name, client=client)
         untuned = Side(f"{name} with {compared.shots} examples", prompted, at, name, cost=_cost(cost))
     data = mapped.held_out
-    return About(before, now, compared.chosen.name, data.fingerprint if data else "", client.clock.now().date(), untuned)
+    silent = f"Of the old model: {old.problem}." if old.problem else ""
+    known = tuple(filter(None, (*compared.cautions, silent, old.note)))
+    marks = data.fingerprint if data else "", client.clock.now().date()
+    return About(before, now, compared.chosen.name, *marks, untuned, seed=compared.seed, cautions=known)
 
 
 def _lineage(*facts: tuple[str, str | None]) -> tuple[tuple[str, str], ...]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING
 
 from tuneport.errors import TuneportError, UsageError
 from tuneport.porting.comparison import Comparison, archived_answers, bases_to_prompt
 from tuneport.porting.costs import Asking, Costs, asking_cost, dollars, standing_each_month
+from tuneport.porting.journal import jobs_beside
 from tuneport.porting.mapping import Mapped
 from tuneport.porting.source import Source
 from tuneport.porting.wishes import Consent
 from tuneport.porting.work import Work
 from tuneport.quote import Usage
-from tuneport.span import NOTHING
+from tuneport.span import NOTHING, Span
 
 if TYPE_CHECKING:
     from tuneport.plan import Plan
@@ -31,14 +33,15 @@ def quoted(source: Source, mapped: Mapped, compared: Comparison | None, *, plan:
         "training_usd": _bounds(costs.training),
         "asking_usd": _bounds(costs.answers),
         "source_cost_usd": source.cost_usd,
-        "rows": compared.chosen.fingerprint if compared is not None else None,
+        "rows": compared.mark if compared is not None else None,
+        "more": [],
         "asking": [
             {"who": each.who, "provider": each.provider, "requests": each.requests, "usd": _bounds(each.cost)} for each in costs.asking
         ],
     }
     work.say("quote", *_lines(source, mapped, costs, work), facts=facts)
     if work.wishes.max_cost_usd is not None:
-        costs.refuse_above(work.wishes.max_cost_usd - Decimal(work.journal.facts("outputs").get("usd_most") or 0))
+        costs.refuse_above(work.wishes.max_cost_usd - _spent_on_outputs(work))
     work.journal.finish("quote", facts)
     return costs
 
@@ -48,39 +51,75 @@ def agree_to(costs: Costs, *, work: Work) -> None:
     if costs.free:
         return
     answers = f", and asking for {sum(each.requests for each in costs.asking):,} answers {dollars(costs.answers)}" if costs.asking else ""
-    sentence = f"training at {work.wishes.to} costs {dollars(costs.training)}{answers}."
+    sentence = f"training at {work.wishes.to} costs {dollars(costs.training)}{answers}.{_beside(work)}"
     work.agree(Consent("train", sentence, "Go on?", "Add --yes to confirm, and --max-cost USD to bound it."))
 
 
+def _beside(work: Work) -> str:
+    """That the same tune has been carried there before, with rows or a base of other names: those may have been meant."""
+    jobs = jobs_beside(work.journal)
+    return f" It would be another job beside {', '.join(jobs)}, of the same tune with another base or other rows." if jobs else ""
+
+
 def agree_to_other_rows(source: Source, mapped: Mapped, compared: Comparison | None, *, work: Work) -> None:
-    """Asks before rows are asked that the first quote was not about: others were given since. Raises UsageError above `max_cost_usd`."""
-    known, most = work.journal.facts("quote"), work.wishes.max_cost_usd
-    if compared is None or known.get("rows") == compared.chosen.fingerprint:
+    """Asks before models are asked what no consent was about: other rows are given since, or another prompt. What was agreed to before is
+    spent, and counts too. Raises UsageError above `max_cost_usd`."""
+    costs, most = more_to_ask(source, mapped, compared, work=work), work.wishes.max_cost_usd
+    if costs is None or compared is None:
         return
-    costs = Costs((), tuple(_asking(source, mapped, compared, work)))
-    if most is not None:
-        spent = Decimal((known.get("training_usd") or ["0"])[-1])
-        if costs.answers is None or costs.answers.high + spent > most:
-            raise UsageError(f"asking for these answers costs {dollars(costs.answers)}, above the {most} USD allowed.")
+    spent = spent_usd(work)
+    if most is not None and (costs.answers is None or spent is None or costs.answers.high + spent > most):
+        before = "an unknown sum was spent before" if spent is None else f"up to {spent:.2f} USD were spent before"
+        raise UsageError(f"asking for these answers costs {dollars(costs.answers)}, and {before}: not under the {most} USD allowed.")
     if costs.answers != NOTHING:
         count = sum(each.requests for each in costs.asking)
-        sentence = f"asking for {count:,} answers to {compared.chosen.name} costs {dollars(costs.answers)}."
+        sentence = f"asking for {count:,} answers to {compared.chosen.name} ({compared.mark[:8]}) costs {dollars(costs.answers)}."
         work.agree(Consent("ask", sentence, "Ask for them?", "Add --yes to confirm, and --max-cost USD to bound it."))
+    more = [*work.journal.facts("quote").get("more", ()), {"rows": compared.mark, "usd": _bounds(costs.answers)}]
+    work.journal.finish("quote", {"more": more})
+
+
+def more_to_ask(source: Source, mapped: Mapped, compared: Comparison | None, *, work: Work) -> Costs | None:
+    """What would be asked that no consent was about; None for nothing."""
+    known = work.journal.facts("quote")
+    if compared is None or compared.mark in (known.get("rows"), *(each["rows"] for each in known.get("more", ()))):
+        return None
+    return Costs((), tuple(_asking(source, mapped, compared, work)))
+
+
+def spent_usd(work: Work) -> Decimal | None:
+    """What a port that was submitted has cost at most by what was agreed to: training, answers to compare by and to learn from; None where
+    nobody knows."""
+    known, outputs = work.journal.facts("quote"), work.journal.facts("outputs")
+    bounds = [known.get("training_usd"), known.get("asking_usd"), *(each["usd"] for each in known.get("more", ()))]
+    if outputs and outputs.get("usd_most") is None:
+        return None
+    answers = Decimal(outputs.get("usd_most") or 0)
+    return None if None in bounds else sum((Decimal(each[-1]) for each in bounds if each), answers)
+
+
+def _spent_on_outputs(work: Work) -> Decimal:
+    """Raises UsageError where nobody knows."""
+    outputs = work.journal.facts("outputs")
+    if outputs and outputs.get("usd_most") is None:
+        raise UsageError(f"what the answers to learn from have cost is not known, and so not under {work.wishes.max_cost_usd} USD.")
+    return Decimal(outputs.get("usd_most") or 0)
 
 
 def _asking(source: Source, mapped: Mapped, compared: Comparison | None, work: Work) -> Iterator[Asking]:
     if compared is None:
         return
-    client, to, rows = work.client, work.wishes.to, compared.rows
+    to, rows = work.wishes.to, compared.rows
+    cost = partial(asking_cost, most_tokens=compared.generation.max_tokens, client=work.client)
     base = mapped.recipe.base_for(to)
     old = sum(said is None for said in archived_answers(source).of(rows)) if source.model is not None else 0
     if old:
-        yield asking_cost("the old model", compared.chosen, old, provider=source.provider, base=source.base, client=client)
-    yield asking_cost("the new model", compared.chosen, len(rows), provider=to, base=base, client=client)
+        yield cost("the old model", compared.chosen, old, provider=source.provider, base=source.base)
+    yield cost("the new model", compared.chosen, len(rows), provider=to, base=base)
     if compared.prompted:
         prompted = compared.prompted_rows()
         costs = [
-            asking_cost("the base under a prompt", prompted, len(rows), provider=provider, base=name, client=client)
+            cost("the base under a prompt", prompted, len(rows), provider=provider, base=name)
             for provider, name in bases_to_prompt(source, mapped, work=work)
         ]
         yield max(costs, key=lambda each: (each.cost is None, each.cost.high if each.cost is not None else 0))
@@ -98,6 +137,7 @@ def _lines(source: Source, mapped: Mapped, costs: Costs, work: Work) -> Iterator
     yield from (f"asking: {each.sentence}" for each in costs.asking)
     if costs.all is not None and not costs.free:
         yield f"together: {dollars(costs.all)}"
+    yield _beside(work).strip()
 
 
 def _others(mapped: Mapped, work: Work) -> Iterator[str]:
@@ -127,10 +167,6 @@ def _quotes(mapped: Mapped, base: str, work: Work, *, epochs: int | None) -> Seq
         return ()
 
 
-def _asking_facts(each: Asking) -> dict[str, Any]:
-    return {"who": each.who, "provider": each.provider, "requests": each.requests, "usd": _bounds(each.cost)}
-
-
-def _bounds(span: Any) -> list[str] | None:
+def _bounds(span: Span | None) -> list[str] | None:
     """Low, likely and high, as text."""
     return None if span is None else [f"{span.low:f}", f"{span.likely:f}", f"{span.high:f}"]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tuneport import uri as uris
 from tuneport.archive import Archived, Origins, archive_job, verify
@@ -16,9 +16,6 @@ from tuneport.errors import CheckFailed, Refused, TuneportError, Unreachable, Us
 from tuneport.last_days import base_name
 from tuneport.porting.named import Named
 from tuneport.porting.work import Work
-
-if TYPE_CHECKING:
-    from tuneport.job import Job
 
 ROWS = ("train", "validation")
 
@@ -166,8 +163,3 @@ def _lines(source: Source, work: Work) -> tuple[str, ...]:
 def _given(work: Work) -> tuple[str, ...]:
     """The rows that the user gives, which nobody misses."""
     return tuple(name for name in ROWS if getattr(work.wishes, name) is not None)
-
-
-def job_of(source: Source, work: Work) -> Job | None:
-    """The job in this registry, if it is there."""
-    return work.client.registry.job(source.uri)

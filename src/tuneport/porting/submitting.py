@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from tuneport.errors import DuplicateSubmit, JobFailed, Refused, UsageError
+from tuneport.errors import DuplicateSubmit, JobFailed, Refused, Uncertain, UsageError
+from tuneport.intent import Phase
 from tuneport.job import Job, JobState
 from tuneport.porting.mapping import Mapped
 from tuneport.porting.work import Work
@@ -51,6 +52,7 @@ def _found(work: Work) -> Job | None:
 
 
 def _sent(mapped: Mapped, plan: Plan, work: Work) -> Job:
+    _refuse_beside_an_open_one(plan, work)
     work.journal.begin("submit", {"plan_fingerprint": plan.fingerprint, "scope": plan.scope})
     try:
         return work.client.submit(mapped.recipe, provider=work.wishes.to, plan=plan, recreate=work.wishes.recreate)
@@ -62,6 +64,22 @@ def _sent(mapped: Mapped, plan: Plan, work: Work) -> Job:
         if work.client.registry.open_intent(plan.scope, plan.fingerprint) is None:
             work.journal.forget("submit")  # there is no job and none may appear: what is wished for may be another one now
         raise
+
+
+def _refuse_beside_an_open_one(plan: Plan, work: Work) -> None:
+    """The plan may be another one by now: settings of the provider have changed, or Tuneport has. Raises Uncertain where the earlier plan
+    may have become a job that is not listed yet."""
+    begun = work.journal.facts("submit")
+    before, scope = begun.get("plan_fingerprint"), str(begun.get("scope"))
+    if before in (None, plan.fingerprint) or work.wishes.recreate:
+        return
+    intent = work.client.registry.open_intent(scope, str(before))
+    if intent is not None and intent.phase is not Phase.INTENDED:
+        raise Uncertain(
+            f"what would be submitted is no longer what was begun, and whether {work.wishes.to} made a job of that is not known.",
+            client_id=intent.client_id,
+            remedy="Wait and run: tuneport jobs sync - or, if you are sure that there is none: give the same command with --recreate.",
+        )
 
 
 def followed(job: Job, *, work: Work) -> Job:

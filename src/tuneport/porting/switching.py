@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tuneport.errors import TuneportError
 from tuneport.files import write_text
 from tuneport.model import Deployment
-from tuneport.porting.calling import Callee, by_table, calls, openai_code, served, tuneport_code
+from tuneport.porting.calling import Call, Callee, by_table, calls, genai_code, openai_code, served, tuneport_code
 from tuneport.porting.mapping import Mapped
 from tuneport.porting.source import Source
 from tuneport.porting.work import Work
@@ -36,7 +36,7 @@ class Switch:
 
 def switch(source: Source, mapped: Mapped, model: Model, target: Model | Deployment, *, work: Work) -> Switch:
     """Written into the port's folder, with the lineage in its journal."""
-    before, _ = _program(source.model or source.uri, source.provider, work)
+    before, _ = _program(_asked_as(source, work), source.provider, work)
     after, needs = _program(target.uri, model.provider, work, target=target)
     difference = "".join(unified_diff(before.splitlines(keepends=True), after.splitlines(keepends=True), BEFORE, AFTER, n=1))
     write_text(work.folder / BEFORE, before)
@@ -59,18 +59,52 @@ def switch(source: Source, mapped: Mapped, model: Model, target: Model | Deploym
     return Switch(before, after, difference, needs, path)
 
 
+def _asked_as(source: Source, work: Work) -> str:
+    """The old model, or the youngest deployment of it that stands, where it answers only through one and that can be seen."""
+    uri = source.model or source.uri
+    call = _call(source.provider, work)
+    if call is None or not call.deployed:
+        return uri
+    try:
+        standing = work.client.deployments(provider=source.provider)
+    except TuneportError:
+        return uri
+    serving = [each for each in standing if f"{source.provider}:{each.model}" == uri and each.phase == "ready"]
+    return max(serving, key=lambda each: str(each.created_at)).uri if serving else uri
+
+
+def _call(provider: str, work: Work) -> Call | None:
+    """How a provider or profile is called, another address included, if it speaks that dialect."""
+    return calls().get(str(work.client.settings.providers.get(provider, {}).get("provider", provider)))
+
+
 def _program(uri: str, provider: str, work: Work, *, target: Model | Deployment | None = None) -> tuple[str, tuple[str, ...]]:
     """The code that asks a model, and what it needs."""
     profile = work.client.settings.providers.get(provider, {})
-    call = calls().get(str(profile.get("provider", provider)))
+    call = _call(provider, work)
     name = uri.partition(":")[2]
+    if call is not None and call.sdk == "google-genai":
+        if (endpoint := _endpoint(uri, provider, target, work)) is not None:
+            return genai_code(endpoint, profile=profile), (call.needs,)
+    elif call is not None:
+        callee: Callee = by_table(call, name.rpartition("/")[2] if call.deployed else name, profile=profile)
+        return openai_code(callee), (call.needs,) if call.needs and not isinstance(target, Deployment) else ()
     if _served_here(provider, work):
         needs = f"serve it first, with a key of yours in {KEY_VARIABLE}: tuneport models serve {uri}"
         return openai_code(served(uri)), (needs,)
-    if call is not None:
-        callee: Callee = by_table(call, name.rpartition("/")[2] if call.needs else name, profile=profile)
-        return openai_code(callee), (call.needs,) if call.needs and not isinstance(target, Deployment) else ()
     return tuneport_code(uri), (f"{provider} is asked through Tuneport's own client",)
+
+
+def _endpoint(uri: str, provider: str, target: Model | Deployment | None, work: Work) -> str | None:
+    """Where a model answers by itself; None where it takes a deployment, or nobody says."""
+    if isinstance(target, Deployment):
+        return None
+    try:
+        model = target or work.client.server(provider).model(uri.partition(":")[2])
+    except TuneportError:
+        return None
+    found = model.details.get("endpoint")
+    return str(found) if found else None
 
 
 def _served_here(provider: str, work: Work) -> bool:

@@ -57,12 +57,23 @@ class Wishes:
     def __post_init__(self) -> None:
         if not 0 <= self.hold_out < 1:
             raise UsageError(f"the share that is held out is from 0 to below 1, not {self.hold_out:g}.")
-        if self.ask < 0 or self.shots < 0 or not self.margin > 0:
-            raise UsageError("rows to ask and rows in a prompt are numbers from 0 up, a margin is above 0.")
+        if self.ask < 0 or self.shots < 0 or not 0 < self.margin < 100:
+            raise UsageError("rows to ask and rows in a prompt are numbers from 0 up, a margin is above 0 and below 100 points.")
+        if self.metric is not None:
+            _refuse_metric(self.metric)
         if self.prompts is not None and self.train is not None:
             raise UsageError(
                 "both training rows and prompts to make some from are given.", remedy="Give one: --train FILE or --from-outputs PROMPTS."
             )
+
+
+def _refuse_metric(name: str) -> None:
+    """Said before anything is paid for, and not when the answers are there."""
+    from tuneport.metrics import measures_of
+
+    (measure,) = measures_of([name])
+    if not {"text", "labels"}.intersection(measure.needs):
+        raise UsageError(f"{name} cannot be had from answers, which is all that models are asked for here.")
 
 
 def tell_nobody(who: str, done: int, rows: int) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuneport.last_days import vendor_of
 from tuneport.porting.asking import Asker
+from tuneport.porting.destinations import Destination, destination_of, destinations
 from tuneport.porting.journal import Journal
 from tuneport.porting.wishes import Confirm, Consent, Follow, Hear, Tell, Told, Wishes, tell_nobody
 
@@ -52,6 +53,10 @@ class Work:
     def asker(self, who: str, target: Callable[[], Model | Deployment]) -> Asker:
         """Who asks that model here, keeps the answers in this port's folder, and tells of each."""
         return Asker(target, self.client.server, self.folder / "answers", self.client.clock, lambda done, rows: self.tell(who, done, rows))
+
+    def destination(self, provider: str, base: str | None = None) -> Destination | None:
+        """What a provider or profile can be told about training that base, where that is known."""
+        return destination_of(self.vendor(provider, destinations()) or "", base)
 
     def vendor(self, provider: str, known: Collection[str]) -> str | None:
         """Whose facts hold at a provider or profile."""

@@ -105,8 +105,11 @@ def _kept(job: JobToQuote, base: Base, book: PriceBook) -> tuple[QuoteLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class _Machine:
-    """`rows` are the prices of an hour, the one to go by first; it takes `units` of it for all `gpus`."""
+class Machine:
+    """What a model can be served on: so many of a kind of GPU, as a machine or one by one.
+
+    `rows` are the prices of an hour, the one to go by first; it takes `units` of it for all `gpus`. A machine's name is their tier.
+    """
 
     gpus: int
     gpu: str
@@ -121,8 +124,7 @@ class _Machine:
 
 def _gpus(job: JobToQuote, base: Base, book: PriceBook) -> QuoteLine:
     """The cheapest GPUs of the provider that hold the model, all hours of the month."""
-    offers = [each for each in _machines(base, book) if _holds(each, base)]
-    best = min(offers, key=lambda each: each.hourly, default=None)
+    best = next(iter(machines_for(base, book)), None)
     if best is None:
         return QuoteLine("hosting", None, "GPU hour", None, when="monthly", note="which GPUs it needs, or what they cost, is not known")
     published = base.serving_gpus is not None
@@ -132,7 +134,12 @@ def _gpus(job: JobToQuote, base: Base, book: PriceBook) -> QuoteLine:
     return line("hosting", hours, best.rows, unit=best.rows[0].unit, job=job, when="monthly", note=note)
 
 
-def _machines(base: Base, book: PriceBook) -> Iterator[_Machine]:
+def machines_for(base: Base, book: PriceBook) -> tuple[Machine, ...]:
+    """What the provider has that holds the tuned model, the cheapest first; none where nobody can tell."""
+    return tuple(sorted((each for each in _machines(base, book) if _holds(each, base)), key=lambda each: each.hourly))
+
+
+def _machines(base: Base, book: PriceBook) -> Iterator[Machine]:
     """What can be rented there: single GPUs, as many as are needed, and machines; each at the user's own price where there is one."""
     seen: set[tuple[Price, ...]] = set()
     for row in book.of(base.provider):
@@ -145,19 +152,19 @@ def _machines(base: Base, book: PriceBook) -> Iterator[_Machine]:
             yield from _rented(base, found)
 
 
-def _rented(base: Base, rows: tuple[Price, ...]) -> Iterator[_Machine]:
+def _rented(base: Base, rows: tuple[Price, ...]) -> Iterator[Machine]:
     first = rows[0]
     if first.unit == "GPU hour":
         needed = _needed(base, first.model)
         if needed is not None:
-            yield _Machine(needed, first.model, rows, needed)
+            yield Machine(needed, first.model, rows, needed)
         return
     for each in machines():
         if each.provider == base.provider and first.tier in each.counts:
-            yield _Machine(each.counts[first.tier], each.gpu, rows, 1)
+            yield Machine(each.counts[first.tier], each.gpu, rows, 1)
 
 
-def _holds(machine: _Machine, base: Base) -> bool:
+def _holds(machine: Machine, base: Base) -> bool:
     needed = _needed(base, machine.gpu)
     return needed is not None and machine.gpus >= needed
 

@@ -19,7 +19,8 @@ from tuneport.errors import DuplicateSubmit, Uncertain, WaitTimeout
 from tuneport.job import Job, Snapshot
 from tuneport.poll import PollRound, follow, poll
 from tuneport.provider import Trainer
-from tuneport.submit import Desk, submit, sync
+from tuneport.submit import Desk, submit
+from tuneport.syncing import sync
 from tuneport.testing.faults import Fault
 from tuneport.testing.invariants import check_always, check_quiet
 from tuneport.testing.world import FLAVOURS, Flavour, InvariantViolation, OpenTrainer, World, open_honest

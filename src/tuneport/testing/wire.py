@@ -64,5 +64,7 @@ def to_error(error: HttpAnswer | NoAnswer, *, call: str, kind: Kind) -> Tuneport
         return RateLimited(f"{call}: too many requests (429).", retry_after_s=error.retry_after_s)
     if error.status in (408, 409) or error.status >= 500:
         return nothing_clear(f"{call}: the server answered {error.status}.")
+    if error.code == "full":
+        return QuotaExceeded(f"{call}: refused with {error}.", reason=error.code, concurrent=True)
     refusal = _REFUSALS.get(error.code) or _REFUSED_STATUS.get(error.status, Refused)
     return refusal(f"{call}: refused with {error}.", reason=error.code)

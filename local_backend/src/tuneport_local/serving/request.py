@@ -18,6 +18,10 @@ from tuneport.formats.json_values import convert, json_object
 from tuneport.provider import Generation
 
 _SEEDS = 1 << 40
+_STOP_CHARACTERS = 500
+"""Of one stop string: after every token all its beginnings are looked for, by the one thread that answers everybody."""
+_COLDEST = 1e-4
+"""Below this temperature the likeliest token is always drawn, and divided by much less no number is one any more."""
 
 
 class Refusal(Exception):
@@ -196,8 +200,11 @@ def _generation(settings: _Settings) -> Generation:
     stop = [settings.stop] if isinstance(settings.stop, str) else settings.stop or []
     if "" in stop:
         raise Refusal("stop holds an empty text, which every answer would end with.", param="stop", code="invalid_value")
+    if any(len(each) > _STOP_CHARACTERS for each in stop):
+        raise Refusal(f"stop holds a text of more than {_STOP_CHARACTERS} characters.", param="stop", code="invalid_value")
+    temperature = 1.0 if settings.temperature is None else settings.temperature
     return Generation(
-        temperature=1.0 if settings.temperature is None else settings.temperature,
+        temperature=temperature if temperature >= _COLDEST else 0.0,
         top_p=1.0 if settings.top_p is None else settings.top_p,
         seed=None if settings.seed is None else settings.seed % _SEEDS,
         stop=tuple(stop),

@@ -15,7 +15,7 @@ import uvicorn
 
 from tuneport.clock import Clock
 from tuneport.errors import ConfigError
-from tuneport.serving import Open, Served, Service
+from tuneport.serving import Open, Served, Service, url_at
 from tuneport_local.quiet import quiet
 from tuneport_local.residents import Residents
 from tuneport_local.serving.app import build
@@ -119,4 +119,4 @@ def _bound(service: Service) -> Iterator[socket.socket]:
 
 def _url(listening: socket.socket) -> str:
     host, port = listening.getsockname()[:2]
-    return f"http://{f'[{host}]' if ':' in host else host}:{port}/v1"
+    return url_at(host, port)

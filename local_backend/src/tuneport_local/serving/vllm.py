@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tuneport.errors import ConfigError, Unsupported
-from tuneport.serving import Open, Served, Service
+from tuneport.serving import Open, Served, Service, url_at
 from tuneport_local import weights
 
 _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
@@ -56,8 +56,7 @@ def launch(models: Sequence[Served], service: Service, *, home: Path, environ: M
     argv += _adapters(tuned) if tuned else []
     argv += ["--trust-remote-code"] if any(served.model.details.get("trust_remote_code") for served in models) else []
     argv += _tools(Path(found.location))
-    host = f"[{service.host}]" if ":" in service.host else service.host
-    return Launch(tuple(argv), {**environ, "VLLM_API_KEY": service.key, "VLLM_NO_USAGE_STATS": "1"}, f"http://{host}:{service.port}/v1")
+    return Launch(tuple(argv), {**environ, "VLLM_API_KEY": service.key, "VLLM_NO_USAGE_STATS": "1"}, url_at(service.host, service.port))
 
 
 def serve(models: Sequence[Served], service: Service, *, home: Path, ready: Callable[[Open], object]) -> None:

@@ -14,6 +14,7 @@ from tuneport.testing.emulator.faultplan import FaultPlan
 from tuneport.testing.emulator.faults import Fault
 from tuneport.testing.emulator.keys import Account, KeyRing
 from tuneport.testing.emulator.paging import Page, UnknownCursor, cursor_page, visible
+from tuneport.testing.emulator.platform import EmulatedPlatform
 from tuneport.testing.emulator.request import Form, FormFile, Request
 from tuneport.testing.emulator.requestlog import Entry, RequestLog
 from tuneport.testing.emulator.routing import Route, Routes
@@ -25,6 +26,7 @@ __all__ = [
     "Answer",
     "Blob",
     "BlobStore",
+    "EmulatedPlatform",
     "EmulatorServer",
     "Entry",
     "Fault",

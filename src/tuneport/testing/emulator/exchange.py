@@ -14,14 +14,17 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from tuneport.testing.emulator.answers import Answer, Refusal, json_answer
 from tuneport.testing.emulator.arriving import Arriving, CutOff, EnoughArrived, TooLong
+from tuneport.testing.emulator.blobs import BLOCK_BYTES, Blob
 from tuneport.testing.emulator.faults import (
     ExtraField,
     Fault,
     IgnoredFilters,
     LaggingList,
     MissingField,
+    PartKept,
     RateLimited,
     Reset,
+    Says,
     ServerError,
     Silence,
     UnknownWord,
@@ -134,7 +137,9 @@ class _Serving:
             return self._error(400, f"The body of the request cannot be read: {error}")
         return self._struck_before() or self._struck_after(self._served(request))
 
-    def _read(self) -> bytes | Form:
+    def _read(self) -> bytes | Form | Blob:
+        if self._route is not None and self._route.stores:
+            return self._emulator.blobs.write(iter(lambda: self._body.read(BLOCK_BYTES), b""))
         boundary = boundary_of(self._head.headers.get("content-type", ""))
         if boundary is None or self._route is None:
             return self._body.all()
@@ -142,10 +147,13 @@ class _Serving:
         self._body.drain()
         return form
 
-    def _request(self, params: Mapping[str, str], body: bytes | Form) -> Request:
-        head = self._head
-        lag_s = self._fault.lag_s if isinstance(self._fault, LaggingList) else 0.0
-        weather = Weather(lag_s=lag_s, ignores_filters=isinstance(self._fault, IgnoredFilters))
+    def _request(self, params: Mapping[str, str], body: bytes | Form | Blob) -> Request:
+        head, fault = self._head, self._fault
+        weather = Weather(
+            lag_s=fault.lag_s if isinstance(fault, LaggingList) else 0.0,
+            ignores_filters=isinstance(fault, IgnoredFilters),
+            kept_share=fault.share if isinstance(fault, PartKept) else 1.0,
+        )
         return Request(self._number, self._at, head.method, unquote(head.path), head.query, head.headers, params, body, weather)
 
     # what the fault does
@@ -161,6 +169,8 @@ class _Serving:
                 return self._rate_limited(self._fault)
             case ServerError(after_effect=False):
                 return self._server_error(self._fault)
+            case Says(after_effect=False):
+                return self._fault.answer
         return None
 
     def _struck_after(self, answer: Answer) -> Answer:
@@ -172,6 +182,8 @@ class _Serving:
                 raise _NoAnswer
             case ServerError():
                 return self._server_error(self._fault)
+            case Says():
+                return self._fault.answer
             case UnknownWord() | MissingField() | ExtraField() if answer.is_json and answer.status < 300:
                 emulator = self._emulator
                 value = spoiled(answer.value, self._fault, chance=emulator.faults.chance, words=emulator.vendor.words)

@@ -113,5 +113,9 @@ class FaultPlan:
     def _by_chance(self, route: Route) -> Fault | None:
         if self.chance.random() >= self.share:
             return None
-        faults = [fault for fault in self.among if not (route.changes and fault.spoils == "listing")]
+        faults = [fault for fault in self.among if _shows(fault, route)]
         return self.chance.choice(faults) if faults else None
+
+
+def _shows(fault: Fault, route: Route) -> bool:
+    return not (route.changes and fault.spoils == "listing") and (route.stores or fault.spoils != "upload")

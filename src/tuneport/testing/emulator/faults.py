@@ -8,15 +8,18 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import ClassVar, Literal
 
+from tuneport.testing.emulator.answers import Answer
+
 Body = Literal["json", "html", "empty"]
+Spoiled = Literal["any", "json", "listing", "upload"]
 UNKNOWN_WORD = "hibernating"
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Anything that goes wrong. `spoils`: what it needs of the request to show at all (any, a JSON answer, a listing)."""
+    """Anything that goes wrong. `spoils`: what it needs of the request to show at all (any, a JSON answer, a listing, an upload)."""
 
-    spoils: ClassVar[Literal["any", "json", "listing"]] = "any"
+    spoils: ClassVar[Spoiled] = "any"
 
     def __str__(self) -> str:
         values = [f"{field.name}={getattr(self, field.name)}" for field in fields(self)]
@@ -76,14 +79,14 @@ class LaggingList(Fault):
     """This listing leaves out what was made in the last `lag_s` seconds."""
 
     lag_s: float = 120.0
-    spoils: ClassVar[Literal["any", "json", "listing"]] = "listing"
+    spoils: ClassVar[Spoiled] = "listing"
 
 
 @dataclass(frozen=True, slots=True)
 class IgnoredFilters(Fault):
     """This listing answers as if nothing had been filtered."""
 
-    spoils: ClassVar[Literal["any", "json", "listing"]] = "listing"
+    spoils: ClassVar[Spoiled] = "listing"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,7 @@ class UnknownWord(Fault):
     """A field that holds one of a few words holds one that nobody has documented."""
 
     word: str = UNKNOWN_WORD
-    spoils: ClassVar[Literal["any", "json", "listing"]] = "json"
+    spoils: ClassVar[Spoiled] = "json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class MissingField(Fault):
     """A field is left out: `name`, or one by chance."""
 
     name: str | None = None
-    spoils: ClassVar[Literal["any", "json", "listing"]] = "json"
+    spoils: ClassVar[Spoiled] = "json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +110,20 @@ class ExtraField(Fault):
     """A field that no documentation mentions."""
 
     name: str = "x_undocumented"
-    spoils: ClassVar[Literal["any", "json", "listing"]] = "json"
+    spoils: ClassVar[Spoiled] = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Says(Fault):
+    """This answer, in the vendor's own words, in place of the right one. With `after_effect` the request has been served all the same."""
+
+    answer: Answer
+    after_effect: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PartKept(Fault):
+    """Of what is uploaded only `share` is kept, as when a connection breaks; whether the vendor admits it is the vendor's habit."""
+
+    share: float = 0.5
+    spoils: ClassVar[Spoiled] = "upload"

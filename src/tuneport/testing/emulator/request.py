@@ -34,11 +34,15 @@ class Weather:
 
     lag_s: float = 0.0
     ignores_filters: bool = False
+    kept_share: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. `path` is decoded, `query` in the order sent, header names are lower-case, `params` come from the route's template."""
+    """One request. `path` is decoded, `query` in the order sent, header names are lower-case, `params` come from the route's template.
+
+    The `body` of a route that stores is a blob, which the route keeps or discards.
+    """
 
     number: int
     at: datetime
@@ -47,7 +51,7 @@ class Request:
     query: tuple[tuple[str, str], ...]
     headers: Mapping[str, str]
     params: Mapping[str, str] = field(default_factory=dict)
-    body: bytes | Form = b""
+    body: bytes | Form | Blob = b""
     weather: Weather = Weather()
 
     def asked(self, name: str, *, refuse: Refuse) -> str | None:
@@ -80,7 +84,7 @@ class Request:
         """The JSON value of the body. Refuses duplicate names and what cannot be read; a form is not JSON."""
         if isinstance(self.body, Form):
             raise refuse(Problem("unreadable", "", given="a form"))
-        return strict_json(self.body, refuse=refuse)
+        return strict_json(self.body.read() if isinstance(self.body, Blob) else self.body, refuse=refuse)
 
     def fields(self, *, refuse: Refuse) -> Fields:
         """The JSON object of the body, to be read field by field."""

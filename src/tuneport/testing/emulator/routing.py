@@ -16,12 +16,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`changes` says whether serving it may change anything; a GET never does."""
+    """`changes` says whether serving it may change anything; a GET never does. `stores`: its body goes to disk, whatever its size."""
 
     method: str
     template: str
     serve: Serve
     changes: bool
+    stores: bool = False
 
     @property
     def name(self) -> str:
@@ -30,15 +31,18 @@ class Route:
 
 
 class Routes:
-    """The routes of an emulator. A template's `{name}` stands for one segment, which arrives decoded."""
+    """The routes of an emulator, the first that fits wins.
+
+    A template's `{name}` stands for one segment, which arrives decoded; `{name}:verb` for one that ends so.
+    """
 
     def __init__(self) -> None:
         self._routes: list[tuple[tuple[str, ...], Route]] = []
 
-    def add(self, name: str, serve: Serve, *, changes: bool | None = None) -> None:
+    def add(self, name: str, serve: Serve, *, changes: bool | None = None, stores: bool = False) -> None:
         """`name` is `METHOD /template`; a route that is no GET changes things unless it says otherwise."""
         method, _, template = name.partition(" ")
-        route = Route(method, template, serve, method != "GET" if changes is None else changes)
+        route = Route(method, template, serve, method != "GET" if changes is None else changes, stores)
         self._routes.append((_segments(template), route))
 
     def match(self, method: str, path: str) -> tuple[Route, Mapping[str, str]] | None:
@@ -46,7 +50,7 @@ class Routes:
         asked = _segments(path)
         for segments, route in self._routes:
             if route.method == method and _fits(segments, asked):
-                return route, {name[1:-1]: unquote(said) for name, said in zip(segments, asked, strict=True) if name.startswith("{")}
+                return route, dict(_said(name, said) for name, said in zip(segments, asked, strict=True) if name.startswith("{"))
         return None
 
     def methods(self, path: str) -> tuple[str, ...]:
@@ -64,5 +68,16 @@ def _segments(path: str) -> tuple[str, ...]:
 
 def _fits(template: tuple[str, ...], asked: tuple[str, ...]) -> bool:
     return len(template) == len(asked) and all(
-        said != "" and (name.startswith("{") or name == said) for name, said in zip(template, asked, strict=True)
+        said != "" and (name == said or _stands_for(name, said)) for name, said in zip(template, asked, strict=True)
     )
+
+
+def _stands_for(name: str, said: str) -> bool:
+    end = name.partition("}")[2]
+    return name.startswith("{") and said.endswith(end) and len(said) > len(end)
+
+
+def _said(name: str, said: str) -> tuple[str, str]:
+    """The parameter of a template's segment, and what stood there."""
+    inner, _, end = name[1:].partition("}")
+    return inner, unquote(said.removesuffix(end))

@@ -9,6 +9,9 @@ from typing import Any
 
 from tuneport.testing.emulator.faults import ExtraField, Fault, MissingField, UnknownWord
 
+ROWS = ("data", "value", "tuningJobs", "models", "endpoints", "operations", "items")
+"""What vendors call the rows of a listing."""
+
 
 def spoiled(value: object, fault: Fault, *, chance: random.Random, words: Collection[str]) -> object:
     """The value with one of its objects spoiled. `words`: the fields that hold one of a few words; where none is, nothing changes."""
@@ -37,7 +40,7 @@ def _objects(value: object) -> Iterator[dict[str, Any]]:
     """The answer itself, the rows of a listing, and what a cloud's resource holds under `properties`; not what lies deeper."""
     if not isinstance(value, dict):
         return
-    listed = value.get("data", value.get("value"))
+    listed = next((value[name] for name in ROWS if name in value), None)
     rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
     for one in (value, *rows):
         yield one

@@ -5,12 +5,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 
 from tuneport_openai.adapter.checks import SOON_DAYS
 from tuneport_openai.adapter.connection import Reply
 from tuneport_openai.adapter.names import is_checkpoint, is_tuned
-from tuneport_openai.wire.values import object_in, time_in
+from tuneport_openai.wire.values import day_in, object_in
 
 from tuneport.catalogue import catalogue
 from tuneport.errors import TuneportError
@@ -73,23 +73,18 @@ def _retirements(models: Sequence[Reply], *, on: date) -> Iterator[Finding]:
     training: defaultdict[tuple[date, str], list[str]] = defaultdict(list)
     answering: defaultdict[tuple[date, str], list[str]] = defaultdict(list)
     for base in catalogue().of(PROVIDER):
-        if day := _day(listed.get(base.id, {}).get("fine_tune")):
+        if day := day_in(listed.get(base.id, {}), "fine_tune"):
             training[day, ""].append(base.id)
         elif base.training_ends:
             training[base.training_ends, _AT_LEAST if "training" in base.earliest else ""].append(base.id)
         if base.serving_ends:
             answering[base.serving_ends, _AT_LEAST if "serving" in base.earliest else ""].append(f"tunes of {base.id}")
     for model_id, ends in listed.items():
-        if is_tuned(model_id) and not is_checkpoint(model_id) and (day := _day(ends.get("inference"))):
+        if is_tuned(model_id) and not is_checkpoint(model_id) and (day := day_in(ends, "inference")):
             answering[day, ""].append(f"your {model_id}")
     for what, found in (("can be trained", training), ("answer", answering)):
         for (day, vague), names in sorted(found.items()):
             yield _ends(f"{', '.join(sorted(names))} {what} until {vague}{day}", day, on=on)
-
-
-def _day(value: object) -> date | None:
-    at = time_in({"at": value}, "at")
-    return None if at is None else datetime.astimezone(at, UTC).date()
 
 
 def _ends(sentence: str, day: date, *, on: date) -> Finding:

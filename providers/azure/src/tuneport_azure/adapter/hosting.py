@@ -13,14 +13,13 @@ from tuneport.quote import QuoteLine
 from tuneport.span import Span
 from tuneport_azure.adapter.usage import LastUse
 from tuneport_azure.wire.deployments import Kind, Standing
+from tuneport_azure.wire.options import TIERS
 from tuneport_azure.wire.skus import Sku
 
 IDLE = timedelta(days=15)
 """A hosted deployment of a tuned model is deleted that long after it was last asked, and not sooner than that after it was made."""
 DEVELOPER = timedelta(hours=24)
 """A developer deployment is deleted that long after it was made, asked or not."""
-TIERS: Mapping[Kind, str] = {"standard": "regional", "global": "global", "developer": "developer"}
-"""What the price book calls them."""
 
 
 def removed_at(standing: Standing, use: LastUse) -> datetime | None:

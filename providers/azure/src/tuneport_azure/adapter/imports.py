@@ -13,6 +13,7 @@ from tuneport_openai.adapter.connection import DialectConnection, Reply
 from tuneport.errors import Ambiguous, ConfigError, NotFound, Refused, TuneportError, Unreachable
 from tuneport.provider import FileState
 from tuneport_azure.adapter.signed_addresses import signed_in, without_addresses
+from tuneport_azure.wire.addresses import LOOPBACK
 from tuneport_azure.wire.plans import ImportedFile
 
 READ_WITHIN_S = 1800.0
@@ -22,7 +23,6 @@ HEARD_OF_WITHIN_S = 30.0
 """How long the vendor may not know of a file whose id it has just given."""
 SIZED_WITHIN_S = 30.0
 """How long a file that is processed may have no size."""
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 def address_of(file: ImportedFile, environ: Mapping[str, str]) -> str:
@@ -34,7 +34,7 @@ def address_of(file: ImportedFile, environ: Mapping[str, str]) -> str:
             remedy=f"Set it: export {file.variable}='https://ACCOUNT.blob.core.windows.net/…?…sig=…'",
         )
     parts = urlsplit(address)
-    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)):
+    if not parts.hostname or not (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)):
         raise ConfigError(f"{file.variable} holds no https address, from which the {file.purpose} file is to be imported.")
     return address
 

@@ -13,6 +13,7 @@ from weakref import finalize
 
 from tuneport.clock import Clock
 from tuneport.errors import ConfigError, CredentialsRefused, NotFound, TuneportError
+from tuneport.provider import ProviderSettings
 from tuneport.retry import reading
 from tuneport_azure.adapter.identity import default_credential
 from tuneport_azure.errors import translated
@@ -224,6 +225,12 @@ class Management:
 
 
 _LOOKING = "looking for the account of the resource"
+
+
+def management_of(resource: Resource, settings: ProviderSettings, *, credential: Callable[[], TokenCredential] | None = None) -> Management:
+    """With the token in AZURE_MANAGEMENT_TOKEN, where there is one."""
+    token = settings.environ.get(TOKEN, "").strip() or None
+    return Management(resource, clock=settings.clock, token=token, credential=credential)
 
 
 def _signed_in(resource: Resource) -> TokenCredential:

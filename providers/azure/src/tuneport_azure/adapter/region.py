@@ -9,6 +9,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from tuneport_openai.wire.values import object_in
+
 from tuneport.errors import CredentialsRefused, TuneportError
 from tuneport.finding import Finding
 from tuneport_azure.adapter.management import Management, Row
@@ -32,13 +34,12 @@ def region(management: Management, *, wanted: str) -> list[Finding]:
         ]
     try:
         location = management.location
-        at = management.account
-        models = management.rows("listing what the region offers", lambda client: client.accounts.list_models, at.group, at.name)
+        found = _offered(management)
     except CredentialsRefused as error:
         return [Finding("role", "warning", f"the management plane cannot be looked at: {error.message}", remedy=error.remedy)]
     except TuneportError as error:
         return [Finding("region", "warning", error.message, remedy=error.remedy)]
-    return list(_told(offered(models), location=location, resource=resource.resource, wanted=wanted))
+    return list(_told(found, location=location, resource=resource.resource, wanted=wanted))
 
 
 def types_of(management: Management, base: str) -> frozenset[str]:
@@ -46,11 +47,15 @@ def types_of(management: Management, base: str) -> frozenset[str]:
     if management.resource.subscription is None:
         return frozenset()
     try:
-        at = management.account
-        models = management.rows("listing what the region offers", lambda client: client.accounts.list_models, at.group, at.name)
+        found = _offered(management)
     except TuneportError:
         return frozenset()
-    return next((types for name, types in offered(models).items() if base.startswith(name)), frozenset())
+    return next((types for name, types in found.items() if base.startswith(name)), frozenset())
+
+
+def _offered(management: Management) -> Mapping[str, frozenset[str]]:
+    at = management.account
+    return offered(management.rows("listing what the region offers", lambda client: client.accounts.list_models, at.group, at.name))
 
 
 def offered(models: Iterable[Row]) -> Mapping[str, frozenset[str]]:
@@ -58,7 +63,7 @@ def offered(models: Iterable[Row]) -> Mapping[str, frozenset[str]]:
     found: defaultdict[str, set[str]] = defaultdict(set)
     for model in models:
         name = "-".join(str(part) for part in (model.get("name"), _dated(model.get("version"))) if part)
-        for capability, value in _capabilities(model).items():
+        for capability, value in object_in(model, "capabilities").items():
             if capability in CAPABILITIES and str(value).casefold() == "true":
                 found[name].add(CAPABILITIES[capability])
     return {name: frozenset(types) for name, types in found.items()}
@@ -67,11 +72,6 @@ def offered(models: Iterable[Row]) -> Mapping[str, frozenset[str]]:
 def _dated(version: Any) -> str:
     """A version that is a date is part of the name that the data plane has for a base."""
     return version if isinstance(version, str) and version.count("-") == 2 else ""
-
-
-def _capabilities(model: Row) -> Mapping[str, Any]:
-    found = model.get("capabilities")
-    return found if isinstance(found, Mapping) else {}
 
 
 def _told(found: Mapping[str, frozenset[str]], *, location: str, resource: str, wanted: str) -> Iterator[Finding]:

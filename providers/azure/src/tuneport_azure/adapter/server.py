@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from threading import Lock
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuneport_openai.adapter.names import is_checkpoint
 from tuneport_openai.adapter.server import ANSWER_S, DialectServer
-from tuneport_openai.wire.values import time_in
+from tuneport_openai.wire.values import day_in, object_in, time_in
 
 from tuneport.errors import ConfigError, CredentialsRefused, NotFound, Refused, TuneportError, UnknownModel, Unreachable
 from tuneport.model import Deployment, DeploymentPlan, Model, Prediction
@@ -20,7 +20,7 @@ from tuneport_azure.adapter.asking import AskingConnection, Filtered, NotDeploye
 from tuneport_azure.adapter.deploying import begin, end
 from tuneport_azure.adapter.deployment_plans import plan_of
 from tuneport_azure.adapter.deployments import Deployments
-from tuneport_azure.adapter.management import TOKEN, Management, Row
+from tuneport_azure.adapter.management import Row, management_of
 from tuneport_azure.profile import resource_of
 from tuneport_azure.wire import ids
 from tuneport_azure.wire.deployments import Standing, base_of, is_tuned
@@ -57,8 +57,7 @@ class AzureServer(DialectServer):
         )
         super().__init__(connection, dialect=AZURE)
         self._clock = settings.clock
-        token = settings.environ.get(TOKEN, "").strip() or None
-        self._deployments = Deployments(Management(self._resource, clock=settings.clock, token=token, credential=credential))
+        self._deployments = Deployments(management_of(self._resource, settings, credential=credential))
         self._patience: dict[str, tuple[float, float]] = {}
         self._looking = Lock()
 
@@ -271,13 +270,8 @@ class AzureServer(DialectServer):
 
 def _last_day(row: Row) -> str | None:
     """Until when it answers, as the list of models says."""
-    found = row.get("deprecation")
-    ends = found.get("inference") if isinstance(found, dict) else None
-    return datetime.fromtimestamp(ends, UTC).date().isoformat() if isinstance(ends, int | float) and 0 < ends < _FAR else None
-
-
-_FAR = 253_402_300_799
-"""The last second of the year 9999."""
+    day = day_in(object_in(row, "deprecation"), "inference")
+    return None if day is None else day.isoformat()
 
 
 def _is_of(standing: Standing, base: str) -> bool:

@@ -73,10 +73,9 @@ class AzureTrainer(DialectTrainer):
         return check(self._azure, self.list(), management=self._management(), on=self._today())
 
     def _management(self) -> Management:
-        from tuneport_azure.adapter.management import TOKEN, Management
+        from tuneport_azure.adapter.management import management_of
 
-        token = self._settings.environ.get(TOKEN, "").strip() or None
-        return Management(self._resource, clock=self._settings.clock, token=token, credential=self._credential)
+        return management_of(self._resource, self._settings, credential=self._credential)
 
     def catalogue(self) -> Sequence[BaseModel]:
         from tuneport_openai.adapter.bases import tunable

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tuneport_openai.wire.values import Json, objects_in, time_in
+
 from tuneport.errors import Refused, Unreachable
 from tuneport_azure.adapter.management import Management, Row
-from tuneport_azure.wire.deployments import time_of
 
 VERSION = "2023-10-01"
 METRIC = "AzureOpenAIRequests"
@@ -44,7 +45,7 @@ def last_uses(management: Management) -> Mapping[str, LastUse] | str:
         found = management.get("reading metrics", f"{management.account.id}/providers/Microsoft.Insights/metrics", params=params)
     except (Refused, Unreachable) as error:
         return f"when it was last asked is not known: {error.message}"
-    if not any(_list(metric, "timeseries") for metric in _list(found, "value")):
+    if not any(objects_in(metric, "timeseries") for metric in objects_in(found, "value")):
         return f"when it was last asked is not known: Azure Monitor has no {METRIC} of this account"
     return dict(_series(found))
 
@@ -55,10 +56,10 @@ def use_of(name: str, uses: Mapping[str, LastUse] | str) -> LastUse:
 
 
 def _series(answer: Row) -> Iterable[tuple[str, LastUse]]:
-    for metric in _list(answer, "value"):
-        for series in _list(metric, "timeseries"):
-            name = next((_value(each) for each in _list(series, "metadatavalues") if _named(each) == "modeldeploymentname"), "")
-            hours = [time_of(point.get("timeStamp")) for point in _list(series, "data") if _is_some(point.get("total"))]
+    for metric in objects_in(answer, "value"):
+        for series in objects_in(metric, "timeseries"):
+            name = next((_value(each) for each in objects_in(series, "metadatavalues") if _named(each) == "modeldeploymentname"), "")
+            hours = [time_in(point, "timeStamp") for point in objects_in(series, "data") if _is_some(point.get("total"))]
             last = max((hour for hour in hours if hour is not None), default=None)
             if name and last is not None:
                 yield name.casefold(), LastUse(last)
@@ -72,15 +73,10 @@ def _is_some(total: Any) -> bool:
     return isinstance(total, int | float) and total > 0
 
 
-def _value(metadata: Row) -> str:
+def _value(metadata: Json) -> str:
     return str(metadata.get("value") or "")
 
 
-def _named(metadata: Row) -> str:
+def _named(metadata: Json) -> str:
     name = metadata.get("name")
     return str(name.get("value") if isinstance(name, dict) else name).casefold()
-
-
-def _list(holder: Row, key: str) -> list[Row]:
-    found = holder.get(key)
-    return [each for each in found if isinstance(each, dict)] if isinstance(found, list) else []

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from datetime import timedelta
 from typing import Any
 
 from tuneport_openai.emulator import files as sister
-from tuneport_openai.emulator.files import read_life, store, unbracketed
+from tuneport_openai.emulator.files import Files, read_life, store, unbracketed
 from tuneport_openai.emulator.refusals import refuse
 from tuneport_openai.emulator.world import StoredFile
 
-from tuneport.testing.emulator import Account, Answer, Fields, Form, Request, json_answer
+from tuneport.testing.emulator import Account, Answer, Fields, Form, Refusal, Request, json_answer
 from tuneport.testing.emulator.paging import newest_first, visible
 from tuneport_azure.emulator import refusals
 from tuneport_azure.emulator.versions import DataRoutes, is_v1
@@ -22,15 +21,15 @@ PENDING_SHARE = 0.4
 """Of the time that processing takes."""
 
 
-class AzureFiles:
+class AzureFiles(Files):
     """Serves /files."""
 
     def __init__(self, world: AzureWorld, routes: DataRoutes) -> None:
-        self._world = world
+        self._world: AzureWorld = world
         routes.add("POST /files", self.create)
         routes.add("POST /files/import", self.load)
         routes.add("GET /files", self.page)
-        routes.add("GET /files/{file_id}", lambda request: json_answer(file_json(self._file(request), world)))
+        routes.add("GET /files/{file_id}", self.retrieve)
         routes.add("GET /files/{file_id}/content", self.content)
         routes.add("DELETE /files/{file_id}", self.delete)
 
@@ -64,16 +63,6 @@ class AzureFiles:
             stored.problem, stored.looked_at = "fileImportFailed: the content of the URL could not be read.", True
         return self._made(stored, request)
 
-    def content(self, request: Request) -> Answer:
-        stored = self._file(request)
-        headers = {"content-disposition": f"attachment; filename={json.dumps(stored.filename)}"}
-        return Answer(200, data=stored.blob, media_type="application/octet-stream", headers=headers)
-
-    def delete(self, request: Request) -> Answer:
-        stored = self._file(request)
-        del self._world.files[stored.id]
-        return json_answer({"id": stored.id, "object": "file", "deleted": True})
-
     def page(self, request: Request) -> Answer:
         """All on one page; of what is asked for, only the purpose counts."""
         world, account = self._world, self._world.caller(request)
@@ -81,7 +70,7 @@ class AzureFiles:
         files = [file for file in self._of(account) if purpose in (None, file.purpose)]
         files = visible(files, made_at=lambda file: file.created_at, now=world.now(), lag_s=request.weather.lag_s)
         return json_answer(
-            {"object": "list", "data": [file_json(file, world) for file in newest_first(files, made_at=lambda file: file.created_at)]}
+            {"object": "list", "data": [self._json(file) for file in newest_first(files, made_at=lambda file: file.created_at)]}
         )
 
     def _of(self, account: Account) -> list[StoredFile]:
@@ -99,14 +88,13 @@ class AzureFiles:
     def _made(self, stored: StoredFile, request: Request) -> Answer:
         path = request.path.removesuffix("/import")
         headers = {"location": f"http://{request.headers.get('host', '127.0.0.1')}{path}/{stored.id}"}
-        return json_answer(file_json(stored, self._world), status=201, headers=headers)
+        return json_answer(self._json(stored), status=201, headers=headers)
 
-    def _file(self, request: Request) -> StoredFile:
-        file_id = request.params["file_id"]
-        stored = self._world.file(self._world.caller(request), file_id)
-        if stored is None:
-            raise refusals.not_found("file", file_id)
-        return stored
+    def _json(self, file: StoredFile) -> dict[str, Any]:
+        return file_json(file, self._world)
+
+    def _unknown(self, file_id: str) -> Refusal:
+        return refusals.not_found("file", file_id)
 
 
 def status_of(file: StoredFile, world: AzureWorld) -> str:

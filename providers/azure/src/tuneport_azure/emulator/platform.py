@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tuneport_openai.emulator.bases import by_name
 from tuneport_openai.emulator.organisations import Organisation
@@ -15,10 +13,10 @@ from tuneport.testing.emulator import (
     Account,
     Answer,
     BlobStore,
+    EmulatedPlatform,
     EmulatorServer,
     FaultPlan,
     Request,
-    RequestLog,
     Routes,
     SteppedClock,
     Timepiece,
@@ -49,7 +47,7 @@ START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 SUBSCRIPTION, GROUP = "11111111-2222-3333-4444-555555555555", "tuning"
 
 
-class AzureEmulator:
+class AzureEmulator(EmulatedPlatform):
     """Azure OpenAI and Azure Resource Manager on loopback; use it in a `with`.
 
         with AzureEmulator() as emulator:
@@ -112,14 +110,6 @@ class AzureEmulator:
     def management_url(self) -> str:
         return self.server.url
 
-    @property
-    def log(self) -> RequestLog:
-        return self.server.log
-
-    @property
-    def faults(self) -> FaultPlan:
-        return self.server.faults
-
     # what there is
 
     def resource(self, name: str = "contoso") -> Resource:
@@ -170,16 +160,6 @@ class AzureEmulator:
             for resource in self.world.resources.values():
                 settle(Account(resource.name, resource.name), self.world)
                 current(resource, self.world)
-
-    def close(self) -> None:
-        self.server.close()
-
-    def __enter__(self) -> Self:
-        self.server.__enter__()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.server.__exit__(kind, error, trace)
 
     def _blob(self, request: Request) -> Answer:
         query = "&".join(f"{name}={value}" for name, value in request.query)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal, get_args
+
+from tuneport_openai.wire.values import object_in, text_in, time_in
 
 from tuneport.errors import RecipeError
 from tuneport.model import Phase
@@ -145,8 +147,8 @@ class Standing:
 
 def standing_of(row: Mapping[str, Any]) -> Standing:
     """A row of the list, or the answer to a GET or PUT. Raises ValueError for one without a name or a model."""
-    properties, sku, system = (_object(row, key) for key in ("properties", "sku", "systemData"))
-    model = _object(properties, "model")
+    properties, sku, system = (object_in(row, key) for key in ("properties", "sku", "systemData"))
+    model = object_in(properties, "model")
     name, called = row.get("name"), model.get("name")
     if not isinstance(name, str) or not name or not isinstance(called, str) or not called:
         raise ValueError("a deployment without a name or a model")
@@ -157,15 +159,15 @@ def standing_of(row: Mapping[str, Any]) -> Standing:
         state=str(properties.get("provisioningState") or ""),
         sku=str(sku.get("name") or ""),
         capacity=capacity if isinstance(capacity, int) else None,
-        source=model.get("source") if isinstance(model.get("source"), str) else None,
-        created_at=time_of(system.get("createdAt")),
+        source=text_in(model, "source"),
+        created_at=time_in(system, "createdAt"),
         reason=_reason(properties) or _reason(row),
     )
 
 
 def _reason(holder: Mapping[str, Any]) -> str:
     """Why it failed, should the answer say so: the SDK's types have no place for it."""
-    error = _object(holder, "error")
+    error = object_in(holder, "error")
     said = error.get("message") or error.get("code")
     return " ".join(said.split())[:500] if isinstance(said, str) else ""
 
@@ -173,19 +175,3 @@ def _reason(holder: Mapping[str, Any]) -> str:
 def operation_failure(row: Mapping[str, Any]) -> str:
     """Why an operation failed, from the address that a PUT has answered with; '' where it has not."""
     return _reason(row) if str(row.get("status")).casefold() in ("failed", "canceled") else ""
-
-
-def time_of(value: Any) -> datetime | None:
-    """`2026-11-20T10:11:12.1234567Z`: seven digits of a second, where Python reads six."""
-    if not isinstance(value, str):
-        return None
-    try:
-        found = datetime.fromisoformat(re.sub(r"(\.\d{6})\d+", r"\1", value))
-    except ValueError:
-        return None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
-
-
-def _object(holder: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    found = holder.get(key)
-    return found if isinstance(found, Mapping) else {}

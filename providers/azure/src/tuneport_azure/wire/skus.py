@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from tuneport_azure.wire.deployments import time_of
+from tuneport_openai.wire.values import day_in, object_in, objects_in
 
 USUAL_CAPACITY = 50
 """Where nothing says another: what Microsoft's samples deploy with, and the default of its list of models (recorded 2026-06-25).
@@ -43,7 +43,7 @@ def sku_of(rows: Iterable[Mapping[str, Any]], *, base: str | None, name: str) ->
     """The tier `name` of the tuned models of a base; None where the list does not have it."""
     for row in rows:
         if base is not None and _is_base(row, base):
-            for sku in _list(row, "skus"):
+            for sku in objects_in(row, "skus"):
                 if _same(sku.get("name"), name) and str(sku.get("usageName")).casefold().endswith("-finetune"):
                     return _sku(sku)
     return None
@@ -72,23 +72,21 @@ def _is_base(row: Mapping[str, Any], base: str) -> bool:
 
 
 def _sku(row: Mapping[str, Any]) -> Sku:
-    found = row.get("capacity")
-    capacity = found if isinstance(found, Mapping) else {}
+    capacity = object_in(row, "capacity")
     usual, most, step = (_count(capacity.get(key)) for key in ("default", "maximum", "step"))
-    last = time_of(row.get("deprecationDate"))
     return Sku(
         usual=usual or min(USUAL_CAPACITY, most or USUAL_CAPACITY),
         most=most,
         step=step or 1,
         quota=str(row.get("usageName") or ""),
         requests=_requests(row),
-        ends=last.date() if last else None,
+        ends=day_in(row, "deprecationDate"),
     )
 
 
 def _requests(row: Mapping[str, Any]) -> float | None:
     """A minute, with a capacity of 1."""
-    for limit in _list(row, "rateLimits"):
+    for limit in objects_in(row, "rateLimits"):
         count, period_s = limit.get("count"), limit.get("renewalPeriod")
         if _same(limit.get("key"), "request") and isinstance(count, int | float) and isinstance(period_s, int | float) and period_s > 0:
             return count * 60 / period_s
@@ -101,8 +99,3 @@ def _count(value: Any) -> int | None:
 
 def _same(one: Any, other: str) -> bool:
     return isinstance(one, str) and one.casefold() == other.casefold()
-
-
-def _list(holder: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    found = holder.get(key)
-    return [each for each in found if isinstance(each, Mapping)] if isinstance(found, list) else []

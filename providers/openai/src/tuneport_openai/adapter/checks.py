@@ -17,7 +17,7 @@ from tuneport_openai.adapter.costs import priced_as
 from tuneport_openai.adapter.names import is_checkpoint, is_tuned
 from tuneport_openai.profile import Endpoint
 from tuneport_openai.wire.jobs import organization_of
-from tuneport_openai.wire.values import time_in
+from tuneport_openai.wire.values import day_in
 
 SOON_DAYS = 180
 MOST_SHOWN = 6
@@ -115,7 +115,7 @@ def _open(endpoint: Endpoint, newest: Reply | None, *, on: date) -> Iterator[Fin
     since = min((base.closed_to_new_since for base in bases if base.closed_to_new_since), default=None)
     if since is None:
         return
-    last = _day(newest)
+    last = day_in(newest or {}, "created_at")
     if last is None:
         yield Finding(
             "open",
@@ -170,11 +170,6 @@ def _shutdown(row: Reply) -> date | None:
         return date.fromisoformat(str(row.get("shutdown_date")))
     except ValueError:
         return None
-
-
-def _day(job: Reply | None) -> date | None:
-    created = time_in(job, "created_at") if job else None
-    return None if created is None else created.date()
 
 
 def _elsewhere() -> str:

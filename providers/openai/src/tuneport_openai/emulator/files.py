@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from tuneport.testing.emulator import Account, Answer, Blob, Fields, Form, Request, Routes, UnknownCursor, cursor_page, json_answer
+from tuneport.testing.emulator import Account, Answer, Blob, Fields, Form, Refusal, Request, Routes, UnknownCursor, cursor_page, json_answer
 from tuneport.testing.emulator.paging import newest_first
 from tuneport_openai.emulator import refusals
 from tuneport_openai.emulator.refusals import refuse
@@ -44,10 +44,10 @@ class Files:
             self._world.blobs.discard(file.blob)
             raise refusals.too_large(file.blob.size_bytes, self._world.habits.largest_file_bytes)
         stored = store(self._world, self._world.caller(request), file.blob, filename=file.filename, purpose=purpose, life_s=life_s)
-        return json_answer(file_json(stored, self._world))
+        return json_answer(self._json(stored))
 
     def retrieve(self, request: Request) -> Answer:
-        return json_answer(file_json(self._file(request), self._world))
+        return json_answer(self._json(self._file(request)))
 
     def content(self, request: Request) -> Answer:
         stored = self._file(request)
@@ -65,7 +65,7 @@ class Files:
         files = newest_first(self._visible(request), made_at=lambda file: file.created_at)
         if self._order(request) == "asc":
             files.reverse()
-        return listing(files, request, limit=limit, show=lambda file: file_json(file, self._world))
+        return listing(files, request, limit=limit, show=self._json)
 
     def _visible(self, request: Request) -> list[StoredFile]:
         account, purpose = self._world.caller(request), request.asked("purpose", refuse=refuse)
@@ -80,8 +80,14 @@ class Files:
         file_id = request.params["file_id"]
         stored = self._world.file(self._world.caller(request), file_id)
         if stored is None:
-            raise refusals.no_file(file_id)
+            raise self._unknown(file_id)
         return stored
+
+    def _json(self, file: StoredFile) -> dict[str, Any]:
+        return file_json(file, self._world)
+
+    def _unknown(self, file_id: str) -> Refusal:
+        return refusals.no_file(file_id)
 
 
 def listing(items: Any, request: Request, *, limit: int, show: Any) -> Answer:

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
-from tuneport.testing.emulator import Account, BlobStore, EmulatorServer, FaultPlan, RequestLog, Routes, SteppedClock, Timepiece
+from tuneport.testing.emulator import Account, BlobStore, EmulatedPlatform, EmulatorServer, FaultPlan, Routes, SteppedClock, Timepiece
 from tuneport_openai.emulator.bases import KNOWN, Base, by_name
 from tuneport_openai.emulator.chat import Chat
 from tuneport_openai.emulator.courses import Course
@@ -26,7 +24,7 @@ from tuneport_openai.emulator.world import World
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 
 
-class OpenAIEmulator:
+class OpenAIEmulator(EmulatedPlatform):
     """OpenAI on loopback; use it in a `with`.
 
         with OpenAIEmulator() as emulator:
@@ -69,14 +67,6 @@ class OpenAIEmulator:
     def base_url(self) -> str:
         return f"{self.server.url}/v1"
 
-    @property
-    def log(self) -> RequestLog:
-        return self.server.log
-
-    @property
-    def faults(self) -> FaultPlan:
-        return self.server.faults
-
     def add_organisation(self, slug: str, *, closed: bool = False) -> str:
         """A new organisation with one project; the key of its owner."""
         organisation = Organisation(self.world.ids.new("org-"), slug, has_tuned=not closed, closed=closed)
@@ -104,13 +94,3 @@ class OpenAIEmulator:
         with self.server.turn:
             for job in self.world.jobs.values():
                 settle(job, self.world)
-
-    def close(self) -> None:
-        self.server.close()
-
-    def __enter__(self) -> Self:
-        self.server.__enter__()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self.server.__exit__(kind, error, trace)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 Json = Mapping[str, Any]
@@ -26,6 +26,12 @@ def texts_in(row: Json, key: str) -> tuple[str, ...]:
     """The texts of a list under a key; empty where there is no list."""
     value = row.get(key)
     return tuple(each for each in value if isinstance(each, str)) if isinstance(value, list | tuple) else ()
+
+
+def objects_in(row: Json, key: str) -> list[Json]:
+    """The objects of a list under a key; empty where there is no list."""
+    value = row.get(key)
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list) else []
 
 
 def number_of(value: Any) -> float | None:
@@ -58,6 +64,12 @@ def time_in(row: Json, key: str) -> datetime | None:
         return _in_utc(datetime.fromisoformat(value)) if isinstance(value, str) else None
     except (ValueError, OverflowError, OSError):
         return None
+
+
+def day_in(row: Json, key: str) -> date | None:
+    """Likewise, the day in UTC."""
+    at = time_in(row, key)
+    return None if at is None else at.date()
 
 
 def _in_utc(at: datetime) -> datetime:
