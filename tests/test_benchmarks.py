@@ -14,13 +14,14 @@ import orjson
 import psutil
 import pytest
 
-from benchmarks import banking77, data, faults, follow, openai, quotes
+from benchmarks import banking77, data, faults, follow, openai, quotes, vertex
 from benchmarks.data_room import memory, real, rivals, speed
 from benchmarks.data_room.rounds import in_turns, ratio
 from benchmarks.data_room.rows import lines, write_megabytes, write_rows
 from benchmarks.data_room.verdict import Outcome, Setting, Verdict
-from benchmarks.openai_room.setting import Setting as OpenAISetting
 from benchmarks.parts import in_turn
+from benchmarks.provider_room.command import Room
+from benchmarks.provider_room.setting import Setting as ProviderSetting
 from benchmarks.record import commit, paired_rounds, record, table
 from tuneport.dataset import Dataset
 from tuneport.testing.simulation import simulate
@@ -71,15 +72,22 @@ def test_the_summary_of_the_faults_says_where_clients_were_killed() -> None:
     assert re.search(r"kills: .*submit\.py \d+", kills)
 
 
-def test_every_part_of_the_openai_benchmark_measures_against_its_limits(tmp_path: Path) -> None:
-    pytest.importorskip("tuneport_openai")
-    pytest.importorskip("openai")
-    setting = OpenAISetting(folder=tmp_path, rows=20, rounds=2, megabytes=1.0, jobs=30)
-    found = in_turn(openai.PARTS, lambda name: openai.in_its_own_process(name, setting))
-    verdicts = {verdict.name: verdict for outcome in found.values() for verdict in outcome.verdicts}
-    assert len(verdicts) == 9
-    assert [name for name, verdict in verdicts.items() if "request" in name and not verdict.holds] == []
-    assert found["submit"].figures["requests"] == {"ours": 3, "bare": 3}
+@pytest.mark.parametrize(
+    ("room", "verdicts", "requests"),
+    [(openai.ROOM, 9, {"ours": 3, "bare": 3}), (vertex.ROOM, 8, {"ours": 4, "bare": 3})],
+    ids=lambda value: value.provider if isinstance(value, Room) else "",
+)
+def test_every_part_of_a_providers_benchmark_measures_against_its_limits(
+    room: Room, verdicts: int, requests: dict[str, int], tmp_path: Path
+) -> None:
+    for module in room.needs:
+        pytest.importorskip(module)
+    setting = ProviderSetting(folder=tmp_path, rows=20, rounds=2, megabytes=9.0, jobs=30)
+    found = in_turn(room.parts, lambda name: room.in_its_own_process(name, setting))
+    named = {verdict.name: verdict for outcome in found.values() for verdict in outcome.verdicts}
+    assert len(named) == verdicts
+    assert [name for name, verdict in named.items() if "request" in name and not verdict.holds] == []
+    assert found["submit"].figures["requests"] == requests
     assert list(tmp_path.iterdir()) == []
 
 

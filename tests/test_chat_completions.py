@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tuneport.chat_completions import answer_of, asked, delta_of, prediction_of
@@ -22,28 +24,61 @@ def test_media_that_the_api_has_no_form_for_are_refused_before_anything_is_sent(
         asked([Message("user", (TextPart("Hear:"), MediaPart("gs://b/x.mp4", "video/mp4")))])
 
 
-def test_an_answer_tells_its_text_its_end_and_its_tokens() -> None:
-    said = {
-        "choices": [{"message": {"content": "refund"}, "finish_reason": "length"}],
-        "usage": {"prompt_tokens": 7, "completion_tokens": 2},
-    }
-    found = prediction_of(said)
-    assert (found.text, found.finish, found.tokens) == ("refund", "length", (7, 2))
+def completion(message: Any, *, finish: Any = "stop", **more: Any) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}], **more}
 
 
-def test_calls_of_tools_are_told_as_references_are() -> None:
-    call = {"function": {"name": "find", "arguments": '{"id": 1}'}}
-    message = {"content": [{"type": "text", "text": "One moment."}], "tool_calls": [call]}
-    assert answer_of({"choices": [{"message": message}]}) == 'One moment.\nfind({"id": 1})'
+def test_an_answer_is_its_text_how_it_ended_and_its_tokens() -> None:
+    said = prediction_of(
+        completion({"role": "assistant", "content": "hi"}, finish="length", usage={"prompt_tokens": 7, "completion_tokens": 2})
+    )
+    assert (said.text, said.finish, said.tokens) == ("hi", "length", (7, 2))
 
 
-@pytest.mark.parametrize("said", [{}, {"choices": []}, {"choices": ["no"]}, {"choices": None}])
-def test_an_answer_without_a_choice_cannot_be_read(said: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ({"content": None}, ""),
+        ({"content": None, "refusal": "I cannot."}, "I cannot."),
+        ({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, "ab"),
+        ({"content": None, "tool_calls": [{"id": "c", "function": {"name": "find", "arguments": '{"x": 1}'}}]}, 'find({"x": 1})'),
+        ({"content": "so:", "tool_calls": [{"function": {"name": "find", "arguments": "{}"}}]}, "so:\nfind({})"),
+        ({}, ""),
+        (None, ""),
+    ],
+)
+def test_an_answer_is_read_in_every_form_that_it_comes_in(message: Any, text: str) -> None:
+    assert answer_of(completion(message)) == text
+
+
+@pytest.mark.parametrize(
+    ("word", "finish"),
+    [
+        ("stop", "stop"),
+        ("tool_calls", "tool_calls"),
+        ("function_call", "tool_calls"),
+        ("content_filter", "error"),
+        (None, "stop"),
+        ("eos", "stop"),
+    ],
+)
+def test_how_an_answer_ended_has_our_words(word: str | None, finish: str) -> None:
+    assert prediction_of(completion({"content": "x"}, finish=word)).finish == finish
+
+
+@pytest.mark.parametrize("broken", [{}, {"choices": []}, {"choices": None}, {"choices": ["x"]}, {"error": {"message": "x"}}])
+def test_an_answer_without_a_choice_cannot_be_read(broken: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="without a choice"):
-        prediction_of(said)
+        prediction_of(broken)
 
 
-def test_a_piece_of_a_stream_adds_its_text_and_one_that_only_counts_adds_nothing() -> None:
-    assert delta_of({"choices": [{"delta": {"content": "re"}}]}) == "re"
-    assert delta_of({"choices": [{"delta": {"role": "assistant"}}]}) == ""
-    assert delta_of({"choices": [], "usage": {"prompt_tokens": 3}}) == ""
+def test_the_pieces_of_a_stream_make_the_answer() -> None:
+    chunks = [
+        {"choices": [{"delta": {"role": "assistant", "content": ""}}]},
+        {"choices": [{"delta": {"content": "hel"}}]},
+        {"choices": [{"delta": {"content": "lo"}, "finish_reason": None}]},
+        {"choices": [{"delta": {}, "finish_reason": "stop"}]},
+        {"choices": [], "usage": {"total_tokens": 3}},
+        {},
+    ]
+    assert "".join(map(delta_of, chunks)) == "hello"

@@ -317,7 +317,7 @@ def test_an_opponent_that_is_mistyped_is_refused_with_the_word_that_was_meant(sh
 
 def test_a_file_of_rows_is_answered_line_by_line(shell: Shell) -> None:
     uri = shell.finished()
-    records = shell("models", "predict", uri, shell.data(), "--limit", "3").records
+    records = shell("models", "predict", uri, shell.data(), "--limit", "3", "--yes").records
     assert [record["line"] for record in records] == [1, 2, 3]
     assert [record["reference"] for record in records] == ["refund", "delivery", "refund"]
     assert all(record["answer"] and record["finish"] == "stop" for record in records)
@@ -333,7 +333,7 @@ def test_answers_replace_no_file_unless_told_to_and_never_their_own_rows(shell: 
         assert "nothing was written" in run.err
     assert rows.read_text(encoding="utf-8") == CHAT_ROWS
     assert (tmp_path / "notes.txt").read_text() == "mine"
-    assert shell("models", "predict", model, rows, "-o", tmp_path / "notes.txt", "--overwrite").code == 0
+    assert shell("models", "predict", model, rows, "-o", tmp_path / "notes.txt", "--overwrite", "--yes").code == 0
     assert len((tmp_path / "notes.txt").read_text().splitlines()) == 18
 
 
@@ -346,8 +346,11 @@ def test_a_file_with_columns_of_its_own_can_be_checked_trained_on_evaluated_and_
     assert [file["rows"] for file in run.document["files"]] == [18, 18]
     assert shell("quote", table, *how, "--base", "fake-small", "--json").document["quotes"][0]["total_usd"] == "0.18"
     model = shell.finished()
-    assert shell("models", "eval", model, table, *how, "--against", "base+labels", "--labels-from", table, "--json").document["rows"] == 18
-    assert len(shell("models", "predict", model, table, *how).records) == 18
+    assert (
+        shell("models", "eval", model, table, *how, "--against", "base+labels", "--labels-from", table, "--yes", "--json").document["rows"]
+        == 18
+    )
+    assert len(shell("models", "predict", model, table, *how, "--yes").records) == 18
 
 
 def test_how_a_file_is_read_is_refused_where_no_file_is_given(shell: Shell) -> None:
@@ -383,14 +386,14 @@ def test_a_submit_that_is_confirmed_plans_once(shell: Shell, monkeypatch: pytest
 
 def test_answers_go_to_a_file_whole(shell: Shell) -> None:
     target = shell.folder / "answers.jsonl"
-    run = shell("models", "predict", shell.finished(), shell.data(), "--output", target)
+    run = shell("models", "predict", shell.finished(), shell.data(), "--output", target, "--yes")
     assert (run.code, run.out) == (0, "")
     assert len(target.read_text(encoding="utf-8").splitlines()) == 18
 
 
 def test_eval_compares_with_the_base_and_gives_the_documented_shape(shell: Shell) -> None:
     uri = shell.finished()
-    run = shell("models", "eval", uri, shell.data(), "--against", "base", "--against", "base+labels", "--limit", "6", "--json")
+    run = shell("models", "eval", uri, shell.data(), "--against", "base", "--against", "base+labels", "--limit", "6", "--yes", "--json")
     found = run.document
     assert run.code == 0
     assert found["rows"] == 6
@@ -401,7 +404,7 @@ def test_eval_compares_with_the_base_and_gives_the_documented_shape(shell: Shell
 
 
 def test_eval_for_people_shows_intervals_and_a_verdict(shell: Shell) -> None:
-    run = shell("models", "eval", shell.finished(), shell.data(), "--against", "base", "--answers", "2")
+    run = shell("models", "eval", shell.finished(), shell.data(), "--against", "base", "--answers", "2", "--yes")
     assert "95% interval" in run.out
     assert "tuned is within the noise of base" in run.out
 

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from tuneport.dataset import Dataset, Loss
 from tuneport.errors import DatasetError
 from tuneport.examples import ChatExample, Example, Message, canonical_bytes
+from tuneport.formats.format import BadRow
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 real_data = pytest.mark.skipif(not DATA.is_dir(), reason="the real data sets are not in shared/data beside the checkout")
@@ -369,3 +370,27 @@ def test_gsm8k_is_read_with_its_columns_named(tmp_path: Path) -> None:
     dataset = Dataset.read(DATA / "gsm8k" / "train.jsonl", columns={"prompt": "question", "completion": "answer"})
     assert dataset.count() == 7_473
     assert Dataset.read(dataset.write(tmp_path / "out.jsonl", format="completion").path).fingerprint == dataset.fingerprint
+
+
+def test_rows_can_be_changed_one_by_one_at_each_pass(tickets: Path) -> None:
+    def louder(row: Example) -> Example:
+        assert isinstance(row, ChatExample)
+        return ChatExample((row.messages[0], Message("assistant", row.messages[1].text.upper())))
+
+    changed = Dataset.read(tickets).changed(louder)
+    assert answers(changed)["ANSWER 1"] == 10
+    assert answers(changed) == answers(changed)
+    assert changed.in_memory
+    assert lines(changed) == lines(Dataset.read(tickets))
+    assert (Dataset.read(tickets).container, changed.container) == ("jsonl", None)
+
+
+def test_a_row_that_cannot_be_changed_is_told_with_its_line(tickets: Path) -> None:
+    def refuse(row: Example) -> Example:
+        if isinstance(row, ChatExample) and row.messages[0].text == "question 7":
+            raise BadRow("it is the seventh.")
+        return row
+
+    with pytest.raises(DatasetError, match=r"tickets\.jsonl:8: it is the seventh") as caught:
+        Dataset.read(tickets).changed(refuse).count()
+    assert caught.value.line == 8

@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -129,6 +130,15 @@ def test_nothing_is_compared_and_nobody_asked_where_that_is_wished(harbour: Harb
     assert sent.content.count(b"\n") == 60
 
 
+def test_where_the_new_model_cannot_be_asked_nobody_pays_for_the_old_ones_answers(harbour: Harbour) -> None:
+    silent = replace(harbour.provider("new"), open_server=None)
+    with Client(settings=harbour.client().settings, clock=harbour.clock, providers=[harbour.provider("old"), silent]) as client:
+        done = harbour.port(client=client, test=held_out(harbour), agree=("train",))
+    assert (done.proof.outcome, harbour.old.asked) == ("not compared", [])
+    assert "no way to ask its models here" in done.proof.sentence
+    assert "answers of the old model" not in harbour.heard("quote")
+
+
 def test_a_tuned_model_is_as_good_a_name_as_its_job(harbour: Harbour) -> None:
     model = f"old:{next(iter(harbour.old.jobs.values())).body['base']}:tuned:{harbour.uri.partition(':')[2]}"
     done = harbour.port(model)
@@ -193,6 +203,14 @@ def test_the_client_carries_it_as_the_command_line_does(harbour: Harbour) -> Non
 def test_rows_that_were_trained_on_are_told_to_prove_little(harbour: Harbour) -> None:
     harbour.port(test=Dataset.read(harbour.file("known.jsonl", rows(30))))
     assert "30 of them ask what the training rows ask" in harbour.heard("map")
+
+
+def test_a_tune_is_no_copy_of_itself(harbour: Harbour) -> None:
+    jobs = len(harbour.old.jobs)
+    with pytest.raises(UsageError, match="there is nothing to carry"):
+        harbour.port(to="old", test=held_out(harbour))
+    assert len(harbour.old.jobs) == jobs
+    assert harbour.port(to="old", base="fake-large", test=held_out(harbour)).job.base == "fake-large"
 
 
 def test_two_processes_do_not_carry_one_tune_at_once(harbour: Harbour) -> None:
@@ -352,6 +370,16 @@ def test_answers_from_an_archive_stand_in_for_a_retired_model(harbour: Harbour, 
     assert (done.proof.report.about.old.source, done.proof.report.about.old.answered_on) == ("archive", taken)
 
 
+def test_an_archived_answer_may_hold_any_character(harbour: Harbour, tmp_path: Path) -> None:
+    test = Dataset.read(harbour.file("odd.jsonl", rows(20, start=5000).replace("customer", "customer\u2028\x85")))
+    with harbour.client() as client:
+        origins = Origins(client.registry, client.trainer, client.server, client.clock)
+        kept = archive_job(client.job(harbour.uri), tmp_path / "kept", origins=origins, asking=Asking.of(test, 20))
+    before = len(harbour.old.asked)
+    harbour.port(kept.folder, test=test)
+    assert len(harbour.old.asked) == before
+
+
 def test_answers_that_are_partly_from_an_archive_are_said_to_be(harbour: Harbour, tmp_path: Path) -> None:
     test = held_out(harbour, 60)
     with harbour.client() as client:
@@ -463,6 +491,10 @@ def test_no_key_gets_into_the_journal_and_one_that_is_damaged_is_left_alone(harb
     with pytest.raises(ConfigError, match="cannot be read"):
         Journal(folder, about={}, now=harbour.clock.now)
     assert (folder / "port.json").read_text(encoding="utf-8") == "{"
+    for odd in ({"steps": {"submit": 3}}, {"steps": {"submit": {"facts": []}}}, {"steps": {}, "agreed": 1}, {"steps": 5}):
+        (folder / "port.json").write_text(json.dumps({"kind": "tuneport port", **odd}), encoding="utf-8")
+        with pytest.raises(ConfigError, match="is not the journal of a port"):
+            Journal(folder, about={}, now=harbour.clock.now)
 
 
 # --- jobs that do not end well -------------------------------------------------------------------------------------------------------

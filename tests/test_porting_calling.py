@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tuneport.porting.calling import Callee, by_table, calls, openai_code, served, tuneport_code
+from tuneport.porting.calling import Callee, by_table, calls, genai_code, openai_code, served, tuneport_code
 
 
 def code(provider: str, model: str = "ft:gpt-4.1-mini:acme::x", **profile: Any) -> str:
@@ -22,8 +22,10 @@ def code(provider: str, model: str = "ft:gpt-4.1-mini:acme::x", **profile: Any) 
         code("azure", "mine", endpoint="https://north.openai.azure.com/", api_key_env="NORTH_KEY"),
         openai_code(served("local:4f1c09a2")),
         tuneport_code("fake:x"),
+        genai_code("my-proj/us/endpoints/123", profile={}),
+        genai_code("my-proj/us/endpoints/123", profile={"endpoint": 'https://a"b.example'}),
     ],
-    ids=["openai", "compatible", "azure", "azure profile", "served", "tuneport"],
+    ids=["openai", "compatible", "azure", "azure profile", "served", "tuneport", "vertex", "vertex profile"],
 )
 def test_every_program_is_python_and_holds_no_key(program: str) -> None:
     compile(program, "program", "exec")
@@ -56,3 +58,10 @@ def test_a_name_beyond_sixteen_bits_stays_a_name() -> None:
     program = openai_code(Callee("support-🚀-é"))
     assert '"support-🚀-é"' in program
     compile(program, "program", "exec")
+
+
+def test_a_tuned_gemini_is_asked_on_googles_own_sdk_at_its_endpoint_in_the_location_of_that() -> None:
+    program = genai_code("my-proj/us/endpoints/123", profile={})
+    assert 'genai.Client(enterprise=True, project="my-proj", location="us")' in program
+    assert 'model="projects/my-proj/locations/us/endpoints/123"' in program
+    assert calls()["vertex"].sdk == "google-genai"

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from tuneport.asking_costs import asking_cost
 from tuneport.client import Client
 from tuneport.dataset import Dataset
 from tuneport.examples import ChatExample, Message
-from tuneport.porting.costs import asking_cost
 from tuneport.porting.journal import Journal
 from tuneport.porting.outputs import rows_from_outputs
 from tuneport.porting.source import Source

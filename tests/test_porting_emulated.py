@@ -77,7 +77,7 @@ def test_what_azure_answers_by_in_the_end_can_be_talked_to_and_measured_as_model
     done = ported(platforms("port", uri, "--to", "azure", "--test", test, "--yes", "--deploy", "--json"))
     for name in (done["model"]["uri"], done["target"], done["job"]["uri"]):
         assert platforms("models", "chat", name, "My card number 1002 is lost").out.strip() == "lost"
-        run = platforms("models", "eval", name, test, "--against", done["old_model"], "--json")
+        run = platforms("models", "eval", name, test, "--against", done["old_model"], "--yes", "--json")
         assert run.code == 0, run.err
         assert (run.document["metrics"]["exact_match"], run.document["rows"]) == (1.0, 40)
         assert run.document["difference"]["exact_match"]["value"] == 0

@@ -17,7 +17,7 @@ from tuneport.formats.known import named
 from tuneport.methods import SFT
 from tuneport.porting.bases import choose_base
 from tuneport.porting.converting import converted
-from tuneport.porting.destinations import destinations
+from tuneport.porting.destinations import destination_of, destinations
 from tuneport.porting.journal import Journal
 from tuneport.porting.mapping import mapped
 from tuneport.porting.settings import METHOD_CLASSES, RULES, Change, Terms, in_our_words, translated
@@ -103,6 +103,7 @@ def test_a_destination_of_which_nothing_is_known_gets_what_was_given() -> None:
         ({"n_epochs": "4", "learning_rate_multiplier": 2.0}, {"epochs": 4, "learning_rate_multiplier": 2}),
         ({"epochCount": "5", "adapterSize": "ADAPTER_SIZE_FOUR"}, {"epochs": 5, "lora": {"rank": 4}}),
         ({"adapter_size": "8", "unheard_of": 1}, {"lora": {"rank": 8}}),
+        ({"n_epochs": -1, "batch_size": -1, "learning_rate_multiplier": 1}, {"learning_rate_multiplier": 1}),
     ],
 )
 def test_providers_words_are_read_as_ours(used: Mapping[str, Any], ours: Mapping[str, Any]) -> None:
@@ -187,3 +188,11 @@ def test_rows_that_are_too_few_for_want_of_those_that_are_compared_on_are_said_t
     with pytest.raises(CheckFailed, match="at least 10") as refused:
         converted(mapped(tune("gpt-4.1-mini-2025-04-14", provider="azure"), rows, work=found), work=found)
     assert "2 rows to compare on are left out of the training; to train on all: --test FILE, or --hold-out 0." in refused.value.remedy
+
+
+def test_what_holds_of_some_bases_of_a_provider_only_wins_over_what_holds_in_general() -> None:
+    gemini, llama = destination_of("vertex", "gemini-3.5-flash"), destination_of("vertex", "meta/llama3_1@llama-3.1-8b")
+    assert gemini is destinations()["vertex"] is destination_of("vertex")
+    assert llama is not None
+    assert (llama.rates, llama.formats["sft"]) == (("absolute",), "chat")
+    assert destination_of("nowhere", "gemini-3.5-flash") is None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -12,7 +13,8 @@ Times = dict[str, list[float]]
 
 
 def in_turns(sides: Mapping[str, Callable[[], object]], *, rounds: int, before: Callable[[], object] = lambda: None) -> Times:
-    """Runs every side once a round; the first round is not counted. `before` goes before each run, and so does a garbage collection."""
+    """Runs every side once a round; the first round is not counted. `before` goes before each run; then the disk
+    and the garbage collector get their work done."""
     times: Times = {name: [] for name in sides}
     gc.collect()
     gc.freeze()  # what the imports left behind is looked through no more, whichever side is on
@@ -21,6 +23,7 @@ def in_turns(sides: Mapping[str, Callable[[], object]], *, rounds: int, before: 
             turns = list(sides.items())
             for name, work in turns if number % 2 else reversed(turns):
                 before()
+                os.sync()  # what the other side has left for the disk to do would be waited for by whoever syncs next
                 gc.collect()
                 began = time.perf_counter()
                 work()

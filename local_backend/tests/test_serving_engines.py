@@ -78,7 +78,7 @@ def test_what_one_vllm_cannot_serve_is_refused_before_it_is_started(tmp_path: Pa
         argv_of(models, home=tmp_path)
     with pytest.raises(ConfigError, match="--port"):
         argv_of(models[:1], home=tmp_path, port=0)
-    for number, odd in enumerate(({"r": 1024}, {"use_dora": True}, {"peft_type": "IA3", "r": None})):
+    for number, odd in enumerate(({"r": 1024}, {"use_dora": True}, {"bias": "all"}, {"peft_type": "IA3", "r": None})):
         folder = folder_with_adapter(tmp_path / f"odd{number}", base=bases[0], **odd)
         with pytest.raises(Unsupported):
             argv_of([tuned("odd", folder, base=bases[0])], home=tmp_path)
@@ -91,7 +91,10 @@ def test_vllm_takes_the_place_of_the_process_and_gets_the_key_by_its_environment
     program.parent.mkdir()
     program.write_text(FAKE.format(python=sys.executable), encoding="utf-8")
     program.chmod(program.stat().st_mode | stat.S_IXUSR)
-    typed = ["--json", "--home", str(tmp_path), "models", "serve", f"local:{base}", "--as", "m", "--engine", "vllm", "--port", "8123"]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    typed = ["--json", "--home", str(tmp_path), "models", "serve", f"local:{base}", "--as", "m", "--engine", "vllm", "--port", str(port)]
     started = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, *typed],
         stdout=subprocess.PIPE,
@@ -100,11 +103,24 @@ def test_vllm_takes_the_place_of_the_process_and_gets_the_key_by_its_environment
     )
     said, _ = started.communicate(timeout=120)
     opened, ran = map(json.loads, said.splitlines())
-    assert (opened["engine"], opened["url"]) == ("vllm", "http://127.0.0.1:8123/v1")
+    assert (opened["engine"], opened["url"]) == ("vllm", f"http://127.0.0.1:{port}/v1")
     pid, argv, key = ran
     assert (pid, key) == (started.pid, "the-key")
     assert argv[:2] == ["serve", str(base)]
     assert "the-key" not in argv
+
+
+def test_vllm_is_not_started_where_the_port_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "vllm"
+    program.write_text("", encoding="utf-8")
+    program.chmod(program.stat().st_mode | stat.S_IXUSR)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    nobody = Served("m", Model("local:/no/such", "local", "/no/such", base="/no/such", kind="base"))
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(ConfigError, match="cannot be had"):
+            server(tmp_path).serve([nobody], Service("k", port=other.getsockname()[1], engine="vllm"), ready=print)
 
 
 def server(home: Path) -> Any:

@@ -13,6 +13,8 @@ from tuneport.job_client import JobClient
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from tuneport.asking_costs import Asking
+    from tuneport.dataset import Dataset
     from tuneport.evaluate import Evaluation
     from tuneport.examples import Example, Message
     from tuneport.model import Deployment, DeploymentPlan, Model, Prediction
@@ -153,23 +155,42 @@ class Client(JobClient):
         `against` names models by URI, or 'base' (the model's own base as it is) and 'base+labels' (the base with the labels of
         `labels_from`, else of the data it was tuned on, listed in its prompt).
         """
-        from tuneport.contenders import contender, opponent
+        from tuneport.contenders import contenders
         from tuneport.evaluate import evaluate
         from tuneport.reference import references
 
-        target = self.model(model)
-        known = list(labels_from) if labels_from is not None else None
-        others = [against] if isinstance(against, str) or not isinstance(against, Sequence) else list(against)
+        known = list(labels_from or ())
+        first, *others = contenders(self.model(model), against, models=self, labels_from=known if labels_from is not None else None)
         return evaluate(
-            contender("tuned" if target.kind == "tuned" else target.id, target, models=self),
+            first,
             list(rows),
-            against=[opponent(other, target, models=self, labels_from=known) for other in others],
+            against=others,
             metrics=metrics,
-            labels=references(known or ()),
+            labels=references(known),
             generation=generation,
             seed=seed,
             on_progress=on_progress,
         )
+
+    def asking(
+        self,
+        model: str | Model | Job,
+        rows: Dataset,
+        *,
+        against: AgainstWord | str | Model | Sequence[AgainstWord | str | Model] = (),
+        labels_from: Iterable[Example] | None = None,
+        generation: Generation | None = None,
+    ) -> tuple[Asking, ...]:
+        """What `evaluate` of the same, or `predict` with the same `generation`, costs by the price book: the requests to each model. Asks
+        none of them anything."""
+        from tuneport.asking_costs import evaluation_costs
+        from tuneport.contenders import contenders
+        from tuneport.evaluate import room_for
+        from tuneport.reference import references
+
+        found = contenders(self.model(model), against, models=self, labels_from=labels_from)
+        most = (generation or room_for(references(rows))).max_tokens
+        return evaluation_costs(found, rows, most_tokens=most, client=self)
 
     # porting
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from tuneport.dataset import Dataset
@@ -32,6 +32,18 @@ class Models(Protocol):
 def contender(name: str, model: Model, *, models: Models, system: str | None = None) -> Contender:
     """`model`, asked through its own provider's server."""
     return Contender(name=name, model=model, server=models.server(model.provider), system=system)
+
+
+def contenders(
+    target: Model, against: str | Model | Sequence[str | Model], *, models: Models, labels_from: Iterable[Example] | None
+) -> list[Contender]:
+    """`target` and, behind it, whomever `against` names. Raises UsageError, UnknownModel."""
+    others = [against] if isinstance(against, str | Model) else list(against)
+    known = list(labels_from) if labels_from is not None else None
+    return [
+        contender("tuned" if target.kind == "tuned" else target.id, target, models=models),
+        *(opponent(other, target, models=models, labels_from=known) for other in others),
+    ]
 
 
 def opponent(other: str | Model, target: Model, *, models: Models, labels_from: Iterable[Example] | None) -> Contender:

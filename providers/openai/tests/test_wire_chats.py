@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Any
 
 import pytest
 from tuneport_openai.failure import OPEN
 from tuneport_openai.wire.bases import closing
-from tuneport_openai.wire.chats import answer_of, chat_body, delta_of, prediction_of
+from tuneport_openai.wire.chats import chat_body
 from tuneport_openai.wire.dialect import Dialect, compatible
 from tuneport_openai.wire.graders import grader_body
 
@@ -71,66 +70,6 @@ def test_what_cannot_be_asked_is_refused_and_not_left_out() -> None:
 
 
 # --- answers ---------------------------------------------------------------------------------------------------------------------------
-
-
-def completion(message: Any, *, finish: Any = "stop", **more: Any) -> dict[str, Any]:
-    return {"choices": [{"index": 0, "message": message, "finish_reason": finish, "logprobs": None}], **more}
-
-
-def test_an_answer_is_its_text_how_it_ended_and_its_tokens() -> None:
-    said = prediction_of(
-        completion({"role": "assistant", "content": "hi"}, finish="length", usage={"prompt_tokens": 7, "completion_tokens": 2})
-    )
-    assert (said.text, said.finish, said.tokens) == ("hi", "length", (7, 2))
-
-
-@pytest.mark.parametrize(
-    ("message", "text"),
-    [
-        ({"content": None}, ""),
-        ({"content": None, "refusal": "I cannot."}, "I cannot."),
-        ({"content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}, "ab"),
-        ({"content": None, "tool_calls": [{"id": "c", "function": {"name": "find", "arguments": '{"x": 1}'}}]}, 'find({"x": 1})'),
-        ({"content": "so:", "tool_calls": [{"function": {"name": "find", "arguments": "{}"}}]}, "so:\nfind({})"),
-        ({}, ""),
-        (None, ""),
-    ],
-)
-def test_an_answer_is_read_in_every_form_that_it_comes_in(message: Any, text: str) -> None:
-    assert answer_of(completion(message)) == text
-
-
-@pytest.mark.parametrize(
-    ("word", "finish"),
-    [
-        ("stop", "stop"),
-        ("tool_calls", "tool_calls"),
-        ("function_call", "tool_calls"),
-        ("content_filter", "error"),
-        (None, "stop"),
-        ("eos", "stop"),
-    ],
-)
-def test_how_an_answer_ended_has_our_words(word: str | None, finish: str) -> None:
-    assert prediction_of(completion({"content": "x"}, finish=word)).finish == finish
-
-
-@pytest.mark.parametrize("broken", [{}, {"choices": []}, {"choices": None}, {"choices": ["x"]}, {"error": {"message": "x"}}])
-def test_an_answer_without_a_choice_cannot_be_read(broken: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="without a choice"):
-        prediction_of(broken)
-
-
-def test_the_pieces_of_a_stream_make_the_answer() -> None:
-    chunks = [
-        {"choices": [{"delta": {"role": "assistant", "content": ""}}]},
-        {"choices": [{"delta": {"content": "hel"}}]},
-        {"choices": [{"delta": {"content": "lo"}, "finish_reason": None}]},
-        {"choices": [{"delta": {}, "finish_reason": "stop"}]},
-        {"choices": [], "usage": {"total_tokens": 3}},
-        {},
-    ]
-    assert "".join(map(delta_of, chunks)) == "hello"
 
 
 # --- graders ---------------------------------------------------------------------------------------------------------------------------

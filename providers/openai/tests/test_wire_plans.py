@@ -305,17 +305,6 @@ def test_the_bytes_of_a_file_are_those_that_its_digest_is_of_at_every_reading() 
     assert len(lines(file)) == file.rows == 12
 
 
-def test_a_file_that_is_too_large_as_it_is_sent_is_refused_by_its_size() -> None:
-    from tuneport_openai.wire.data import refuse_size
-
-    from tuneport.limits import Limits
-
-    file = plan(recipe()).files[0]
-    refuse_size(file, Limits(max_file_bytes=file.size_bytes), dialect=OPENAI)
-    with pytest.raises(CheckFailed, match=f"{file.size_bytes:,} bytes"):
-        refuse_size(file, Limits(max_file_bytes=file.size_bytes - 1), dialect=OPENAI)
-
-
 # --- others who speak the API ----------------------------------------------------------------------------------------------------------
 
 

@@ -11,8 +11,8 @@ import typer
 from tuneport.cli.data_files import Columns, FromFormat, open_dataset
 from tuneport.cli.output import note
 from tuneport.cli.session import Session, session_of
-from tuneport.cli.views import counted
 from tuneport.errors import ConfigError, TuneportError, Unreachable, UsageError, worst_exit_code
+from tuneport.plurals import counted
 
 if TYPE_CHECKING:
     from tuneport.archive import Archived, Asking, Verified

@@ -23,8 +23,9 @@ from tuneport.cli.data_files import (
 )
 from tuneport.cli.output import note
 from tuneport.cli.session import Session, session_of
-from tuneport.cli.views import counted, finding_document
+from tuneport.cli.views import finding_document
 from tuneport.errors import UsageError
+from tuneport.plurals import counted
 
 if TYPE_CHECKING:
     from tuneport.check_report import CheckReport

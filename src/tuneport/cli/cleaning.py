@@ -10,8 +10,8 @@ import typer
 
 from tuneport.cli.output import note
 from tuneport.cli.session import Session
-from tuneport.cli.views import counted
 from tuneport.errors import TuneportError, Unsupported, UsageError, worst_exit_code
+from tuneport.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

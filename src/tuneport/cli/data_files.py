@@ -11,8 +11,8 @@ import typer
 
 from tuneport.cli.output import note
 from tuneport.cli.session import Session
-from tuneport.cli.views import counted
 from tuneport.errors import UsageError
+from tuneport.plurals import counted
 
 if TYPE_CHECKING:
     from tuneport.dataset import Dataset, WriteReport

@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from tuneport.cli.session import Session, session_of
-from tuneport.cli.views import counted, duration, short_uri
+from tuneport.cli.views import duration, short_uri
 from tuneport.errors import CheckFailed, ConfigError, DuplicateSubmit, UsageError
 from tuneport.job import Job, JobState
+from tuneport.plurals import counted
 
 if TYPE_CHECKING:
     from tuneport.dataset import Dataset

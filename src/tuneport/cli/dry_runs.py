@@ -7,7 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from tuneport.cli.output import Output
-from tuneport.cli.views import counted
+from tuneport.plurals import counted
 from tuneport.redaction import without_secrets
 
 if TYPE_CHECKING:

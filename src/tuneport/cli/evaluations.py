@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tuneport.cli.output import Output, Style, note, printable
 from tuneport.cli.session import Session
-from tuneport.cli.views import counted
+from tuneport.plurals import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

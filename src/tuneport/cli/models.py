@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from tuneport.cli.asking import Yes
 from tuneport.cli.bases import bases, nearest
 from tuneport.cli.data_files import Columns, FromFormat, open_dataset
 from tuneport.cli.deployments import deploy, deployments, undeploy
@@ -167,26 +168,25 @@ def evaluate(
         int | None, typer.Option("--max-tokens", metavar="N", min=1, help="Cut answers here; default: room for the longest reference.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", metavar="N", help="Of the resampling behind the intervals.")] = 0,
+    yes: Yes = False,
     format: FromFormat = None,
     columns: Columns = None,
 ) -> None:
     """Measure a model on held-out rows, and against others on the same rows."""
+    from tuneport.cli.asking import confirm_asking
     from tuneport.cli.evaluations import evaluate_with_progress, print_evaluation
     from tuneport.provider import Generation
 
     session = session_of(context)
     rows = open_dataset(file, format=format, columns=columns)
     labels = open_dataset(labels_from, format=format, columns=columns) if labels_from else None
-    target = session.client.model(model)
+    rows = rows if limit is None else rows.take(limit)
+    target, others = session.client.model(model), [_opponent(session, word) for word in against or ()]
+    generation = None if max_tokens is None else Generation(max_tokens=max_tokens)
+    if not yes:
+        confirm_asking(session, target, rows, against=others, labels_from=labels, generation=generation)
     found = evaluate_with_progress(
-        session,
-        target,
-        rows if limit is None else rows.take(limit),
-        against=[_opponent(session, word) for word in against or ()],
-        labels_from=labels,
-        metrics=metric,
-        generation=None if max_tokens is None else Generation(max_tokens=max_tokens),
-        seed=seed,
+        session, target, rows, against=others, labels_from=labels, metrics=metric, generation=generation, seed=seed
     )
     if session.json:
         session.out.document(found.to_dict())

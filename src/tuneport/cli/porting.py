@@ -14,8 +14,8 @@ from tuneport.cli.deployments import options_of
 from tuneport.cli.output import note
 from tuneport.cli.session import Session, session_of
 from tuneport.cli.submit import MaxCost, usd
-from tuneport.cli.views import counted
 from tuneport.errors import Detached, UsageError, worst_exit_code
+from tuneport.plurals import counted
 
 if TYPE_CHECKING:
     from tuneport.job import Job

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from tuneport.cli.asking import Yes, confirm_asking
 from tuneport.cli.data_files import STANDARD, Columns, FromFormat, Overwrite, open_dataset, refuse_targets
 from tuneport.cli.output import json_text, note
 from tuneport.cli.session import session_of
-from tuneport.cli.views import counted
 from tuneport.errors import ConfigError, TuneportError
+from tuneport.plurals import counted
 
 if TYPE_CHECKING:
     from tuneport.dataset import Dataset
@@ -29,6 +30,7 @@ def predict(
     max_tokens: Annotated[int, typer.Option("--max-tokens", metavar="N", min=1, help="The longest answer, in tokens.")] = 256,
     temperature: Annotated[float, typer.Option("--temperature", min=0.0, help="0 is greedy.")] = 0.0,
     seed: Annotated[int | None, typer.Option("--seed", metavar="N", help="For temperatures above 0.")] = None,
+    yes: Yes = False,
     format: FromFormat = None,
     columns: Columns = None,
     overwrite: Overwrite = False,
@@ -43,6 +45,8 @@ def predict(
         refuse_targets([output], sources=[file], overwrite=overwrite)
     target = session.client.model(model)
     generation = Generation(max_tokens=max_tokens, temperature=temperature, seed=seed)
+    if not yes:
+        confirm_asking(session, target, rows, generation=generation)
     records = _records(rows, session.client.predict(target, rows, generation=generation))
     if output is None or output == STANDARD:
         for record in records:

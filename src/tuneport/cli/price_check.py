@@ -9,7 +9,8 @@ import typer
 
 from tuneport.cli.price_files import Prices, own_files, today
 from tuneport.cli.session import Session, session_of
-from tuneport.cli.views import counted, finding_document
+from tuneport.cli.views import finding_document
+from tuneport.plurals import counted
 
 if TYPE_CHECKING:
     from tuneport.catalogue.book_check import BookCheck

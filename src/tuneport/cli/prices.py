@@ -15,8 +15,8 @@ from tuneport.cli.price_check import check
 from tuneport.cli.price_files import Prices, price_book, refuse_unknown_provider, today
 from tuneport.cli.price_sheet import print_prices, show
 from tuneport.cli.session import Session, session_of
-from tuneport.cli.views import counted
 from tuneport.errors import UsageError
+from tuneport.plurals import counted
 
 if TYPE_CHECKING:
     from tuneport.prices import Price, PriceBook

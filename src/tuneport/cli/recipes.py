@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tuneport.cli.session import session_of
-from tuneport.cli.views import counted
+from tuneport.plurals import counted
 
 app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=False, help="The schema of recipes; check and show one.")
 

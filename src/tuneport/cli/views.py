@@ -135,8 +135,3 @@ def number(value: float) -> str:
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{value:.0f}"
     return f"{value:.4g}"
-
-
-def counted(count: int, noun: str) -> str:
-    """1 row, 2 rows."""
-    return f"{count:,} {noun}" + ("" if count == 1 else "s")

@@ -12,8 +12,9 @@ import typer
 
 from tuneport.cli.output import note
 from tuneport.cli.session import Session, session_of
-from tuneport.cli.views import counted, short_uri
+from tuneport.cli.views import short_uri
 from tuneport.errors import UsageError
+from tuneport.plurals import counted
 
 if TYPE_CHECKING:
     from datetime import date

@@ -12,7 +12,8 @@ from tuneport.parity.report import Report, Side
 from tuneport.parity.rows import Said
 from tuneport.parity.text import cost_text, side_text
 from tuneport.parity.verdict import Judgement
-from tuneport.parity.wording import agreement, clean, counted, difference, latency, number, tokens, value
+from tuneport.parity.wording import agreement, clean, difference, latency, number, tokens, value
+from tuneport.plurals import counted
 
 FIRST, MOST = 20, 200
 """Rows with different answers that are open, and that are there at all."""

@@ -10,7 +10,8 @@ from tuneport.columns import aligned
 from tuneport.parity.compared import Agreement, Asked, Contest, Differing, Measured, Who
 from tuneport.parity.report import Report, Side
 from tuneport.parity.verdict import Judgement
-from tuneport.parity.wording import cost, counted, difference, latency, number, one_line, tokens, value
+from tuneport.parity.wording import cost, difference, latency, number, one_line, tokens, value
+from tuneport.plurals import counted
 
 if TYPE_CHECKING:
     from tuneport.intervals import Difference

@@ -25,7 +25,8 @@ from tuneport.parity.compare import SELDOM
 from tuneport.parity.compared import Compared, Contest, Measured, Who
 from tuneport.parity.power import POWER, about, chance_by_error, chance_to_find, rows_for_sure, rows_for_verdict
 from tuneport.parity.score_interval import z_of
-from tuneport.parity.wording import NAMES, agreement, counted, difference, interval, number, percent, points, value
+from tuneport.parity.wording import NAMES, agreement, difference, interval, number, percent, points, value
+from tuneport.plurals import counted
 
 MARGIN_POINTS = 3.0
 

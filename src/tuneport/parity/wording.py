@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from tuneport.plurals import counted
+
 if TYPE_CHECKING:
     from tuneport.intervals import Difference
     from tuneport.parity.compared import Agreement, Asked, Latency, Measured, Who
@@ -16,11 +18,6 @@ NAMES: Mapping[Who, str] = {"old": "the old model", "new": "the new model", "pro
 _KEPT = "\n\t"
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Characters that make what stands beside them read the other way round."""
-
-
-def counted(count: int, what: str) -> str:
-    """`1 row`, `1,200 rows`."""
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def number(value: float) -> str:

@@ -146,8 +146,8 @@ def archived_answers(source: Source) -> Archived:
     for entry in files:
         if source.folder is None or not str(entry["piece"]).startswith("answers "):
             continue
-        text = (source.folder / str(entry["name"])).read_text(encoding="utf-8")
-        records = [json.loads(line) for line in text.splitlines()]
+        lines = (source.folder / str(entry["name"])).read_bytes().splitlines()  # of bytes: in a text there are other ends of lines
+        records = [json.loads(line) for line in lines]
         found |= {row.question: row.old for row in archived_rows(records) if row.old is not None and not row.old.failed}
-        days.append(datetime.fromisoformat(str(entry["at"])).date())
+        days += [datetime.fromisoformat(str(entry["at"])).date()] if "at" in entry else []
     return Archived(found, min(days, default=None))

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tuneport.errors import CheckFailed, DatasetError, UnknownModel, Unreachable
-from tuneport.parity.wording import counted
+from tuneport.plurals import counted
 from tuneport.porting.mapping import OF_VALIDATION, Mapped
 from tuneport.porting.work import Work
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuneport.errors import DatasetError
 from tuneport.exchange import digest, normalised, question
-from tuneport.parity.wording import counted
+from tuneport.plurals import counted
 
 if TYPE_CHECKING:
     from tuneport.dataset import Dataset

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from filelock import FileLock, Timeout
 
@@ -95,11 +95,18 @@ class Journal:
             raise ConfigError(
                 f"{path} cannot be read: {error}.", remedy="Nothing was changed. Restore it, or move its folder away."
             ) from None
-        if not isinstance(content, dict) or content.get("kind") != KIND or not isinstance(content.get("steps"), dict):
+        if not _is_journal(content):
             raise ConfigError(f"{path} is not the journal of a port.", remedy="Move it away.")
         if content.get("schema_version", 0) > SCHEMA_VERSION:
             raise ConfigError(f"{path} was written by a newer Tuneport.", remedy="Upgrade: pip install --upgrade tuneport")
         return content
+
+
+def _is_journal(content: Any) -> TypeGuard[dict[str, Any]]:
+    steps = content.get("steps") if isinstance(content, dict) and content.get("kind") == KIND else None
+    agreed = content.get("agreed", {}) if steps is not None else None
+    facts = [step.get("facts", {}) if isinstance(step, dict) else None for step in steps.values()] if isinstance(steps, dict) else [None]
+    return isinstance(agreed, dict) and all(isinstance(each, dict) for each in facts)
 
 
 def jobs_beside(journal: Journal) -> tuple[str, ...]:

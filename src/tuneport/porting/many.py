@@ -8,9 +8,9 @@ from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
+from tuneport.asking_costs import dollars
 from tuneport.errors import RegistryError, TuneportError, UsageError
 from tuneport.job import Job, JobState
-from tuneport.porting.costs import dollars
 from tuneport.porting.port import Ported, Prepared, begin, finish, prepare, working
 from tuneport.porting.quoting import more_to_ask, spent_usd
 from tuneport.porting.submitting import followed

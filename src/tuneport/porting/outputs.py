@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from tuneport.asking_costs import Asking, asking_cost
 from tuneport.errors import UsageError
 from tuneport.examples import ChatExample, Example, Message
 from tuneport.porting.asking import Questions, ask
-from tuneport.porting.costs import Asking, asking_cost
 from tuneport.porting.deploying import standing
 from tuneport.porting.source import Source
 from tuneport.porting.wishes import Consent

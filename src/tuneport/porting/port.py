@@ -111,7 +111,7 @@ def prepare(found: Named, *, work: Work) -> Prepared | None:
     if train is None:
         return None
     mapping = mapped(source, train, work=work)
-    rows = comparison(mapping, work=work)
+    rows = comparison(mapping, work=work) if _can_be_asked(work.wishes.to, work) else None
     if work.journal.done("submit"):
         return Prepared(work, source, mapping, None, rows, None)
     plan = converted(mapping, work=work)
@@ -143,7 +143,7 @@ def finish(prepared: Prepared, job: Job) -> Ported:
     """What comes after a job that ended well."""
     work, source = prepared.work, prepared.source
     model = work.client.model(job)
-    answers = _can_be_asked(model, work)
+    answers = _can_be_asked(model.provider, work)
     agree_to_other_rows(source, prepared.mapped, prepared.comparison, work=work)
     before = work.journal.done("deploy")
     target = model if not answers else planned(model, work=work) if prepared.comparison is None else deployed(model, work=work)
@@ -153,9 +153,10 @@ def finish(prepared: Prepared, job: Job) -> Ported:
     return Ported(work.journal.id, work.folder, source, job, model, target, proof, code)
 
 
-def _can_be_asked(model: Model, work: Work) -> bool:
+def _can_be_asked(provider: str, work: Work) -> bool:
+    """Where nobody can ask the new model, nobody needs to pay for the old one's answers."""
     try:
-        work.client.server(model.provider)
+        work.client.server(provider)
     except Unsupported:
         return False
     return True

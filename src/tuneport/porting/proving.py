@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuneport.asking_costs import Running, running
 from tuneport.errors import TuneportError
 from tuneport.files import write_text
 from tuneport.metrics import same_answer
@@ -16,7 +17,6 @@ from tuneport.parity.rows import Said, answered
 from tuneport.parity.text import text, to_dict
 from tuneport.porting.asking import Questions, ask
 from tuneport.porting.comparison import Comparison, bases_to_prompt
-from tuneport.porting.costs import Running, running
 from tuneport.porting.deploying import reason
 from tuneport.porting.mapping import Mapped
 from tuneport.porting.old_answers import OldAnswers, old_answers
@@ -67,7 +67,7 @@ def proved(source: Source, mapped: Mapped, compared: Comparison | None, copy: Co
     Raises what the new model's server raises; of the old model only that it cannot be reached, where it may answer later.
     """
     if compared is None or not copy.answers:
-        why = _why_not(mapped, work) if compared is None else f"{work.wishes.to} has no way to ask its models here, so nothing is compared"
+        why = _why_not(mapped, work) if copy.answers else f"{work.wishes.to} has no way to ask its models here, so nothing is compared"
         work.journal.finish("prove", {"outcome": "not compared", "why": why})
         work.say("prove", why, facts={"outcome": "not compared"})
         return Proof(None, why)

@@ -7,9 +7,10 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING
 
+from tuneport.asking_costs import Asking, asking_cost, dollars, standing_each_month
 from tuneport.errors import TuneportError, UsageError
 from tuneport.porting.comparison import Comparison, archived_answers, bases_to_prompt
-from tuneport.porting.costs import Asking, Costs, asking_cost, dollars, standing_each_month
+from tuneport.porting.costs import Costs
 from tuneport.porting.journal import jobs_beside
 from tuneport.porting.mapping import Mapped
 from tuneport.porting.source import Source

@@ -159,7 +159,12 @@ def in_our_words(used: Mapping[str, Any], *, method: str) -> dict[str, Any]:
     if size in _SIZES or size.isdecimal():
         found["lora"] = {"rank": _SIZES.get(size) or int(size)}
     numbers = {name: _number(value) for name, value in found.items()}
-    return {name: value for name, value in numbers.items() if name in known and name != "kind" and value is not None}
+    return {name: value for name, value in numbers.items() if name in known and name != "kind" and value is not None and not _auto(value)}
+
+
+def _auto(value: Any) -> bool:
+    """-1 is how Azure says that it chooses by itself."""
+    return isinstance(value, int | float) and value < 0
 
 
 def _number(value: Any) -> Any:

@@ -36,7 +36,8 @@ def submitted(mapped: Mapped, plan: Callable[[], Plan], *, work: Work) -> Job:
 
 
 def _found(work: Work) -> Job | None:
-    """The job that an earlier run has made, or that the same plan has had before and that did not fail."""
+    """The job that an earlier run has made, or that the same plan has had before and that did not fail. Raises UsageError where that is the
+    very job that is to be carried: it is no copy of itself."""
     begun = work.journal.facts("submit")
     said = begun or work.journal.facts("convert")
     fingerprint, scope = said.get("plan_fingerprint"), said.get("scope")
@@ -46,6 +47,12 @@ def _found(work: Work) -> Job | None:
     given_up = set(work.journal.facts("follow").get("given_up", ()))
     alike = [job for job in client.registry.jobs(provider=provider) if job.plan_fingerprint == fingerprint and job.in_scope(str(scope))]
     ours = [job for job in alike if job.uri not in given_up and job.provider_id is not None]
+    carried = next((job for job in ours if work.journal.about("source") in (job.uri, job.model)), None)
+    if carried is not None:
+        raise UsageError(
+            f"{carried.uri} is at {provider} already, trained on these rows in this way: there is nothing to carry.",
+            remedy="Name another base there: --base MODEL",
+        )
     useful = [job for job in ours if not job.state.terminal or job.state is JobState.SUCCEEDED]
     failed = ours if begun.get("plan_fingerprint") else []
     return next(iter(useful or failed), None)

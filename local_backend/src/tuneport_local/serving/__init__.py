@@ -8,7 +8,8 @@
     words      tokens into text that later tokens do not change
     calls      text into content, thoughts and tool calls       (the response parser of transformers)
     wire       answers and errors as JSON
-    running    the socket, the signals, the end                 (uvicorn)
+    address    the socket
+    running    the signals, the end                             (uvicorn)
     vllm       the same models handed to vLLM, where it is installed
 
 Requests meet the networks in `engine` alone: everything else runs beside it.

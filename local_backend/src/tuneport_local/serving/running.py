@@ -14,10 +14,10 @@ from pathlib import Path
 import uvicorn
 
 from tuneport.clock import Clock
-from tuneport.errors import ConfigError
 from tuneport.serving import Open, Served, Service, url_at
 from tuneport_local.quiet import quiet
 from tuneport_local.residents import Residents
+from tuneport_local.serving.address import bound
 from tuneport_local.serving.app import build
 from tuneport_local.serving.engine import Engine
 from tuneport_local.serving.menu import load
@@ -30,7 +30,7 @@ _STOPPED = Refusal("The server was stopped before the answer was whole.", status
 
 def serve(models: Sequence[Served], service: Service, *, home: Path, clock: Clock, ready: Callable[[Open], object]) -> None:
     """Loads, answers, and returns once it has been told to stop and the last answer is out. Raises ConfigError for the address."""
-    with quiet(), _bound(service) as listening:
+    with quiet(), bound(service) as listening:
         bases = {served.model.base or served.model.id for served in models}
         residents = Residents(home, bases_kept=len(bases))
         menu, voices = load(models, residents, now=clock.now().timestamp())
@@ -93,28 +93,6 @@ def _config(app: object, service: Service) -> uvicorn.Config:
         ws="none",
         timeout_graceful_shutdown=int(service.grace_s + _LAST_WORDS_S) + 1,
     )
-
-
-@contextmanager
-def _bound(service: Service) -> Iterator[socket.socket]:
-    """The address, taken before anything is loaded. Raises ConfigError saying why it cannot be had."""
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(
-            service.host, service.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listening = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise ConfigError(f"{service.host} is no address of this machine: {error.strerror or error}.") from None
-    with listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind(address)
-        except OSError as error:
-            raise ConfigError(
-                f"port {service.port} of {service.host} cannot be had: {error.strerror or error}.",
-                remedy="Choose another with --port; 0 takes a free one.",
-            ) from None
-        yield listening
 
 
 def _url(listening: socket.socket) -> str:

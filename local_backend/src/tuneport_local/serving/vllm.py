@@ -17,6 +17,7 @@ from pathlib import Path
 from tuneport.errors import ConfigError, Unsupported
 from tuneport.serving import Open, Served, Service, url_at
 from tuneport_local import weights
+from tuneport_local.serving.address import bound
 
 _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """What --max-lora-rank takes (vllm.config.lora of 0.14, read on 2026-11-21)."""
@@ -60,10 +61,12 @@ def launch(models: Sequence[Served], service: Service, *, home: Path, environ: M
 
 
 def serve(models: Sequence[Served], service: Service, *, home: Path, ready: Callable[[Open], object]) -> None:
-    """Becomes vLLM. Raises Unsupported where it is not installed."""
+    """Becomes vLLM. Raises Unsupported where it is not installed, ConfigError for an address that cannot be had."""
     command = program()
     if command is None:
         raise Unsupported("vLLM is not installed.", remedy="Install it (pip install vllm), or serve with --engine torch.")
+    with bound(service):
+        pass  # vLLM takes the address itself, after it has loaded for minutes: better to know now
     start = launch(models, service, home=home, environ=os.environ, command=command)
     ready(Open(start.url, "vllm"))
     sys.stdout.flush()
@@ -87,6 +90,7 @@ def _rank(served: Served) -> int:
     """The largest rank in the adapter. Raises Unsupported for an adapter of a kind that vLLM does not read."""
     config = json.loads((Path(served.model.path or "") / "adapter_config.json").read_text(encoding="utf-8"))
     odd = [name for name in ("use_dora", "modules_to_save", "trainable_token_indices") if config.get(name)]
+    odd += ["bias"] if config.get("bias", "none") != "none" else []
     if config.get("peft_type") != "LORA" or odd:
         raise Unsupported(f"vLLM does not read the adapter of {served.name} ({', '.join(odd) or config.get('peft_type')}).")
     return max([int(config["r"]), *map(int, (config.get("rank_pattern") or {}).values())])

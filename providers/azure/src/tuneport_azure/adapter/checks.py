@@ -10,12 +10,12 @@ from datetime import date
 from tuneport_openai.adapter.checks import SOON_DAYS
 from tuneport_openai.adapter.connection import Reply
 from tuneport_openai.adapter.names import is_checkpoint, is_tuned
-from tuneport_openai.wire.values import day_in, object_in
 
 from tuneport.catalogue import catalogue
 from tuneport.errors import TuneportError
 from tuneport.finding import Finding
 from tuneport.job import Snapshot
+from tuneport.replies import day_in, object_in
 from tuneport_azure.adapter.connection import AzureConnection
 from tuneport_azure.adapter.costs import PROVIDER
 from tuneport_azure.adapter.management import Management

@@ -9,10 +9,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from tuneport_openai.wire.values import object_in
-
 from tuneport.errors import CredentialsRefused, TuneportError
 from tuneport.finding import Finding
+from tuneport.replies import object_in
 from tuneport_azure.adapter.management import Management, Row
 
 CAPABILITIES = {"fineTune": "standard", "globalFineTune": "global", "devTierFineTune": "developer"}

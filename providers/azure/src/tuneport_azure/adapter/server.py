@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tuneport_openai.adapter.names import is_checkpoint
 from tuneport_openai.adapter.server import ANSWER_S, DialectServer
-from tuneport_openai.wire.values import day_in, object_in, time_in
 
 from tuneport.errors import ConfigError, CredentialsRefused, NotFound, Refused, TuneportError, UnknownModel, Unreachable
 from tuneport.model import Deployment, DeploymentPlan, Model, Prediction
 from tuneport.provider import ProviderSettings
 from tuneport.redaction import warn
+from tuneport.replies import day_in, object_in, time_in
 from tuneport_azure.adapter.asking import AskingConnection, Filtered, NotDeployed, NotReady
 from tuneport_azure.adapter.deploying import begin, end
 from tuneport_azure.adapter.deployment_plans import plan_of

@@ -14,11 +14,11 @@ from tuneport_openai.adapter import jobs
 from tuneport_openai.adapter.connection import Reply
 from tuneport_openai.adapter.trainer import DialectTrainer
 from tuneport_openai.wire.jobs import PLAN, carries, matches, trained_tokens
-from tuneport_openai.wire.values import object_in, text_in, time_in
 
 from tuneport.errors import NotFound, Refused, UnknownModel, Unsupported
 from tuneport.job import JobState, Snapshot
 from tuneport.provider import YES, BaseModel, Capability, ProviderSettings, Support, vendor_cannot
+from tuneport.replies import object_in, text_in, time_in
 from tuneport_azure.adapter.connection import AzureConnection
 from tuneport_azure.profile import resource_of
 from tuneport_azure.refusals import NotTrained

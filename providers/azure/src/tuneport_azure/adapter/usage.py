@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tuneport_openai.wire.values import Json, objects_in, time_in
-
 from tuneport.errors import Refused, Unreachable
+from tuneport.replies import Json, objects_in, time_in
 from tuneport_azure.adapter.management import Management, Row
 
 VERSION = "2023-10-01"

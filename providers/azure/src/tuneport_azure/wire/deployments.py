@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, get_args
 
-from tuneport_openai.wire.values import object_in, text_in, time_in
-
 from tuneport.errors import RecipeError
 from tuneport.model import Phase
 from tuneport.nearest import did_you_mean
+from tuneport.replies import object_in, text_in, time_in
 from tuneport_azure.wire.ids import DEPLOYMENTS
 
 Kind = Literal["standard", "global", "developer"]

@@ -7,10 +7,10 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 from tuneport_openai.wire.options import OpenAIOptions
-from tuneport_openai.wire.values import Json
 
 from tuneport.errors import RecipeError
 from tuneport.recipe import Recipe
+from tuneport.replies import Json
 from tuneport.tables import read_table
 
 ON_THE_WIRE = {"standard": "Standard", "global": "GlobalStandard", "developer": "developerTier"}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from tuneport_openai.wire.values import day_in, object_in, objects_in
+from tuneport.replies import day_in, object_in, objects_in
 
 USUAL_CAPACITY = 50
 """Where nothing says another: what Microsoft's samples deploy with, and the default of its list of models (recorded 2026-06-25).

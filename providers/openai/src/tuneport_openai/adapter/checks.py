@@ -11,13 +11,13 @@ from typing import Any
 from tuneport.catalogue import Base, catalogue
 from tuneport.errors import NotFound, TuneportError
 from tuneport.finding import Finding
+from tuneport.replies import day_in
 from tuneport_openai.adapter import jobs
 from tuneport_openai.adapter.connection import Connection, Reply
 from tuneport_openai.adapter.costs import priced_as
 from tuneport_openai.adapter.names import is_checkpoint, is_tuned
 from tuneport_openai.profile import Endpoint
 from tuneport_openai.wire.jobs import organization_of
-from tuneport_openai.wire.values import day_in
 
 SOON_DAYS = 180
 MOST_SHOWN = 6

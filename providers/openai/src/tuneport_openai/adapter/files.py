@@ -12,10 +12,10 @@ from typing import IO, TYPE_CHECKING, Any, Literal, cast
 from tuneport.errors import NotFound, TuneportError
 from tuneport.plan import PlannedFile
 from tuneport.provider import FileState
+from tuneport.replies import number_of
 from tuneport_openai.adapter.connection import Address, DialectConnection, Reply
 from tuneport_openai.adapter.planned_stream import PlannedStream
 from tuneport_openai.wire.dialect import FileRules
-from tuneport_openai.wire.values import number_of
 
 if TYPE_CHECKING:
     import openai

@@ -8,9 +8,9 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import NotFound
+from tuneport.replies import number_of, time_in
 from tuneport_openai.adapter.connection import DialectConnection, Raw, Reply
 from tuneport_openai.failure import Closing
-from tuneport_openai.wire.values import number_of, time_in
 
 if TYPE_CHECKING:
     import openai

@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from tuneport.answering import in_order
 from tuneport.catalogue.catalogue import base_name
-from tuneport.errors import NotFound, Refused, UnknownModel, Unsupported, UsageError
+from tuneport.chat_completions import delta_of, prediction_of
+from tuneport.errors import NotFound, UnknownModel, Unsupported, UsageError
 from tuneport.model import Deployment, Model, Prediction
 from tuneport.provider import Generation, Need, ProviderSettings
-from tuneport.redaction import warn
 from tuneport.reference import as_chat
+from tuneport.replies import time_in
 from tuneport_openai.adapter import jobs
 from tuneport_openai.adapter.connection import Connection, DialectConnection, Raw, Reply
 from tuneport_openai.adapter.dialects import dialect_of
 from tuneport_openai.adapter.names import is_checkpoint, is_tuned
 from tuneport_openai.profile import endpoint_of
-from tuneport_openai.wire.chats import chat_body, delta_of, prediction_of
+from tuneport_openai.wire.chats import chat_body
 from tuneport_openai.wire.dialect import Dialect
-from tuneport_openai.wire.values import time_in
 
 if TYPE_CHECKING:
     import httpx2
@@ -53,8 +52,7 @@ class DialectServer:
     def predict(
         self, target: Model | Deployment, rows: Iterable[Example], *, generation: Generation, needs: frozenset[Need]
     ) -> Iterator[Prediction]:
-        """Several rows at a time, the answers in order. A row that is refused by itself (too long, say) has no answer and is named in the
-        log; when the first is refused already, it is the request that is wrong, and the refusal is raised."""
+        """Several rows at a time, as `tuneport.answering` says."""
         if missing := needs - self.gives:
             raise Unsupported(
                 f"{self._name} gives text, not {', '.join(sorted(missing))}: its log-probabilities are of the model's own words."
@@ -62,20 +60,8 @@ class DialectServer:
         return self._predict(self._asked_as(target), rows, generation)
 
     def _predict(self, model_id: str, rows: Iterable[Example], generation: Generation) -> Iterator[Prediction]:
-        answered, at_once = 0, self._connection.address.requests_at_once
         _ = self._connection.client  # made once, before several threads ask for it
-        with ThreadPoolExecutor(at_once, thread_name_prefix="tuneport-openai") as pool:
-            waiting: deque[Future[Prediction]] = deque()
-            try:
-                for row in rows:
-                    waiting.append(pool.submit(self._answer, model_id, row, generation))
-                    if len(waiting) > 2 * at_once:
-                        yield _first(waiting, answered := answered + 1)
-                while waiting:
-                    yield _first(waiting, answered := answered + 1)
-            finally:
-                for future in waiting:
-                    future.cancel()
+        return in_order(rows, lambda row: self._answer(model_id, row, generation), at_once=self._connection.address.requests_at_once)
 
     def _answer(self, model_id: str, row: Example, generation: Generation) -> Prediction:
         chat = as_chat(row)
@@ -177,14 +163,3 @@ def _complete(client: openai.OpenAI, body: Reply) -> Raw:
 
 def _rest(body: Reply) -> Reply:
     return {key: value for key, value in body.items() if key not in ("model", "messages", "stream")}
-
-
-def _first(waiting: deque[Future[Prediction]], number: int) -> Prediction:
-    """The answer to the row that waits longest, the `number`th of all."""
-    try:
-        return waiting.popleft().result()
-    except Refused as error:
-        if type(error) is not Refused or number == 1:
-            raise
-        warn(f"row {number} has no answer: {error.message}")
-        return Prediction("", finish="error")

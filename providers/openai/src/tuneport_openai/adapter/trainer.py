@@ -16,6 +16,7 @@ from tuneport.errors import ConfigError, NotFound, Unsupported
 from tuneport.files import write_bytes
 from tuneport.job import Event, Metric, Snapshot
 from tuneport.provider import BaseModel, Capability, FileState, ProviderSettings, Support
+from tuneport.replies import texts_in
 from tuneport_openai.adapter import files, jobs
 from tuneport_openai.adapter.connection import Connection, DialectConnection, Reply
 from tuneport_openai.adapter.dialects import dialect_of
@@ -24,7 +25,6 @@ from tuneport_openai.wire.dialect import Dialect
 from tuneport_openai.wire.events import event_of
 from tuneport_openai.wire.jobs import CLIENT_ID, carries, create_body, matches, model_of, snapshot_of, trained_tokens
 from tuneport_openai.wire.metrics import metrics_of_csv, metrics_of_events
-from tuneport_openai.wire.values import texts_in
 
 if TYPE_CHECKING:
     import httpx2

@@ -9,7 +9,7 @@ from typing import Any
 
 from tuneport.job import Event
 from tuneport.redaction import without_secrets
-from tuneport_openai.wire.values import Json, text_in, texts_in, time_in
+from tuneport.replies import Json, text_in, texts_in, time_in
 
 _LEVELS = {"warn": "warning"}
 _NO_TIME = datetime.fromtimestamp(0, UTC)

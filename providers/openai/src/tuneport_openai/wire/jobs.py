@@ -15,10 +15,10 @@ from tuneport.job import JobState, Snapshot
 from tuneport.model import Model
 from tuneport.plan import Plan
 from tuneport.redaction import without_secrets
+from tuneport.replies import Json, number_of, object_in, text_in, texts_in, time_in, whole_in
 from tuneport_openai.wire.bases import METHODS
 from tuneport_openai.wire.dialect import OPENAI, Dialect
 from tuneport_openai.wire.hyperparameters import OF_METHOD
-from tuneport_openai.wire.values import Json, number_of, object_in, text_in, texts_in, time_in, whole_in
 
 CLIENT_ID, PLAN, RECIPE, DATA = "tuneport_client_id", "tuneport_plan", "tuneport_recipe", "tuneport_data"
 """What we write on a job, in its metadata."""

@@ -11,8 +11,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from tuneport.job import Metric
+from tuneport.replies import Json, number_of, time_in, whole_in
 from tuneport_openai.wire.events import data_of
-from tuneport_openai.wire.values import Json, number_of, time_in, whole_in
 
 NAMES: Mapping[str, str] = {
     "train_loss": "loss",

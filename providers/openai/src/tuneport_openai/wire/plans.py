@@ -11,7 +11,7 @@ from tuneport.limits import suffix_problem
 from tuneport.plan import Plan, PlannedFile, PlannedRequest
 from tuneport.recipe import Recipe
 from tuneport_openai.wire.bases import base_of
-from tuneport_openai.wire.data import checked_data, datasets_of, target_of
+from tuneport_openai.wire.data import files_in, files_of, target_of
 from tuneport_openai.wire.dialect import OPENAI, Dialect, compatible
 from tuneport_openai.wire.hyperparameters import hyperparameters, method_body, notes
 from tuneport_openai.wire.options import OpenAIOptions, integrations, options_of
@@ -44,7 +44,7 @@ def to_plan(
     values = hyperparameters(method, dialect=dialect)
     trained_by = method_body(method, options=options, dialect=dialect)
     _refuse_suffix(recipe, base=base, dialect=dialect)
-    data = checked_data(recipe, base=base, dialect=dialect)
+    data = files_of(recipe, base=base, dialect=dialect)
     body = _body(recipe, base=base, files=data.files, trained_by=trained_by, options=options) | dict(beside or {})
     return Plan(
         provider=provider,
@@ -78,7 +78,7 @@ def _body(
     found = {"suffix": recipe.suffix, "integrations": integrations(options), "metadata": dict(options.metadata)}
     return {
         "model": base,
-        **datasets_of({file.purpose: f"{{file:{file.purpose}}}" for file in files}),
+        **files_in({file.purpose: f"{{file:{file.purpose}}}" for file in files}),
         **trained_by,
         "seed": recipe.seed,
         **{key: value for key, value in found.items() if value},
