@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tuneport.cli.output import note
+from tuneport.cli.everywhere import say_silent
 from tuneport.cli.session import Session, session_of
 from tuneport.cli.views import short_uri
 from tuneport.errors import UsageError
@@ -49,8 +49,8 @@ def watch(
     days = None if within is None else days_of(within)
     _refuse_target(ics, json=session.json)
     found = session.client.watch(provider=provider)
-    for name, error in found.not_asked.items():
-        note(f"{name} gave no full answer, so some of its models may be missing here: {error.message}")
+    silent = "{name} gave no full answer, so some of its models may be missing here: {error.message}"
+    say_silent(session, found.not_asked, silent, named=provider)
     shown = _shown(found, days=days, everything=everything)
     if ics is not None:
         _write_calendar(session, ics, shown)
