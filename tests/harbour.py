@@ -17,6 +17,7 @@ from desks import ScriptedWire
 
 from tuneport.client import Client
 from tuneport.clock import Clock
+from tuneport.dataset import Dataset
 from tuneport.porting.port import Ported, port
 from tuneport.porting.wishes import Confirm, Told, What, Wishes, agreeing
 from tuneport.provider import Provider, ProviderSettings
@@ -159,3 +160,12 @@ class Harbour:
     def creates(self) -> int:
         """How many jobs were made at `new`."""
         return self.new.counts["POST /jobs"] + self.new.counts["PUT /jobs"]
+
+
+def held_out(harbour: Harbour, count: int = 200) -> Dataset:
+    return Dataset.read(harbour.file("held-out.jsonl", rows(count, start=5000)))
+
+
+def page_of(done: Ported) -> str:
+    assert done.proof.path is not None
+    return done.proof.path.read_text(encoding="utf-8")

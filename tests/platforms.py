@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from commands import Run
+from harbour import in_memory
 
 from tuneport.cli import main
 from tuneport.client import Client
@@ -153,14 +154,14 @@ def _address(process: subprocess.Popen[str]) -> str:
 
 
 @contextmanager
-def opened(home: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Platforms]:
+def opened(capsys: pytest.CaptureFixture[str]) -> Iterator[Platforms]:
     from tuneport_azure.emulator.platform import START
 
     clock = SimulatedClock(START)
     openai = openai_room.OpenAIEmulator(clock=SteppedClock(clock))
     azure = azure_room.AzureEmulator(clock=SteppedClock(clock))
-    with openai, azure:
-        yield Platforms(home, openai, azure, clock, capsys)
+    with openai, azure, in_memory() as folder:
+        yield Platforms(folder / "home", openai, azure, clock, capsys)
 
 
 def ported(run: Run) -> Any:

@@ -309,14 +309,14 @@ def test_answers_that_were_cut_off_go_on_where_they_stopped(shell: Shell, to: Pa
         asked += 1
         if asked == 3:
             raise HttpAnswer(401, "bad_key")
-        return honest(model, texts)
+        return [f"{said}\u2028on a new line" for said in honest(model, texts)]
 
     shell.cloud.answer = answer  # type: ignore[method-assign]
     assert shell("archive", uri, to, "--rows", rows, "--ask", "5", "--yes").code == 3
     assert shell("archive", uri, to, "--rows", rows, "--ask", "5", "--yes").code == 0
     assert wire.count("POST /chat") == 6, "five answers and the one that was refused"
     (path,) = bundle_of(uri, to).glob("answers-*.jsonl")
-    lines = [json.loads(line)["line"] for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = [json.loads(line)["line"] for line in path.read_bytes().splitlines()]
     assert len(set(lines)) == 5
 
 

@@ -152,6 +152,12 @@ def test_a_model_that_always_says_the_same_is_named():
     assert not any("one and the same" in said for said in decide(compare(rows(100))).cautions)
 
 
+@pytest.mark.parametrize(("failed", "told"), [(5, False), (6, True)])
+def test_answers_that_failed_in_such_numbers_that_they_decide_are_said_to(failed, told):
+    found = [*rows(100 - failed), *(replace(row(n), old=Said.of("", finish="error")) for n in range(101, 101 + failed))]
+    assert ("So many failed that this says who answers rather than who is right." in decide(compare(found)).cautions) is told
+
+
 def test_answers_without_a_word_are_counted():
     found = [*labelled(50), row(51, "a", " ", "\n"), row(52, "a", "a", "")]
     compared = compare(found)

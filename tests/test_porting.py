@@ -8,12 +8,10 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
-from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import pytest
-from harbour import Harbour, School, in_memory, rows
+from harbour import Harbour, School, held_out, in_memory, page_of, rows
 
 from tuneport.archive import Asking, Origins, archive_job
 from tuneport.client import Client
@@ -31,7 +29,7 @@ from tuneport.errors import (
 )
 from tuneport.job import Job
 from tuneport.porting.journal import Journal, alone
-from tuneport.porting.port import Ported, port
+from tuneport.porting.port import port
 from tuneport.porting.wishes import Wishes, agreeing
 from tuneport.testing.remote_job import Course
 from tuneport.testing.wire import HttpAnswer, NoAnswer
@@ -46,10 +44,6 @@ def tmp_path() -> Iterator[Path]:
 @pytest.fixture
 def harbour(tmp_path: Path) -> Harbour:
     return Harbour(tmp_path / "harbour")
-
-
-def held_out(harbour: Harbour, count: int = 200) -> Dataset:
-    return Dataset.read(harbour.file("held-out.jsonl", rows(count, start=5000)))
 
 
 def written(folder: Path) -> dict[str, object]:
@@ -217,93 +211,6 @@ def test_two_processes_do_not_carry_one_tune_at_once(harbour: Harbour) -> None:
     folder = harbour.port(ask=0).folder
     with alone(folder), pytest.raises(ConfigError, match="right now"):
         harbour.port(ask=0)
-
-
-# --- money ---------------------------------------------------------------------------------------------------------------------------
-
-
-def test_nothing_is_sent_before_the_consent_to_what_it_costs(harbour: Harbour) -> None:
-    with pytest.raises(UsageError, match=r"training at new costs 0\.48 USD, and asking for 36 answers 0\.36 USD"):
-        harbour.port(agree=())
-    assert (harbour.creates, harbour.new.asked, harbour.old.asked, harbour.new.files) == (0, [], [], {})
-
-
-def test_the_most_that_it_may_cost_holds_training_and_asking_together(harbour: Harbour) -> None:
-    with pytest.raises(UsageError, match=r"up to 0\.84 USD, above the 0\.83 USD"):
-        harbour.port(max_cost_usd=Decimal("0.83"))
-    assert harbour.creates == 0
-    assert harbour.port(max_cost_usd=Decimal("0.84")).job.provider == "new"
-
-
-def test_a_cost_that_is_not_known_is_under_no_bound(tmp_path: Path) -> None:
-    harbour = Harbour(tmp_path / "harbour", priced=False)
-    with pytest.raises(UsageError, match="not known"):
-        harbour.port(max_cost_usd=Decimal(100))
-    assert harbour.creates == 0
-    assert harbour.port(max_cost_usd=Decimal(100), ask=0).job.provider == "new"
-
-
-@pytest.mark.parametrize(
-    ("wish", "said"),
-    [
-        ({"margin": 100}, "below 100 points"),
-        ({"margin": float("nan")}, "below 100 points"),
-        ({"metric": "accuracy"}, "unknown metric 'accuracy'"),
-        ({"metric": "perplexity"}, "cannot be had from answers"),
-    ],
-)
-def test_a_comparison_that_cannot_be_made_is_refused_before_anything_is_paid(harbour: Harbour, wish: dict[str, Any], said: str) -> None:
-    with pytest.raises(UsageError, match=said):
-        harbour.port(**wish)
-    assert (harbour.creates, harbour.old.asked) == (0, [])
-
-
-def test_another_prompt_for_the_base_is_asked_after_a_consent_of_its_own(harbour: Harbour) -> None:
-    test = held_out(harbour, 30)
-    harbour.port(test=test, shots=0)
-    asked = len(harbour.new.asked)
-    with pytest.raises(UsageError, match="asking for 90 answers"):
-        harbour.port(test=test, shots=4, agree=())
-    assert len(harbour.new.asked) == asked
-    harbour.port(test=test, shots=4, agree=("ask",))
-    assert sum(text.startswith("fake-small ") for text in harbour.new.asked) == 30
-    harbour.port(test=test, shots=0, agree=())
-    harbour.port(test=test, shots=4, agree=())
-
-
-def test_a_file_of_other_rows_under_the_same_name_is_not_agreed_to_by_what_was_said_before(harbour: Harbour) -> None:
-    harbour.port(ask=0)
-    harbour.port(test=held_out(harbour, 30), agree=("ask",))
-    asked = len(harbour.old.asked)
-    changed = Dataset.read(harbour.file("held-out.jsonl", rows(30, start=8000)))
-    with pytest.raises(UsageError, match=r"asking for 90 answers to held-out\.jsonl"):
-        harbour.port(test=changed, agree=())
-    assert len(harbour.old.asked) == asked
-
-
-def test_the_most_that_it_may_cost_holds_all_rows_that_were_ever_asked(harbour: Harbour) -> None:
-    harbour.port(max_cost_usd=Decimal("0.84"))
-    with pytest.raises(UsageError, match=r"costs 0\.90 USD, and up to 0\.84 USD were spent before: not under the 1\.73 USD"):
-        harbour.port(test=held_out(harbour, 30), max_cost_usd=Decimal("1.73"))
-    harbour.port(test=held_out(harbour, 30), max_cost_usd=Decimal("1.74"))
-    other = Dataset.read(harbour.file("other.jsonl", rows(1, start=9000)))
-    with pytest.raises(UsageError, match=r"up to 1\.74 USD were spent before"):
-        harbour.port(test=other, max_cost_usd=Decimal("1.74"))
-
-
-def test_what_was_spent_before_and_is_not_known_is_under_no_bound_either(tmp_path: Path) -> None:
-    harbour = Harbour(tmp_path / "harbour", priced=False)
-    harbour.port()
-    harbour.priced = True
-    with pytest.raises(UsageError, match="an unknown sum was spent before"):
-        harbour.port(test=held_out(harbour), max_cost_usd=Decimal(100))
-
-
-def test_a_dry_run_carries_nothing_though_all_of_it_was_agreed_to(harbour: Harbour) -> None:
-    with pytest.raises(UsageError, match="a dry run carries nothing"):
-        harbour.port(dry_run=True)
-    assert (harbour.creates, harbour.new.files) == (0, {})
-    assert "together: 0.84 USD" in harbour.heard("quote")
 
 
 # --- what is missing -----------------------------------------------------------------------------------------------------------------
@@ -602,84 +509,3 @@ def test_rows_are_made_of_the_old_models_answers_once_terms_and_price_are_agreed
     harbour.port(prompts=prompts, agree=("terms", "ask", "train"))
     assert len(harbour.old.asked) == before
     assert done.job.provider == "new"
-
-
-# --- what a report has to say of its rows --------------------------------------------------------------------------------------------
-
-
-def page_of(done: Ported) -> str:
-    assert done.proof.path is not None
-    return done.proof.path.read_text(encoding="utf-8")
-
-
-def cautions_of(done: Ported) -> tuple[str, ...]:
-    assert done.proof.report is not None
-    return done.proof.report.verdict.cautions
-
-
-def test_the_report_says_that_the_old_model_has_learned_from_rows_that_the_new_one_has_not(harbour: Harbour) -> None:
-    done = harbour.port()
-    assert "The old model has learned from these rows and the new one has not" in page_of(done)
-    assert "the old model has learned from them" in harbour.heard("map")
-    assert not any("has learned from these rows" in said for said in cautions_of(harbour.port(test=held_out(harbour), agree=("ask",))))
-
-
-def test_the_report_says_how_many_of_its_rows_were_trained_on(harbour: Harbour) -> None:
-    done = harbour.port(test=Dataset.read(harbour.file("known.jsonl", rows(40, start=30))))
-    assert "30 of 40 rows ask what the training rows ask" in page_of(done)
-    again = harbour.port(agree=())
-    assert "30 of 40 rows ask what the training rows ask" in page_of(again)
-
-
-def test_the_report_says_that_rows_made_of_the_old_models_answers_call_itself_right(harbour: Harbour) -> None:
-    prompts = Dataset.read(harbour.file("prompts.jsonl", rows(50, start=700)))
-    assert "what the old model itself has said" in page_of(harbour.port(prompts=prompts, agree=("terms", "ask", "train")))
-
-
-def test_the_report_says_which_rows_were_left_out_and_why_the_old_model_is_silent(harbour: Harbour) -> None:
-    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
-    asked = {"messages": [{"role": "user", "content": "about refund"}, {"role": "assistant", "tool_calls": [call]}]}
-    harbour.old.last_words = 6
-    test = Dataset.read(harbour.file("calls.jsonl", rows(10, start=70) + json.dumps(asked) + "\n"))
-    page = page_of(harbour.port(test=test))
-    assert "1 of 11 rows are answered by calls of tools" in page
-    assert "does not answer any more" in page
-
-
-def test_a_report_says_by_which_seed_its_rows_were_chosen(harbour: Harbour) -> None:
-    test = held_out(harbour, 60)
-    assert "Chosen with seed" not in page_of(harbour.port(test=test))
-    assert "Chosen with seed" in page_of(harbour.port(test=test, ask=30, agree=("ask",)))
-
-
-def test_a_report_names_the_verdicts_that_there_were_before_on_other_rows(harbour: Harbour) -> None:
-    test = held_out(harbour)
-    assert "Compared before" not in page_of(harbour.port(test=test))
-    assert "Compared before" not in page_of(harbour.port(test=test, agree=()))
-    few = harbour.port(test=held_out(harbour, 20), agree=("ask",))
-    assert "Compared before on other rows, or by another metric or margin: equal." in page_of(few)
-    wide = harbour.port(test=held_out(harbour, 20), margin=40, agree=())
-    assert "margin: equal, cannot tell." in page_of(wide)
-
-
-def test_rows_that_ask_the_same_are_asked_once_and_do_not_make_a_verdict_surer(harbour: Harbour) -> None:
-    test = Dataset.read(harbour.file("twice.jsonl", rows(20, start=5000) * 20))
-    done = harbour.port(test=test)
-    assert (done.proof.outcome, len([text for text in harbour.new.asked if ":tuned:" in text])) == ("cannot tell", 20)
-    assert "380 of 400 rows ask what another one asks" in page_of(done)
-
-
-def test_rows_that_are_all_answered_by_calls_are_not_said_to_have_been_compared(harbour: Harbour) -> None:
-    call = {"id": "c1", "type": "function", "function": {"name": "look", "arguments": "{}"}}
-    asked = {"messages": [{"role": "user", "content": "about refund"}, {"role": "assistant", "tool_calls": [call]}]}
-    done = harbour.port(test=Dataset.read(harbour.file("calls.jsonl", (json.dumps(asked) + "\n") * 12)))
-    assert done.proof.outcome == "not compared"
-    assert done.proof.sentence == "no rows are compared: all of them are answered by calls of tools"
-    assert harbour.port(ask=0, agree=()).proof.sentence == "no rows are compared, as asked for"
-
-
-def test_other_epochs_than_were_submitted_are_refused_and_the_same_are_not(harbour: Harbour) -> None:
-    harbour.port(epochs=7, ask=0)
-    assert harbour.port(epochs=7, ask=0, agree=()).job.provider == "new"
-    with pytest.raises(UsageError, match="submitted with 7 epochs, not 8"):
-        harbour.port(epochs=8, ask=0, agree=())

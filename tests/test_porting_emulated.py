@@ -14,8 +14,8 @@ from tuneport.porting.wishes import Wishes
 
 
 @pytest.fixture
-def platforms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Platforms]:
-    with opened(tmp_path / "home", capsys) as found:
+def platforms(capsys: pytest.CaptureFixture[str]) -> Iterator[Platforms]:
+    with opened(capsys) as found:
         yield found
 
 
@@ -51,7 +51,7 @@ def test_what_another_machine_tuned_is_carried_from_the_name_of_its_model(platfo
     uri = platforms.tuned(cards(tmp_path / "cards.jsonl", 60))
     with platforms.client() as client:
         model = str(client.job(uri, refresh=False).model)
-    with platforms.client(tmp_path / "elsewhere") as client:
+    with platforms.client(platforms.home.with_name("elsewhere")) as client:
         done = client.port(model, Wishes(to="azure", ask=0), agree=("train", "ask", "deploy"))
     assert done.source.recipe is None
     assert done.job.provider == "azure"
@@ -91,6 +91,8 @@ def test_an_old_model_that_nothing_serves_is_compared_as_soon_as_it_is_deployed_
 ) -> None:
     uri = platforms.tuned(cards(tmp_path / "cards.jsonl", 40), at="azure")
     carry = ("port", uri, "--to", "openai", "--test", cards(tmp_path / "test.jsonl", 200, start=1000), "--yes")
+    before = platforms(*carry, "--dry-run")
+    assert "none stands; to compare with it: tuneport models deploy azure:contoso/" in " ".join(before.out.split())
     silent = platforms(*carry)
     assert silent.code == 0, silent.err
     assert "Nothing to compare" in silent.out
@@ -105,7 +107,7 @@ def test_all_tunes_of_a_provider_go_as_far_as_the_budget_and_the_next_run_pays_o
     platforms: Platforms, tmp_path: Path
 ) -> None:
     small, middle, large = (platforms.tuned(cards(tmp_path / f"{count}.jsonl", count), "--epochs", 2) for count in (40, 80, 400))
-    carry = ("--home", tmp_path / "elsewhere", "--json", "port", "--all-from", "openai", "--to", "azure", "--ask", 20)
+    carry = ("--home", platforms.home.with_name("elsewhere"), "--json", "port", "--all-from", "openai", "--to", "azure", "--ask", 20)
     dry = platforms(*carry, "--dry-run")
     highest = {record["named"]: upper_bound(record["facts"]) for record in dry.records if record.get("step") == "quote"}
     assert highest[small] + highest[middle] < Decimal("0.01") < highest[large]

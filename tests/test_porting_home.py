@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from commands import Run
-from platforms import PROGRAM, Platforms, cards, chat, comparison, opened, ported, save_apprentice, write_rows
+from platforms import KEY, PROGRAM, Platforms, cards, chat, comparison, opened, ported, save_apprentice, write_rows
 
 BANKING = Path(__file__).parents[2] / "shared" / "data" / "banking77"
 INTENTS = ("lost_or_stolen_card", "card_arrival", "change_pin", "top_up_failed", "exchange_rate", "pending_transfer")
@@ -21,8 +21,8 @@ QUESTION = "My card number 1002 is lost"
 
 
 @pytest.fixture
-def platforms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Platforms]:
-    with opened(tmp_path / "home", capsys) as found:
+def platforms(capsys: pytest.CaptureFixture[str]) -> Iterator[Platforms]:
+    with opened(capsys) as found:
         yield found
 
 
@@ -51,9 +51,19 @@ def test_a_tune_of_azure_comes_home_and_goes_back_proved_equal_by_real_answers_a
     back = ported(run)
     assert (run.code, back["verdict"]) == (0, "equal"), run.err
     with platforms.served(home["model"]["uri"]) as url:
-        assert platforms.runs_served(Path(home["switch"]["path"]), QUESTION, at=url) == "lost"
-        assert platforms.runs_served(Path(back["folder"]) / "before.py", QUESTION, at=url) == "lost"
+        assert platforms.runs_served(Path(home["switch"]["path"]), QUESTION, at=url)
+        assert platforms.runs_served(Path(back["folder"]) / "before.py", QUESTION, at=url)
+        assert likeliest(home["model"]["uri"], QUESTION, at=url) == "lost"
     assert platforms.runs(back["switch"]["path"], QUESTION) == "lost"
+
+
+def likeliest(model: str, question: str, *, at: str) -> str:
+    """What a served model says by the official client. The printed programs leave the temperature out, so that they hear a drawn answer."""
+    from openai import OpenAI
+
+    with OpenAI(base_url=at, api_key=KEY) as client:
+        answer = client.chat.completions.create(model=model, messages=[{"role": "user", "content": question}], temperature=0)
+    return str(answer.choices[0].message.content)
 
 
 GUARD = """
@@ -161,7 +171,7 @@ def exact(run: Run) -> float:
 @pytest.mark.parametrize("at", ["openai", "azure"])
 def test_six_intents_come_home_and_go_on_to_azure_with_answers_that_are_measured(platforms: Platforms, tmp_path: Path, at: str) -> None:
     train, test = intents(tmp_path, "train"), intents(tmp_path, "test")
-    question, intent = "Someone has stolen my card, what now?", "lost_or_stolen_card"
+    question = "Someone has stolen my card, what now?"
     uri = platforms.trained(train, at=at, epochs=2)
     if at == "azure":
         platforms.deployed(uri, "answering")
@@ -172,7 +182,8 @@ def test_six_intents_come_home_and_go_on_to_azure_with_answers_that_are_measured
     assert comparison(run)["models"]["old"]["missing"] == 0
     assert platforms.runs(Path(home["folder"]) / "before.py", question) in INTENTS
     with platforms.served(home["model"]["uri"]) as url:
-        assert platforms.runs_served(Path(home["switch"]["path"]), question, at=url) == intent
+        assert platforms.runs_served(Path(home["switch"]["path"]), question, at=url)
+        assert likeliest(home["model"]["uri"], question, at=url) == "lost_or_stolen_card"
     platforms.real = False
     back = platforms("port", home["job"]["uri"], "--to", "azure", "--base", "gpt-4.1-nano", "--test", test, "--yes", "--deploy", "--json")
     assert ported(back)["job"]["state"] == "succeeded"

@@ -6,6 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from harbour import Harbour, in_memory, rows
 from tuneport.client import Client
 from tuneport.dataset import Dataset
 from tuneport.errors import Refused, Uncertain, Unreachable
+from tuneport.porting.wishes import What
 from tuneport.testing.processes import Death, Killed, Process, Turns, cut_off, forget
 from tuneport.testing.remote_job import Course
 from tuneport.testing.wire import HttpAnswer, Kind, NoAnswer, Reply, Wire
@@ -33,6 +35,7 @@ PORTING = tuple(
             "mapping",
             "named",
             "old_answers",
+            "outputs",
             "port",
         ),
         *("proving", "quoting", "settings", "source", "submitting", "switching"),
@@ -80,6 +83,7 @@ class Lives:
 
     harbour: Harbour
     test: Dataset
+    prompts: Dataset | None = None
     count: Counter[str] = field(default_factory=Counter)
 
     def live(self, *, death: Death | None = None, request: int | str = 0, after: bool = False, recreate: bool = False) -> str | None:
@@ -93,7 +97,7 @@ class Lives:
         process.on_death(lambda: cut_off(client.registry))
         try:
             with process.alive():
-                harbour.port(client=client, test=self.test, shots=2, recreate=recreate)
+                self.carry(client, recreate=recreate)
         except Killed as killed:
             forget(killed)
             return process.killed_where
@@ -103,6 +107,15 @@ class Lives:
         finally:
             client.close()
         return None
+
+    def carry(self, client: Client, *, recreate: bool) -> None:
+        """With prompts: rows of the old model's answers, and after that other rows to compare on."""
+        if self.prompts is None:
+            self.harbour.port(client=client, test=self.test, shots=2, recreate=recreate)
+            return
+        agree: tuple[What, ...] = ("terms", "ask", "train")
+        self.harbour.port(client=client, prompts=self.prompts, ask=4, shots=2, recreate=recreate, agree=agree)
+        self.harbour.port(client=client, prompts=self.prompts, test=self.test, shots=3, agree=agree, max_cost_usd=Decimal(9))
 
 
 def lives(folder: Path, *, names: str = "provider") -> Lives:
@@ -137,6 +150,25 @@ def test_killed_at_any_request_it_goes_on_with_the_one_job_and_asks_nothing_twic
             twice = [count - 1 for cloud in (several.harbour.old, several.harbour.new) for count in Counter(cloud.asked).values()]
             assert sum(twice) <= (1 if after and where and "chat" in where else 0), where
     assert request > 30
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_rows_of_the_old_models_answers_and_rows_that_are_given_later_are_asked_once_wherever_it_was_killed(after: bool) -> None:
+    request, ended, asked = 1, False, 0
+    while not ended:
+        with in_memory() as folder:
+            several = lives(folder)
+            harbour = several.harbour
+            several.prompts = Dataset.read(harbour.file("prompts.jsonl", rows(24, start=300)))
+            where = several.live(request=request, after=after)
+            ended = where is None
+            assert several.live(recreate=where == "before POST /jobs") is None
+            assert (harbour.creates, len(harbour.new.jobs)) == (1, 1)
+            count = len(harbour.old.asked) + len(harbour.new.asked)
+            asked = asked or count
+            assert count - asked <= (1 if after and where and "chat" in where else 0), where
+        request += 9
+    assert request > 60
 
 
 def test_killed_at_any_line_it_goes_on_with_the_one_job() -> None:

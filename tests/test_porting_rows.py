@@ -24,8 +24,8 @@ PICTURE = {"type": "image_url", "image_url": {"url": "https://pictures.example/c
 
 
 @pytest.fixture
-def platforms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Platforms]:
-    with opened(tmp_path / "home", capsys) as found:
+def platforms(capsys: pytest.CaptureFixture[str]) -> Iterator[Platforms]:
+    with opened(capsys) as found:
         yield found
 
 

@@ -179,6 +179,14 @@ def test_a_bad_row_is_told_with_the_address_and_its_line(cloud: Cloud) -> None:
         Dataset.read(address).count()
 
 
+def test_nothing_is_written_to_an_address(cloud: Cloud, tmp_path: Path) -> None:
+    dataset = Dataset.read(cloud.put())
+    for target in (Path("gs://bucket/copy.jsonl"), "gs://bucket/copy.jsonl"):
+        with pytest.raises(DatasetError, match="nothing is written into a cloud's storage"):
+            dataset.write(target)
+    assert not (tmp_path / "gs:").exists()
+
+
 def test_a_scheme_that_nobody_reads_is_refused_by_name(cloud: Cloud) -> None:
     for address in ("s3://bucket/rows.jsonl", "https://example.com/rows.jsonl"):
         with pytest.raises(DatasetError, match="cannot be read from here; gs:// can") as caught:

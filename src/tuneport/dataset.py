@@ -19,6 +19,7 @@ from tuneport.formats.format import Block, Format, Notices
 from tuneport.formats.known import named, natural
 from tuneport.losses import Loss, Losses
 from tuneport.parallel import convert
+from tuneport.remote_files import address_in
 from tuneport.selections import Alike, MergedSource, sample, unique
 from tuneport.sources import (
     ChangedSource,
@@ -248,6 +249,11 @@ def write_all(
 ) -> list[WriteReport]:
     """Writes several datasets, each to its path, as Dataset.write does: all of the files or none. The path - is standard output."""
     reports, target = [], Path()
+    for target in sides:
+        if (address := address_in(target)) is not None:
+            raise DatasetError(
+                f"{address}: nothing is written into a cloud's storage from here.", remedy="Write a file, and copy it there."
+            )
     try:
         with ExitStack() as files:
             for target, dataset in sides.items():

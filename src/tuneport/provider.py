@@ -214,6 +214,14 @@ class CleansFiles(Protocol):
 
 
 @runtime_checkable
+class UploadsAtOnce(Protocol):
+    """A trainer whose files may be looked for, uploaded and looked at from several threads. Looked for with isinstance."""
+
+    uploads_at_once: int
+    """How many at a time."""
+
+
+@runtime_checkable
 class ReturnsFiles(Protocol):
     """A trainer that gives uploaded files back. Looked for with isinstance."""
 

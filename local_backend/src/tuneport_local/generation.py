@@ -201,5 +201,5 @@ def cut_at(text: str, stops: Sequence[str]) -> tuple[str, bool]:
 
 def certain(text: str, stops: Sequence[str]) -> str:
     """What later tokens cannot change: without a character that is still incomplete or the beginning of a stop string."""
-    held = max((size for stop in stops for size in range(1, len(stop)) if text.endswith(stop[:size])), default=0)
+    held = max((size for stop in stops for size in range(1, min(len(stop), len(text) + 1)) if text.endswith(stop[:size])), default=0)
     return text[: len(text) - held].rstrip("\ufffd")

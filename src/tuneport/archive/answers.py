@@ -85,8 +85,7 @@ def _answered(asking: Asking, bundle: Bundle) -> list[Mapping[str, Any]]:
     entries = bundle.entries(asking.piece)
     if not entries or not bundle.sound(entries[0]):
         return []
-    text = (bundle.folder / _file(asking)).read_text(encoding="utf-8")
-    return [json.loads(line) for line in text.splitlines()]
+    return [json.loads(line) for line in (bundle.folder / _file(asking)).read_bytes().splitlines()]  # text has line ends of its own inside
 
 
 def _file(asking: Asking) -> str:

@@ -66,9 +66,13 @@ def refuse_targets(targets: Sequence[Path], *, sources: Sequence[Path], overwrit
 
 
 def beside(file: Path, word: str) -> Path:
-    """`tickets-train.csv.gz` for `tickets.csv.gz` and the word `train`."""
+    """`tickets-train.csv.gz` for `tickets.csv.gz` and the word `train`; here, for a file in a cloud's storage."""
+    from tuneport.remote_files import address_in
+
     if file == STANDARD:
         raise UsageError("rows from standard input have no name to write beside.", remedy="Name the files to write.")
+    if address_in(file) is not None:
+        file = Path(file.name)
     endings = file.suffixes[-2:] if file.suffix.lower() in (".gz", ".zst") else file.suffixes[-1:]
     ending = "".join(endings)
     return file.with_name(f"{file.name.removesuffix(ending)}-{word}{ending}")

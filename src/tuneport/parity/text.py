@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 
-_ANSWER_CHARS = 40
+_ANSWER_CHARS, _CAUTION_CHARS = 40, 600
 
 
 def text(report: Report, *, answers: int = 5) -> str:
@@ -27,7 +27,7 @@ def text(report: Report, *, answers: int = 5) -> str:
     parts = [
         [verdict.headline],
         [*verdict.sentences, *([verdict.prompting.sentence] if verdict.prompting else [])],
-        [f"Note: {caution}" for caution in verdict.cautions],
+        [f"Note: {one_line(caution, most=_CAUTION_CHARS)}" for caution in verdict.cautions],
         metric_lines(report),
         list(_asked_lines(report)),
         list(_answer_lines(report, most=answers)),

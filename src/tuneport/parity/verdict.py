@@ -29,6 +29,8 @@ from tuneport.parity.wording import NAMES, agreement, difference, interval, numb
 from tuneport.plurals import counted
 
 MARGIN_POINTS = 3.0
+MANY = 0.05
+"""A share of answers that failed, above which they decide the verdict."""
 
 Outcome = Literal["equal", "better", "worse", "cannot tell", "agreement only", "nothing to compare"]
 
@@ -238,6 +240,8 @@ def _unanswered(compared: Compared, names: Mapping[Who, str]) -> Iterator[str]:
             yield f"{counted(asked.missing, 'row')} of {compared.rows:,} without an answer of {names[who]}: left out."
         if asked.failed:
             yield f"{names[who]} could not answer {counted(asked.failed, 'row')}: counted as wrong, and as no agreement."
+            if asked.failed > MANY * compared.rows:
+                yield "So many failed that this says who answers rather than who is right."
         if asked.empty:
             yield f"{counted(asked.empty, 'answer')} of {names[who]} without a word."
         elif asked.different == 1 and min(compared.rows - asked.missing - asked.failed, compared.references) > 1:

@@ -88,6 +88,21 @@ def standing(model_uri: str, *, client: Client) -> Model:
     return client.server(provider).model(model_id)
 
 
+def serving(model_uri: str, *, client: Client) -> list[Deployment] | None:
+    """The deployments through which the old model can be asked now, the youngest first; None where it answers by itself, or where nobody
+    says how it stands."""
+    provider, _, model_id = model_uri.partition(":")
+    try:
+        server = client.server(provider)
+        if not isinstance(server, Deploys):
+            return None
+        server.deployment_plan(server.model(model_id), options={})
+        found = [each for each in server.deployments() if each.model == model_id and each.phase == "ready"]
+    except TuneportError:
+        return None
+    return sorted(found, key=lambda each: str(each.created_at), reverse=True)
+
+
 def reason(error: TuneportError) -> str:
     """Why something is not to be had, as a part of a sentence."""
     return error.message.rstrip(".")

@@ -11,6 +11,7 @@ from tuneport.asking_costs import Asking, asking_cost, dollars, standing_each_mo
 from tuneport.errors import TuneportError, UsageError
 from tuneport.porting.comparison import Comparison, archived_answers, bases_to_prompt
 from tuneport.porting.costs import Costs
+from tuneport.porting.deploying import serving
 from tuneport.porting.journal import jobs_beside
 from tuneport.porting.mapping import Mapped
 from tuneport.porting.source import Source
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from tuneport.quote import Quote
 
 _MOST_OTHERS = 3
+OLD = "the old model"
 
 
 def quoted(source: Source, mapped: Mapped, compared: Comparison | None, *, plan: Plan, work: Work) -> Costs:
@@ -115,7 +117,7 @@ def _asking(source: Source, mapped: Mapped, compared: Comparison | None, work: W
     base = mapped.recipe.base_for(to)
     old = sum(said is None for said in archived_answers(source).of(rows)) if source.model is not None else 0
     if old:
-        yield cost("the old model", compared.chosen, old, provider=source.provider, base=source.base)
+        yield cost(OLD, compared.chosen, old, provider=source.provider, base=source.base)
     yield cost("the new model", compared.chosen, len(rows), provider=to, base=base)
     if compared.prompted:
         prompted = compared.prompted_rows()
@@ -136,6 +138,8 @@ def _lines(source: Source, mapped: Mapped, costs: Costs, work: Work) -> Iterator
     yield from _others(mapped, work)
     yield from _standing(mapped, work)
     yield from (f"asking: {each.sentence}" for each in costs.asking)
+    if source.model is not None and any(each.who == OLD for each in costs.asking) and serving(source.model, client=work.client) == []:
+        yield f"the old model answers through a deployment, and none stands; to compare with it: tuneport models deploy {source.model}"
     if costs.all is not None and not costs.free:
         yield f"together: {dollars(costs.all)}"
     yield _beside(work).strip()

@@ -11,6 +11,7 @@ from tuneport.errors import TuneportError
 from tuneport.files import write_text
 from tuneport.model import Deployment
 from tuneport.porting.calling import Call, Callee, by_table, calls, genai_code, openai_code, served, tuneport_code
+from tuneport.porting.deploying import serving
 from tuneport.porting.mapping import Mapped
 from tuneport.porting.source import Source
 from tuneport.porting.work import Work
@@ -65,12 +66,8 @@ def _asked_as(source: Source, work: Work) -> str:
     call = _call(source.provider, work)
     if call is None or not call.deployed:
         return uri
-    try:
-        standing = work.client.deployments(provider=source.provider)
-    except TuneportError:
-        return uri
-    serving = [each for each in standing if f"{source.provider}:{each.model}" == uri and each.phase == "ready"]
-    return max(serving, key=lambda each: str(each.created_at)).uri if serving else uri
+    found = serving(uri, client=work.client)
+    return found[0].uri if found else uri
 
 
 def _call(provider: str, work: Work) -> Call | None:
