@@ -309,7 +309,7 @@ def test_answers_that_were_cut_off_go_on_where_they_stopped(shell: Shell, to: Pa
         asked += 1
         if asked == 3:
             raise HttpAnswer(401, "bad_key")
-        return [f"{said}\u2028on a new line" for said in honest(model, texts)]
+        return {"text": f"{honest(model, texts)['text']}\u2028on a new line"}
 
     shell.cloud.answer = answer  # type: ignore[method-assign]
     assert shell("archive", uri, to, "--rows", rows, "--ask", "5", "--yes").code == 3

@@ -11,6 +11,8 @@ from tuneport.testing.emulator.faults import ExtraField, Fault, MissingField, Un
 
 ROWS = ("data", "value", "tuningJobs", "models", "endpoints", "operations", "items")
 """What vendors call the rows of a listing."""
+UNKNOWN_NUMBER = 999
+"""In place of an unknown word, where words go by numbers."""
 
 
 def spoiled(value: object, fault: Fault, *, chance: random.Random, words: Collection[str]) -> object:
@@ -18,7 +20,7 @@ def spoiled(value: object, fault: Fault, *, chance: random.Random, words: Collec
     result = copy.deepcopy(value)
     objects = list(_objects(result))
     if isinstance(fault, UnknownWord):
-        objects = [one for one in objects if any(isinstance(one.get(name), str) for name in words)]
+        objects = [one for one in objects if _worded(one, words)]
     if isinstance(fault, MissingField) and fault.name is not None:
         objects = [one for one in objects if fault.name in one]
     if objects:
@@ -29,11 +31,17 @@ def spoiled(value: object, fault: Fault, *, chance: random.Random, words: Collec
 def _spoil(one: dict[str, Any], fault: Fault, *, chance: random.Random, words: Collection[str]) -> None:
     match fault:
         case UnknownWord(word):
-            one[chance.choice([name for name in sorted(words) if isinstance(one.get(name), str)])] = word
+            name = chance.choice(_worded(one, words))
+            one[name] = word if isinstance(one[name], str) else UNKNOWN_NUMBER
         case MissingField(name):
             one.pop(name or chance.choice(sorted(one)), None) if one else None
         case ExtraField(name):
             one[name] = {"reason": "new", "since": 1}
+
+
+def _worded(one: dict[str, Any], words: Collection[str]) -> list[str]:
+    """The fields that hold a word, or the number that stands for one."""
+    return [name for name in sorted(words) if isinstance(one.get(name), str | int)]
 
 
 def _objects(value: object) -> Iterator[dict[str, Any]]:
