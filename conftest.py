@@ -16,7 +16,12 @@ settings.register_profile("new")
 settings.load_profile("same")
 
 ROOT = Path(__file__).parent
-DISTRIBUTIONS = {"local_backend": "tuneport_local", "providers/azure": "tuneport_azure", "providers/openai": "tuneport_openai"}
+DISTRIBUTIONS = {
+    "local_backend": "tuneport_local",
+    "providers/azure": "tuneport_azure",
+    "providers/openai": "tuneport_openai",
+    "providers/vertex": "tuneport_vertex",
+}
 """Folder of a distribution -> the package it installs."""
 
 

@@ -20,9 +20,11 @@ from tuneport.testing import SimulatedClock
 from tuneport.testing.emulator import (
     Account,
     Answer,
+    Blob,
     EmulatorServer,
     FaultPlan,
     Fields,
+    Form,
     KeyRing,
     Problem,
     Refusal,
@@ -43,8 +45,10 @@ from tuneport.testing.emulator.faults import (
     IgnoredFilters,
     LaggingList,
     MissingField,
+    PartKept,
     RateLimited,
     Reset,
+    Says,
     ServerError,
     Silence,
     SlowBody,
@@ -76,6 +80,7 @@ class Notes:
         self.routes.add("POST /v1/notes/{id}/file", self.attach)
         self.routes.add("GET /v1/stream", lambda request: event_stream([{"n": 1}, {"n": 2}, {"n": 3}]))
         self.routes.add("GET /v1/bug", self.bug)
+        self.routes.add("PUT /v1/notes/{id}:fill", self.fill, stores=True)
 
     def error(self, status: int, message: str, *, code: str | None = None) -> object:
         return {"error": {"message": message, "code": code}}
@@ -115,10 +120,15 @@ class Notes:
         return json_answer(request.params)
 
     def attach(self, request: Request) -> Answer:
-        assert not isinstance(request.body, bytes)
+        assert isinstance(request.body, Form)
         file = request.body.files["file"]
         self.files.append(file.blob.read())
         return json_answer({**request.body.fields, "name": file.filename, "sha256": file.blob.sha256, "bytes": file.blob.size_bytes})
+
+    def fill(self, request: Request) -> Answer:
+        assert isinstance(request.body, Blob)
+        kept = int(request.body.size_bytes * request.weather.kept_share)
+        return json_answer({"id": request.params["id"], "bytes": request.body.size_bytes, "kept": kept, "status": 1})
 
     def bug(self, request: Request) -> Answer:
         raise ZeroDivisionError("a bug in a route")
@@ -215,6 +225,13 @@ def test_a_wrong_key_a_wrong_path_and_a_wrong_method_are_refused_in_the_vendors_
 
 def test_an_encoded_slash_belongs_to_the_segment_it_stands_in(client: Client) -> None:
     assert client.send("GET", "/v1/notes/meta%2Fllama%3A1").json == {"id": "meta/llama:1"}
+
+
+def test_a_route_may_end_in_a_verb_and_keep_a_body_of_any_size(client: Client, server: EmulatorServer) -> None:
+    assert client.send("PUT", "/v1/notes/note-7:fill", b"x" * 1000).json == {"id": "note-7", "bytes": 1000, "kept": 1000, "status": 1}
+    assert client.send("PUT", "/v1/notes/note-7", b"x").status == 405
+    assert client.send("PUT", "/v1/notes/:fill", b"x").status == 405
+    assert server.log.of("PUT /v1/notes/{id}:fill")[0].body_sha256 == hashlib.sha256(b"x" * 1000).hexdigest()
 
 
 def test_every_answer_carries_the_vendors_headers_and_the_emulators_date(client: Client, clock: SteppedClock) -> None:
@@ -511,6 +528,29 @@ def test_an_answer_may_hold_what_nobody_documented(client: Client, server: Emula
     server.faults.once(fault)
     assert client.make("x").json == seen
     assert notes.notes[0][1]["status"] == "kept"
+
+
+def test_of_an_upload_only_part_may_be_kept(client: Client, server: EmulatorServer) -> None:
+    server.faults.once(PartKept(0.25))
+    assert client.send("PUT", "/v1/notes/a:fill", b"x" * 1000).json["kept"] == 250
+    plan = FaultPlan(seed=1, share=1.0, among=(PartKept(), Reset()))
+    assert {str(plan.draw(route_of(MAKE))) for _ in range(50)} == {str(Reset())}
+    assert {str(plan.draw(route_of("PUT /v1/notes/a:fill"))) for _ in range(50)} == {str(Reset()), str(PartKept())}
+
+
+def test_a_word_that_goes_by_a_number_becomes_a_number_nobody_knows(client: Client, server: EmulatorServer) -> None:
+    server.faults.once(UnknownWord())
+    assert client.send("PUT", "/v1/notes/a:fill", b"x").json["status"] == 999
+
+
+@pytest.mark.parametrize("after_effect", [False, True])
+def test_a_vendors_own_words_may_stand_in_place_of_an_answer(
+    client: Client, server: EmulatorServer, notes: Notes, after_effect: bool
+) -> None:
+    server.faults.once(Says(json_answer({"error": "try later"}, status=429, headers={"retry-after": "9"}), after_effect))
+    reply = client.make()
+    assert (reply.status, reply.json, reply.headers["retry-after"]) == (429, {"error": "try later"}, "9")
+    assert len(notes.notes) == int(after_effect)
 
 
 def test_a_truncated_stream_breaks_off(client: Client, server: EmulatorServer) -> None:

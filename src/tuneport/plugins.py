@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 GROUP = "tuneport.providers"
 
-KNOWN = {"azure": "tuneport-azure", "local": "tuneport-local", "openai": "tuneport-openai"}
+KNOWN = {"azure": "tuneport-azure", "local": "tuneport-local", "openai": "tuneport-openai", "vertex": "tuneport-vertex"}
 """The distributions of this project by the provider they bring, for the sentence that says what to install. Only those that exist: a name
 that nobody owns must not be recommended to pip."""
 

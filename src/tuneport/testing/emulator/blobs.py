@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
@@ -36,18 +37,17 @@ class Blob:
 
 
 class BlobStore:
-    """A folder of blobs. Without a folder it makes one and removes it on `close`."""
+    """A folder of blobs, for several threads. Without a folder it makes one and removes it on `close`."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self._own = folder is None
         self._folder = folder or Path(tempfile.mkdtemp(prefix="emulator-blobs-"))
         self._folder.mkdir(parents=True, exist_ok=True)
-        self._made = 0
+        self._numbers = count(1)
 
     def write(self, blocks: Iterable[bytes]) -> Blob:
         """A new blob. What was written of it is removed if `blocks` raises."""
-        self._made += 1
-        path = self._folder / f"{self._made:08d}"
+        path = self._folder / f"{next(self._numbers):08d}"
         sha256, md5, size = hashlib.sha256(), hashlib.md5(usedforsecurity=False), 0
         try:
             with path.open("xb") as file:
