@@ -15,8 +15,8 @@ from tuneport.span import NOTHING
 
 
 @pytest.fixture
-def platforms(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Platforms]:
-    with opened(tmp_path / "home", capsys) as found:
+def platforms(capsys: pytest.CaptureFixture[str]) -> Iterator[Platforms]:
+    with opened(capsys) as found:
         yield found
 
 
