@@ -25,6 +25,7 @@ from .vertex_loopback import SILENT, Asked, Said, answering, status
 REGION = "projects/tune-main/locations/us-central1"
 ENDPOINT = f"{REGION}/endpoints/tuneport-1"
 MODEL = f"{REGION}/models/tuneport-1"
+TUNED = "tune-main/us-central1/models/123@1"
 TOKEN = "opaque-token-0123456789"
 
 
@@ -123,9 +124,9 @@ def test_an_endpoint_is_emptied_deleted_and_its_copy_of_the_model_goes_with_it_t
         if asked.method != "GET" or "/operations/" in asked.path:
             return Said(body={"name": f"{REGION}/operations/7", "done": True})
         if "/models/" in asked.path:
-            return Said(body={"name": MODEL}) if standing["model"] else status(404, "NOT_FOUND")
+            return Said(body={"name": MODEL, "displayName": TUNED}) if standing["model"] else status(404, "NOT_FOUND")
         deployed = [{"id": "5", "model": MODEL, "modelVersionId": "1"}] if standing["deployed"] else []
-        told = {"name": ENDPOINT, "displayName": "tune-main/us-central1/models/123@1", "deployedModels": deployed}
+        told = {"name": ENDPOINT, "displayName": TUNED, "deployedModels": deployed}
         return Said(body=told) if standing["endpoint"] else status(404, "NOT_FOUND")
 
     with endpoints(script) as (found, connection, _):
@@ -135,6 +136,78 @@ def test_an_endpoint_is_emptied_deleted_and_its_copy_of_the_model_goes_with_it_t
             end_endpoint(found, ENDPOINT, clock=connection.clock)
         with pytest.raises(NotFound):
             delete_model(found, MODEL, clock=connection.clock)
+
+
+class Registry:
+    """Endpoints and models by their last names: what is deployed where, and what models are called."""
+
+    def __init__(self, deployed: dict[str, dict[str, str]], models: dict[str, str]) -> None:
+        self.deployed = deployed
+        self.models = models
+        self.traffic = {endpoint: next(iter(there), "") for endpoint, there in deployed.items()}
+
+    def __call__(self, asked: Asked) -> Said:
+        name = asked.path.split("/")[-1]
+        if "/operations/" in asked.path or name == "operations":
+            return Said(body={"name": f"{REGION}/operations/7", "done": True})
+        if asked.method != "GET":
+            return self._changed(asked, name)
+        if "/endpoints/" in asked.path:
+            if name not in self.deployed:
+                return status(404, "NOT_FOUND")
+            there = [{"id": each, "model": f"{REGION}/models/{model}"} for each, model in self.deployed[name].items()]
+            return Said(body={"name": f"{REGION}/endpoints/{name}", "displayName": TUNED, "deployedModels": there})
+        bare = name.partition("@")[0]
+        if bare not in self.models:
+            return status(404, "NOT_FOUND")
+        serving = [
+            {"endpoint": f"{REGION}/endpoints/{endpoint}", "deployedModelId": each}
+            for endpoint, there in self.deployed.items()
+            for each, model in there.items()
+            if model.partition("@")[0] == bare
+        ]
+        return Said(body={"name": f"{REGION}/models/{bare}", "displayName": self.models[bare], "deployedModels": serving})
+
+    def _changed(self, asked: Asked, name: str) -> Said:
+        endpoint, _, verb = name.partition(":")
+        if verb == "undeployModel":
+            body = json.loads(asked.body)
+            gone, there = body["deployedModelId"], self.deployed[endpoint]
+            self.traffic[endpoint] = next(iter(body.get("trafficSplit", {})), self.traffic[endpoint])
+            if len(there) > 1 and self.traffic[endpoint] == gone:
+                return status(400, "FAILED_PRECONDITION", "The deployed model has traffic.")
+            del there[gone]
+        elif "/endpoints/" in asked.path:
+            del self.deployed[name]
+        else:
+            del self.models[name]
+        return Said(body={"name": f"{REGION}/operations/7", "done": True})
+
+
+def test_what_somebody_else_deployed_at_an_endpoint_leaves_it_and_stays_in_the_registry() -> None:
+    registry = Registry(
+        {"tuneport-1": {"5": "tuneport-1", "6": "support"}, "theirs": {"7": "support"}},
+        {"tuneport-1": TUNED, "support": "Support", "123": "card"},
+    )
+    with endpoints(registry) as (found, connection, _):
+        end_endpoint(found, ENDPOINT, clock=connection.clock)
+    assert registry.deployed == {"theirs": {"7": "support"}}
+    assert registry.models == {"support": "Support", "123": "card"}
+
+
+def test_a_model_of_somebodys_that_has_the_name_of_the_endpoint_is_not_its_copy() -> None:
+    registry = Registry({"tuneport-1": {}}, {"tuneport-1": "my own"})
+    with endpoints(registry) as (found, connection, _):
+        end_endpoint(found, ENDPOINT, clock=connection.clock)
+    assert (registry.deployed, registry.models) == ({}, {"tuneport-1": "my own"})
+
+
+def test_deleting_a_model_ends_the_endpoint_that_serves_it_alone_and_leaves_one_that_serves_others_too() -> None:
+    registry = Registry({"alone": {"1": "123@1"}, "both": {"2": "124@2", "3": "123@1"}}, {"123": "card", "124": "parcel"})
+    with endpoints(registry) as (found, connection, _):
+        delete_model(found, f"{REGION}/models/123", clock=connection.clock)
+    assert registry.deployed == {"both": {"2": "124@2"}}
+    assert registry.models == {"124": "parcel"}
 
 
 def test_what_is_refused_again_and_again_is_not_asked_for_ever() -> None:

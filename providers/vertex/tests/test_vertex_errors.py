@@ -284,11 +284,11 @@ def test_a_role_that_is_missing_is_named_with_the_permission() -> None:
 
 
 def test_storage_that_refuses_names_the_role_of_the_bucket() -> None:
-    words = "ann@example.com does not have storage.objects.create access to the Google Cloud Storage object."
+    words = "viewer@main.iam.gserviceaccount.com does not have storage.objects.create access to the Google Cloud Storage object."
     said = Said(403, {"error": {"code": 403, "message": words, "errors": [{"reason": "forbidden", "domain": "global", "message": words}]}})
     error = told(storage, said)
     assert type(error) is CredentialsRefused
-    assert "storage.objects.create" in error.message
+    assert "lacks the permission storage.objects.create" in error.message
     assert "roles/storage.objectUser" in error.remedy
 
 

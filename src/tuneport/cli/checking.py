@@ -101,14 +101,14 @@ def check(
     dataset = open_dataset(file, format=format, columns=columns)
     if form is Form.TEXT:
         say_recognised(dataset)
-    close = _is_small(file, train) if near is None else near
+    close = _is_small(dataset.path, train) if near is None else near
     paired = train is not None
     report = check(dataset, target=wanted, counter=_counter(for_, tokens=tokens), rules=rules, near=close, paired=paired, hear=hear)
     if train is not None:
         trained = open_dataset(train, format=format, columns=columns)
         report = report.joined(check_pair(trained, dataset, target=wanted, rules=rules, near=close, hear=hear))
     fixed = _corrected(file, copy, format=format, columns=columns) if copy is not None else None
-    _print(session, form, report, file=file, fixed=fixed)
+    _print(session, form, report, file=dataset.address or str(file), fixed=fixed)
     if form is Form.TEXT and near is None and not close:
         note("rows that are nearly the same were not looked for in a file of this size; --near does.")
     raise typer.Exit(0 if report.ok else 1)
@@ -174,11 +174,11 @@ def _streamed(session: Session) -> Callable[[Finding], None]:
     return hear
 
 
-def _print(session: Session, form: Form, report: CheckReport, *, file: Path, fixed: Corrected | None) -> None:
+def _print(session: Session, form: Form, report: CheckReport, *, file: str, fixed: Corrected | None) -> None:
     if form is Form.SARIF:
         from tuneport.sarif import sarif_log
 
-        session.out.raw_json(sarif_log(report, file=str(file)), indent=2)
+        session.out.raw_json(sarif_log(report, file=file), indent=2)
     elif form is Form.JSON:
         session.out.document(_document(report, fixed))
     elif form is Form.NDJSON:
@@ -199,7 +199,7 @@ def _document(report: CheckReport, fixed: Corrected | None) -> dict[str, Any]:
     return document
 
 
-def _say(session: Session, report: CheckReport, *, file: Path) -> None:
+def _say(session: Session, report: CheckReport, *, file: str) -> None:
     """Findings by rule, errors first; the first of each."""
     order = {"error": 0, "warning": 1, "info": 2}
     findings = sorted(report.findings, key=lambda finding: (order[finding.severity], finding.rule, finding.line or 0))
@@ -207,7 +207,7 @@ def _say(session: Session, report: CheckReport, *, file: Path) -> None:
         some = list(group)
         style = "bad" if severity == "error" else "warn"
         for finding in some[:SHOWN_PER_RULE]:
-            place = f"{file}:{finding.line}" if finding.line is not None else str(file)
+            place = f"{file}:{finding.line}" if finding.line is not None else file
             session.out.say(f"{place}: {severity}: {finding.message} [{rule}]", style=style)  # type: ignore[arg-type]
         if report.counts[rule] > SHOWN_PER_RULE:
             session.out.say(f"  and {report.counts[rule] - SHOWN_PER_RULE:,} more of {rule}; --output ndjson gives every one.")

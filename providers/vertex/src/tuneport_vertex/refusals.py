@@ -54,7 +54,9 @@ _API_OFF = re.compile(r"has not been used in project .{0,80}(?:before|disabled)|
 _API = re.compile(r"\b([a-z][\w-]{1,60}\.googleapis\.com)\b")
 _BILLING = re.compile(r"billing", re.IGNORECASE)
 _AGENT = re.compile(r"service account `?\[?([\w.-]+@[\w.-]+)", re.IGNORECASE)
-_PERMISSION = re.compile(r"\b((?:aiplatform|storage|iam|serviceusage|resourcemanager|cloudkms)\.[\w.]{3,60})\b")
+_PERMISSION = re.compile(
+    r"(?<![\w.@-])((?:aiplatform|storage|iam|serviceusage|resourcemanager|cloudkms)\.[A-Za-z]{2,40}\.[A-Za-z]{2,40})\b"
+)
 _PERIMETER = re.compile(r"organization'?s? policy|vpcServiceControls|access context|security perimeter", re.IGNORECASE)
 _PLACE = re.compile(r"constraints/gcp\.resourceLocations|violates constraint", re.IGNORECASE)
 _CONCURRENT = re.compile(r"concurrent|tuning_jobs|\btuning jobs?\b.{0,40}\b(?:running|in progress|at (?:a|the same) time)", re.IGNORECASE)
@@ -71,6 +73,8 @@ _NOT_TUNED = re.compile(
     re.IGNORECASE,
 )
 _TUNED = re.compile(r"tun(?:e|ed|ing|able)", re.IGNORECASE)
+_SOMEBODYS = re.compile(r"\bprojects/[^/\s]+|gs://\S+")
+"""Names that people give, which may hold those of models: a project gemini-demo."""
 _ADAPTER = re.compile(r"adapter.?size", re.IGNORECASE)
 _REGION = re.compile(r"\b(?:location|region)\b", re.IGNORECASE)
 _AMOUNT = re.compile(
@@ -284,10 +288,11 @@ def _invalid_key(failure: Failure) -> TuneportError:
 
 
 def _about_a_model(failure: Failure) -> bool:
-    if not _MODEL.search(failure.words):
+    words = _SOMEBODYS.sub("", failure.words)
+    if not _MODEL.search(words):
         return False
-    return _RETIRED.search(failure.words) is not None or (
-        _NOT_TUNED.search(failure.words) is not None and (failure.status == 404 or _TUNED.search(failure.words) is not None)
+    return _RETIRED.search(words) is not None or (
+        _NOT_TUNED.search(words) is not None and (failure.status == 404 or _TUNED.search(words) is not None)
     )
 
 

@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import Ambiguous
-from tuneport_vertex.adapter.connection import Connection, Reply
-from tuneport_vertex.adapter.jobs import created_job
+from tuneport_vertex.adapter.connection import TIMEOUT_S, Connection, Reply
+from tuneport_vertex.adapter.jobs import created_job, reply_of
 from tuneport_vertex.errors import status_error
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def create(connection: Connection, body: Mapping[str, Any]) -> Reply:
     base = body.get("baseModel") or body["preTunedModel"]["tunedModelName"]
     config = config_of(body, spec_name)
     job = connection.ask(DOING, lambda client: client.tunings.tune(base_model=base, training_dataset=dataset, config=config), creating=True)
-    return created_job(connection, job)
+    return created_job(connection, reply_of(job))
 
 
 def config_of(body: Mapping[str, Any], spec_name: str) -> CreateTuningJobConfig:
@@ -83,7 +83,7 @@ def rebase(connection: Connection, body: Mapping[str, Any]) -> Reply:
             transport="rest",
             client_options=ClientOptions(api_endpoint=address),
         )
-    begun = connection.sent(DOING, lambda: client.rebase_tuned_model(request, retry=None), creating=True).operation
+    begun = connection.sent(DOING, lambda: client.rebase_tuned_model(request, retry=None, timeout=TIMEOUT_S), creating=True).operation
     if begun.HasField("error"):
         raise status_error({"code": begun.error.code, "message": begun.error.message}, doing=DOING, creating=True)
     if not begun.done:
@@ -91,4 +91,5 @@ def rebase(connection: Connection, body: Mapping[str, Any]) -> Reply:
     made = TuningJob()
     with connection.translating(DOING, creating=True):
         begun.response.Unpack(TuningJob.pb(made))
-        return dict(json.loads(TuningJob.to_json(made, use_integers_for_enums=False, including_default_value_fields=False)))
+        found = json.loads(TuningJob.to_json(made, use_integers_for_enums=False, always_print_fields_with_no_presence=False))
+    return created_job(connection, found)

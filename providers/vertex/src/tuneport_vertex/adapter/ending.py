@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
+from itertools import zip_longest
 
 from tuneport.clock import Clock
 from tuneport.errors import Ambiguous, NotFound, RateLimited, Refused, Unreachable
@@ -23,23 +25,24 @@ def end_endpoint(endpoints: Endpoints, name: str, *, clock: Clock) -> None:
     """Takes everything from an endpoint and deletes it, with the copies of models that deploying has made. Raises NotFound when it is not
     there, Unreachable where it does not go."""
     found = endpoints.endpoint(name)
-    copies = _copies(found)
 
     def step() -> None:
         now = endpoints.endpoint(name)
-        for each in now.deployed:
-            followed(endpoints, endpoints.undeploy(name, each.id), doing=f"undeploying {each.id}", clock=clock)
+        for each, heir in zip_longest(now.deployed, now.deployed[1:]):
+            begun = endpoints.undeploy(name, each.id, heir=heir.id if heir is not None else "")
+            followed(endpoints, begun, doing=f"undeploying {each.id}", clock=clock)
         if not now.deployed:
             followed(endpoints, endpoints.delete_endpoint(name), doing="deleting an endpoint", clock=clock)
 
     _until_gone(step, what=f"the endpoint {name}", clock=clock)
-    for copy in copies:
-        delete_model(endpoints, copy, clock=clock, missing_ok=True)
+    for copy in _copies(found):
+        if _is_copy(endpoints, copy, of=found):
+            delete_model(endpoints, copy, clock=clock, missing_ok=True)
 
 
 def delete_model(endpoints: Endpoints, name: str, *, clock: Clock, missing_ok: bool = False) -> None:
-    """Deletes a model of the registry, in all its versions or in the one that is named, and ends the endpoints that serve it. The others,
-    which were tuned further from it perhaps, stay.
+    """Deletes a model of the registry, in all its versions or in the one that is named, and ends the endpoints that serve it and nothing
+    else. The other versions, which were tuned further from it perhaps, stay.
 
     Raises NotFound when it is not there.
     """
@@ -51,10 +54,8 @@ def delete_model(endpoints: Endpoints, name: str, *, clock: Clock, missing_ok: b
             return
         raise
     for endpoint in standing.endpoints:
-        try:
-            end_endpoint(endpoints, endpoint, clock=clock)
-        except NotFound:
-            continue
+        with suppress(NotFound):
+            _take_from(endpoints, endpoint, model=name, clock=clock)
 
     def step() -> None:
         endpoints.model(name)
@@ -63,6 +64,25 @@ def delete_model(endpoints: Endpoints, name: str, *, clock: Clock, missing_ok: b
         followed(endpoints, begun, doing="deleting a model", clock=clock)
 
     _until_gone(step, what=f"the model {name}", clock=clock)
+
+
+def _take_from(endpoints: Endpoints, name: str, *, model: str, clock: Clock) -> None:
+    """Ends an endpoint that serves that model; where it serves others besides, they stay there. Raises NotFound when it is not there."""
+    deployed = endpoints.endpoint(name).deployed
+    ours = [each for each in deployed if _is_of(each.model, model)]
+    if len(ours) == len(deployed):
+        end_endpoint(endpoints, name, clock=clock)
+        return
+    for each in ours:
+        followed(endpoints, endpoints.undeploy(name, each.id), doing=f"undeploying {each.id}", clock=clock)
+
+
+def _is_of(deployed: str, model: str) -> bool:
+    """Whether what is deployed is that model, in the version that is named, if one is; a version may go by an alias, which is none."""
+    found, asked = ids.parsed(deployed), ids.parsed(model)
+    if found is None or asked is None or (found.location, found.id) != (asked.location, asked.id):
+        return False
+    return asked.version in ("", found.version) or not found.version.isdigit()
 
 
 def followed(endpoints: Endpoints, operation: Operation, *, doing: str, clock: Clock) -> Operation:
@@ -79,8 +99,8 @@ def followed(endpoints: Endpoints, operation: Operation, *, doing: str, clock: C
 
 
 def _copies(endpoint: Endpoint) -> tuple[str, ...]:
-    """The models that deploying has put into the registry for an endpoint of ours, whose display name is the tuned model: what is deployed
-    there and is not that one, and what goes by the endpoint's own name, should nothing have come of it."""
+    """The models that deploying may have put into the registry for an endpoint of ours, whose display name is the tuned model: what is
+    deployed there and is not that one, and what goes by the endpoint's own name, should nothing have come of it."""
     told, own = ids.parsed(endpoint.display_name), ids.parsed(endpoint.name)
     if told is None or own is None:
         return ()
@@ -88,6 +108,20 @@ def _copies(endpoint: Endpoint) -> tuple[str, ...]:
     found = [replace(each, version="") for each in deployed if each is not None and each.id != told.id]
     named = [] if own.id.isdigit() else [replace(own, kind="models")]
     return tuple(dict.fromkeys(each.full for each in (*found, *named)))
+
+
+def _is_copy(endpoints: Endpoints, model: str, *, of: Endpoint) -> bool:
+    """Whether the registry's model was made for that endpoint: it says the same tuned model, and serves nowhere else. Anything else that
+    was deployed there is somebody's own."""
+    try:
+        found = endpoints.model(model)
+    except NotFound:
+        return False
+    return found.display_name == of.display_name and {_last(each) for each in found.endpoints} <= {_last(of.name)}
+
+
+def _last(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 def _until_gone(step: Callable[[], None], *, what: str, clock: Clock) -> None:

@@ -92,10 +92,11 @@ class Endpoints:
         client = self._client("garden", _location(str(body["destination"])))
         return self._begun("deploying a model", lambda: client.deploy(request=request, retry=None, timeout=TIMEOUT_S))
 
-    def undeploy(self, name: str, deployed: str) -> Operation:
-        """Begins to take a model from an endpoint."""
+    def undeploy(self, name: str, deployed: str, *, heir: str = "") -> Operation:
+        """Begins to take a model from an endpoint. What still has traffic is not taken, unless another that is deployed there, `heir`, gets
+        all of it."""
         client = self._client("endpoints", _location(name))
-        request = {"endpoint": name, "deployed_model_id": deployed}
+        request: dict[str, Any] = {"endpoint": name, "deployed_model_id": deployed} | ({"traffic_split": {heir: 100}} if heir else {})
         return self._begun("undeploying a model", lambda: client.undeploy_model(request=request, retry=None, timeout=TIMEOUT_S))
 
     def delete_endpoint(self, name: str) -> Operation:

@@ -43,9 +43,7 @@ def pages(connection: Connection, *, filter: str | None = None) -> Iterator[list
 
 def _page(connection: Connection, jobs: Sequence[Any]) -> list[Reply]:
     found = [reply_of(each) for each in jobs]
-    if not all(each.get("name") for each in found):
-        raise connection.unreadable("listing jobs", "a job without a name")
-    return found
+    return [_job_in(connection, "listing jobs", each) for each in found]
 
 
 def since(found: Iterator[list[Reply]], moment: datetime | None) -> Iterator[Reply]:
@@ -90,7 +88,8 @@ def fetch(connection: Connection, names: Sequence[str], *, denied: Collection[st
 
 def job(connection: Connection, name: str) -> Reply:
     """One job by its full name. Raises NotFound."""
-    return _read(connection, "asking for a job", connection.ask("asking for a job", lambda client: client.tunings.get(name=name)))
+    doing = "asking for a job"
+    return _job_in(connection, doing, reply_of(connection.ask(doing, lambda client: client.tunings.get(name=name))))
 
 
 def cancel(connection: Connection, name: str) -> None:
@@ -103,17 +102,17 @@ def last(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _read(connection: Connection, doing: str, answer: TuningJob, *, creating: bool = False) -> Reply:
-    """The answer, which must be a job: without a name nothing can be done with it."""
-    found = reply_of(answer)
-    if not found.get("name"):
+def _job_in(connection: Connection, doing: str, answer: Reply, *, creating: bool = False) -> Reply:
+    """The answer, which must be a job: without the name of one (an operation has another) nothing can be done with it."""
+    kind, _, name = str(answer.get("name") or "").rpartition("/")
+    if not name or not kind.endswith("tuningJobs"):
         raise connection.unreadable(doing, "a job without a name", creating=creating)
-    return found
+    return answer
 
 
-def created_job(connection: Connection, answer: TuningJob) -> Reply:
-    """The answer to a create."""
-    return _read(connection, "creating the job", answer, creating=True)
+def created_job(connection: Connection, answer: Reply) -> Reply:
+    """The answer to a create. Raises Ambiguous where it is no job."""
+    return _job_in(connection, "creating the job", answer, creating=True)
 
 
 def _created(row: Reply) -> float:

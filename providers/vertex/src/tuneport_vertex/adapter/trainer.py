@@ -141,10 +141,10 @@ class VertexTrainer:
         return None if marked is None else self._snapshot(marked)
 
     def fetch(self, ids: Sequence[str]) -> Mapping[str, Snapshot]:
-        named = {name: job_id for job_id in ids if (name := self._name_or_none(job_id)) is not None}
-        rows = jobs.fetch(self._connection, list(named), denied=self._denied)
-        self._denied = frozenset(name for name in named if jobs.last(name) not in rows)
-        return {job_id: self._snapshot(rows[jobs.last(name)]) for name, job_id in named.items() if jobs.last(name) in rows}
+        named = {job_id: name for job_id in ids if (name := self._name_or_none(job_id)) is not None}
+        rows = jobs.fetch(self._connection, list(dict.fromkeys(named.values())), denied=self._denied)
+        self._denied = frozenset(name for name in named.values() if jobs.last(name) not in rows)
+        return {job_id: self._snapshot(rows[jobs.last(name)]) for job_id, name in named.items() if jobs.last(name) in rows}
 
     def list(self, since: datetime | None = None) -> Iterator[Snapshot]:
         return map(self._snapshot, jobs.since(jobs.pages(self._connection), since))
