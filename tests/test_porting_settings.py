@@ -113,7 +113,8 @@ def test_the_table_of_destinations_names_formats_that_there_are_and_the_local_ba
     for there in destinations().values():
         assert all(named(format).name == format for format in there.formats.values())
     planning = pytest.importorskip("tuneport_local.planning")
-    assert float(destinations()["local"].usual_rate or 0) == planning.DEFAULTS.learning_rate
+    for method, defaults in planning.DEFAULTS.items():
+        assert float(destinations()["local"].rate_of(method) or 0) == defaults.learning_rate
 
 
 # --- bases ---------------------------------------------------------------------------------------------------------------------------

@@ -46,12 +46,14 @@ def trainer(home: Path) -> LocalTrainer:
 @pytest.mark.parametrize("template", [CHATML, None])
 def test_tokens_are_counted_as_the_trainer_counts_them(tmp_path: Path, template: str | None) -> None:
     from transformers import AutoTokenizer
-    from tuneport_local.rows import prepare
+    from tuneport_local.rows import CONVERSATIONS, prepare
 
     folder = save_tiny(tmp_path / "tiny", template=template)
     rows = Dataset.read(write_chats(tmp_path / "chats.jsonl", rows=50))
     counted = count_tokens(rows, base=str(folder), home=tmp_path)
-    trained = prepare(rows.numbered(), AutoTokenizer.from_pretrained(folder), max_length=10**6, too_long="refuse", name="rows")
+    trained = prepare(
+        rows.numbered(), AutoTokenizer.from_pretrained(folder), kind=CONVERSATIONS, max_length=10**6, too_long="refuse", name="rows"
+    )
     assert (counted.tokens, counted.how) == (Span.exactly(trained.tokens), "exact")
 
 

@@ -138,7 +138,7 @@ def _remember_speed(folder: JobFolder, recipe: dict[str, Any]) -> None:
     measured = throughput.measured_by(folder, source=f"job {folder.id[:8]}")
     if measured is not None:
         hardware = throughput.hardware_of(recipe["hyperparameters"]["device"])
-        throughput.remember(Path(recipe["home"]) / "local", measured, base=recipe["base"], hardware=hardware)
+        throughput.remember(Path(recipe["home"]) / "local", measured, base=recipe["base"], hardware=hardware, method=recipe["method"])
 
 
 def _watch(folder: JobFolder, over: threading.Event) -> None:
