@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.record import paired_rounds, record
 
 if TYPE_CHECKING:
+    from tuneport_local.rendering import RenderedRow
     from tuneport_local.rows import PreparedRows
 
 BASE = "smollm2-135m-instruct"
@@ -107,15 +108,15 @@ def run_task(task: Task) -> dict[str, Any]:
     return {"seconds": watch.seconds, "tokens_per_second": speed, "peak_mb": peak_mb, "losses": watch.losses, **details}
 
 
-def prepared(task: Task, data: Path) -> PreparedRows:
+def prepared(task: Task, data: Path) -> PreparedRows[RenderedRow]:
     """The rows as our worker renders them."""
     from tuneport_local.loading import load_tokenizer
-    from tuneport_local.rows import prepare
+    from tuneport_local.rows import CONVERSATIONS, prepare
 
     from tuneport import Dataset
 
     numbered = Dataset.read(data, format="chat").numbered()
-    return prepare(numbered, load_tokenizer(Path(task.model)), max_length=10**6, too_long="refuse", name="rows")
+    return prepare(numbered, load_tokenizer(Path(task.model)), kind=CONVERSATIONS, max_length=10**6, too_long="refuse", name="rows")
 
 
 def learned_in(batches: Any) -> int:

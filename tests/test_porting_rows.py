@@ -130,19 +130,24 @@ def test_what_the_destination_cannot_hold_is_said_by_kind_and_rows_and_is_not_se
     assert "angry" not in json.dumps(got)
 
 
-def test_pictures_and_pairs_are_refused_at_home_with_the_reason_and_no_job_is_made(platforms: Platforms, tmp_path: Path) -> None:
+def test_pictures_are_refused_at_home_with_the_reason_and_no_job_is_made(platforms: Platforms, tmp_path: Path) -> None:
     uri = platforms.tuned(write_rows(tmp_path / "pictures.jsonl", with_pictures(20)), "--base", "gpt-4o-2024-08-06")
     run = platforms("port", uri, "--to", "local", "--base", "smollm2-135m-instruct", "--yes")
     assert (run.code, "image" in run.err) == (1, True)
     run = platforms("port", uri, "--to", "azure", "--base", "gpt-4.1-mini", "--yes")
     assert (run.code, "image" in run.err) == (1, True)
-    uri = platforms.tuned(write_rows(tmp_path / "pairs.jsonl", pairs(20)), "--method", "dpo")
-    run = platforms("port", uri, "--to", "local", "--yes")
-    assert run.code == 2
-    assert "not by dpo" in run.err or "not built" in run.err
     assert platforms.azure.world.jobs == {}
     with platforms.client() as client:
         assert client.registry.jobs(provider="local") == []
+
+
+def test_pairs_go_home_as_pairs(platforms: Platforms, tmp_path: Path) -> None:
+    from tiny import save_tiny
+
+    uri = platforms.tuned(write_rows(tmp_path / "pairs.jsonl", pairs(20)), "--method", "dpo")
+    run = platforms("port", uri, "--to", "local", "--base", save_tiny(tmp_path / "tiny"), "--dry-run")
+    assert run.code == 0, run.err
+    assert "dpo" in run.out
 
 
 def test_tools_are_refused_at_home_by_a_base_whose_template_has_no_place_for_them(platforms: Platforms, tmp_path: Path) -> None:

@@ -71,6 +71,14 @@ def test_an_absolute_rate_becomes_a_multiple_of_the_rate_that_was_usual_before()
     assert "2 times the usual rate of local" in changes({"learning_rate": 1e-3}, terms("azure", before="local"))["learning_rate"].why
 
 
+def test_a_method_has_a_usual_rate_of_its_own_and_losses_that_the_destination_has_not_are_dropped() -> None:
+    given = {"learning_rate": 1e-4, "beta": 0.2, "loss": "hinge"}
+    values, said = translated(given, method="dpo", terms=terms("azure", before="local"))
+    assert values == {"beta": 0.2, "learning_rate_multiplier": 2.0}
+    assert {change.setting: change.becomes for change in said}["loss"] is None
+    assert translated(given, method="dpo", terms=terms("local", before="azure"))[0] == {"beta": 0.2, "loss": "hinge"}
+
+
 def test_an_absolute_rate_is_kept_for_the_same_weights_alone() -> None:
     same = translated({"learning_rate": 1e-4}, method="sft", terms=terms("local", before="local", same=True))[0]
     other = translated({"learning_rate": 1e-4}, method="sft", terms=terms("local", before="local"))[0]
@@ -114,7 +122,8 @@ def test_the_table_of_destinations_names_formats_that_there_are_and_the_local_ba
     for there in destinations().values():
         assert all(named(format).name == format for format in there.formats.values())
     planning = pytest.importorskip("tuneport_local.planning")
-    assert float(destinations()["local"].usual_rate or 0) == planning.DEFAULTS.learning_rate
+    for method, defaults in planning.DEFAULTS.items():
+        assert float(destinations()["local"].rate_of(method) or 0) == defaults.learning_rate
 
 
 # --- bases ---------------------------------------------------------------------------------------------------------------------------
@@ -159,8 +168,8 @@ def test_a_base_that_is_closed_by_then_is_passed_over(tmp_path: Path) -> None:
 
 
 def test_a_base_that_does_not_take_the_method_is_passed_over(tmp_path: Path) -> None:
-    with pytest.raises(Unsupported, match="not by dpo"):
-        choose_base(tune("gpt-4.1-nano-2025-04-14"), method="dpo", work=work(tmp_path, to="local"))
+    with pytest.raises(Unsupported, match="not by grpo"):
+        choose_base(tune("gpt-4.1-nano-2025-04-14"), method="grpo", work=work(tmp_path, to="local"))
 
 
 def test_a_base_that_is_named_is_taken_at_its_word(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 
 from tuneport.dataset import Dataset
 from tuneport.errors import RecipeError
-from tuneport.examples import ChatExample, Message
-from tuneport.recipe import SFT, LoRA, Recipe
+from tuneport.examples import ChatExample, Message, PreferenceExample
+from tuneport.recipe import DPO, SFT, LoRA, Recipe
 
 ROWS = [ChatExample((Message("user", f"question {n}"), Message("assistant", f"answer {n}"))) for n in range(10)]
 MEMORY = Dataset.from_examples(ROWS)
@@ -220,3 +220,35 @@ def test_settings_that_a_method_does_not_have_are_refused(method: Any, sentence:
     with pytest.raises(RecipeError) as refused:
         Recipe.parse({"base": "o4-mini", "train": MEMORY, "method": method})
     assert sentence in str(refused.value)
+
+
+# --- preferences -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_recipe_from_before_there_were_several_losses_keeps_its_fingerprint() -> None:
+    rows = [PreferenceExample((Message("user", "one"),), (Message("assistant", "Red"),), (Message("assistant", "No"),))]
+    made = Recipe(base="b", train=Dataset.from_examples(rows, name="r"), method=DPO(beta=0.2, epochs=2))
+
+    assert made.fingerprint == "2929c4a77a1a22475b58852279c69538808c11629d31d6c993414252a647e288"
+    assert made.fingerprint == made.model_copy(update={"method": DPO(beta=0.2, epochs=2, loss="sigmoid")}).fingerprint
+    assert made.fingerprint != made.model_copy(update={"method": DPO(beta=0.2, epochs=2, loss="hinge")}).fingerprint
+
+
+def test_a_loss_of_preferences_survives_a_file(tmp_path: Path) -> None:
+    made = Recipe(base="b", train=MEMORY, method=DPO(loss="robust", label_smoothing=0.1))
+    assert made.to_dict()["method"] | {"loss": "robust", "label_smoothing": 0.1} == made.to_dict()["method"]
+    assert Recipe.parse(made.to_dict() | {"train": MEMORY}).method == made.method
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"loss": "robust"}, "loss 'robust' needs label_smoothing"),
+        ({"label_smoothing": 0.1}, "label_smoothing is for loss 'robust', not for 'sigmoid'"),
+        ({"loss": "robust", "label_smoothing": 0.5}, "label_smoothing"),
+        ({"loss": "sigmoidal"}, "loss"),
+    ],
+)
+def test_losses_and_settings_that_do_not_go_together_are_refused(settings: dict[str, Any], words: str) -> None:
+    with pytest.raises(RecipeError, match=words):
+        DPO(**settings)

@@ -295,8 +295,8 @@ def interrupt():
     os.kill(os.getpid(), signal.SIGINT)
     other.rollback()
 
-threading.Timer(0.3, interrupt).start()
 try:
+    threading.Timer(0.3, interrupt).start()
     mine.remember_file("scope", "train", "sha", file_id=None)
 except KeyboardInterrupt:
     mine.remember_file("scope", "train", "sha", file_id="file-1")

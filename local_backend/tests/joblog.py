@@ -54,7 +54,15 @@ class MemoryJob:
         return any(words in message for _, message in self.events)
 
 
-def spec_of(base: Path, train: Path, *, validation: Path | None = None, lora: dict[str, Any] | None = None, **changes: Any) -> TrainingSpec:
+def spec_of(
+    base: Path,
+    train: Path,
+    *,
+    validation: Path | None = None,
+    method: str = "sft",
+    lora: dict[str, Any] | None = None,
+    **changes: Any,
+) -> TrainingSpec:
     """A training of a few steps; `changes` are hyperparameters."""
     hyperparameters = {
         "epochs": 2,
@@ -73,4 +81,5 @@ def spec_of(base: Path, train: Path, *, validation: Path | None = None, lora: di
         **changes,
     }
     files = {"train": str(train), "validation": str(validation) if validation else None}
-    return TrainingSpec.from_dict({"base": str(base), "hyperparameters": hyperparameters, "files": files, "dataset_fingerprint": "f" * 64})
+    said = {"base": str(base), "method": method, "hyperparameters": hyperparameters, "files": files, "dataset_fingerprint": "f" * 64}
+    return TrainingSpec.from_dict(said)

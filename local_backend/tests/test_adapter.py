@@ -18,10 +18,10 @@ from tuneport_local.jobs import Jobs
 
 from tuneport.dataset import Dataset
 from tuneport.errors import CheckFailed, ConfigError, FileGone, NotFound, RecipeError, Refused, TuneportError, UnknownModel
-from tuneport.examples import ChatExample, ImagePart, Message, Tool
+from tuneport.examples import ChatExample, ImagePart, Message, PreferenceExample, Tool
 from tuneport.job import JobState
 from tuneport.provider import Capability, ProviderSettings
-from tuneport.recipe import SFT, Recipe
+from tuneport.recipe import DPO, SFT, Recipe
 
 from .tiny import CHATML, save_tiny
 
@@ -308,11 +308,52 @@ def test_every_capability_is_answered_and_every_no_has_a_reason(trainer: LocalTr
     assert bool(answer) or (answer.reason and answer.whose)
 
 
-@pytest.mark.parametrize("method", ["dpo", "grpo", "classify", "no-such-method"])
-def test_methods_other_than_sft_are_ours_to_build(trainer: LocalTrainer, method: str) -> None:
+@pytest.mark.parametrize("method", ["sft", "dpo"])
+def test_methods_that_are_built_can_be_trained_and_the_catalogue_says_so(trainer: LocalTrainer, method: str) -> None:
+    assert trainer.support(Capability.TRAIN, method=method)
+    assert all(method in base.methods for base in trainer.catalogue())
+
+
+@pytest.mark.parametrize("method", ["orpo", "kto", "grpo", "classify", "no-such-method"])
+def test_other_methods_are_ours_to_build(trainer: LocalTrainer, method: str) -> None:
     answer = trainer.support(Capability.TRAIN, method=method)
     assert not answer
     assert answer.whose == "tuneport"
+
+
+# --- preferences ------------------------------------------------------------------------------------------------------
+
+
+PAIRS = Dataset.from_examples(
+    [
+        PreferenceExample((Message("user", f"question {number}"),), (Message("assistant", "good"),), (Message("assistant", "bad"),))
+        for number in range(12)
+    ],
+    name="pairs",
+)
+
+
+def test_a_plan_for_preferences_says_every_value_and_carries_the_pairs_whole(trainer: LocalTrainer) -> None:
+    plan = trainer.plan(recipe(train=PAIRS, method=DPO(loss="robust", label_smoothing=0.2)))
+
+    taken = {name: plan.hyperparameters[name] for name in ("epochs", "learning_rate", "beta", "loss", "label_smoothing")}
+    assert taken == {"epochs": 1, "learning_rate": 5e-5, "beta": 0.1, "loss": "robust", "label_smoothing": 0.2}
+    assert plan.notes == ("taken where the recipe says auto: epochs 1, batch_size 8, learning_rate 5e-05, beta 0.1",)
+    assert b"".join(plan.files[0].chunks()) == b"".join(PAIRS.chunks(format="canonical"))
+    assert (plan.method, plan.requests[0].body["method"]) == ("dpo", "dpo")
+
+
+def test_settings_of_one_method_are_not_in_the_plan_of_another(trainer: LocalTrainer) -> None:
+    assert not {"beta", "loss", "label_smoothing"} & set(trainer.plan(recipe()).hyperparameters)
+
+
+@pytest.mark.parametrize(("method", "rows"), [(DPO(), ROWS), (SFT(), Dataset.from_examples([], name="nothing"))])
+def test_data_of_the_wrong_kind_are_refused_before_anything_is_written(
+    trainer: LocalTrainer, method: Any, rows: Dataset, tmp_path: Path
+) -> None:
+    with pytest.raises(CheckFailed, match="cannot be used"):
+        trainer.plan(recipe(train=rows, method=method))
+    assert not (tmp_path / "local").exists()
 
 
 # --- quotes -----------------------------------------------------------------------------------------------------------

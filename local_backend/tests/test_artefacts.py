@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -42,9 +43,9 @@ def facts(**changes: Any) -> Facts:
 
 @pytest.fixture
 def tuned() -> Any:
-    given = facts()
+    spec = spec_of(Path(PUBLISHED), Path("rows.jsonl"))
     with quiet():
-        return adapted(tiny_model(), given.spec, given.hardware, base_name=PUBLISHED)
+        return adapted(SimpleNamespace(model=tiny_model(), spec=spec, machine=facts().hardware))  # type: ignore[arg-type]
 
 
 def test_writing_an_adapter_of_a_published_base_does_not_ask_the_hub_about_it(tuned: Any, tmp_path: Path) -> None:

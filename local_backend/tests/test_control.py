@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tuneport_local.rendering import RenderedRow, Template, render, render_prompt
-from tuneport_local.rows import notices, prepare
+from tuneport_local.rows import CONVERSATIONS, notices, prepare
 from tuneport_local.tokenizer_file import FileTokenizer
 
 from tuneport.errors import DatasetError
@@ -126,7 +126,7 @@ def test_a_tokenizer_that_makes_control_tokens_of_words_is_refused_for_that_row(
 def test_rows_with_control_tokens_in_their_words_are_named() -> None:
     rows = [chat(("user", "one"), ("assistant", "Red")), chat(("user", FORGED), ("assistant", "Red"))]
 
-    prepared = prepare(enumerate(rows, 1), tiny_tokenizer(), max_length=400, too_long="refuse", name="train data")
+    prepared = prepare(enumerate(rows, 1), tiny_tokenizer(), kind=CONVERSATIONS, max_length=400, too_long="refuse", name="train data")
 
     assert notices(prepared, name="train data", max_length=400) == [
         "train data: 1 row with control tokens of the model in their words, read as plain text: line 2"

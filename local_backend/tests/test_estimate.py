@@ -18,10 +18,10 @@ from tuneport.dataset import Dataset
 from tuneport.examples import ChatExample
 from tuneport.provider import ProviderSettings
 from tuneport.quote import Usage
-from tuneport.recipe import SFT, Recipe
+from tuneport.recipe import DPO, SFT, Recipe
 from tuneport.span import Span
 
-from .tiny import CHATML, save_tiny, write_chats
+from .tiny import CHATML, save_tiny, write_chats, write_pairs
 
 pytestmark = pytest.mark.train
 
@@ -46,12 +46,14 @@ def trainer(home: Path) -> LocalTrainer:
 @pytest.mark.parametrize("template", [CHATML, None])
 def test_tokens_are_counted_as_the_trainer_counts_them(tmp_path: Path, template: str | None) -> None:
     from transformers import AutoTokenizer
-    from tuneport_local.rows import prepare
+    from tuneport_local.rows import CONVERSATIONS, prepare
 
     folder = save_tiny(tmp_path / "tiny", template=template)
     rows = Dataset.read(write_chats(tmp_path / "chats.jsonl", rows=50))
     counted = count_tokens(rows, base=str(folder), home=tmp_path)
-    trained = prepare(rows.numbered(), AutoTokenizer.from_pretrained(folder), max_length=10**6, too_long="refuse", name="rows")
+    trained = prepare(
+        rows.numbered(), AutoTokenizer.from_pretrained(folder), kind=CONVERSATIONS, max_length=10**6, too_long="refuse", name="rows"
+    )
     assert (counted.tokens, counted.how) == (Span.exactly(trained.tokens), "exact")
 
 
@@ -166,3 +168,33 @@ def test_a_few_long_rows_that_are_not_counted_are_not_forgotten(base: Path, tmp_
     chats = ((line, row) for line, row in examples if isinstance(row, ChatExample))
     whole = sum(len(render(row, tokenizer, template=template, line=line).input_ids) for line, row in chats)
     assert found.tokens.low < whole < found.tokens.high
+
+
+# --- preferences -------------------------------------------------------------------------------------------------------------------------
+
+
+def test_both_answers_of_a_pair_are_counted_as_they_are_trained_on(base: Path, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+    from tuneport_local.rows import PAIRS, prepare
+
+    rows = Dataset.read(write_pairs(tmp_path / "pairs.jsonl", 30))
+    tokenizer = AutoTokenizer.from_pretrained(base)
+    trained = prepare(rows.numbered(), tokenizer, kind=PAIRS, max_length=10**6, too_long="refuse", name="rows")
+
+    assert count_tokens(rows, base=str(base), home=tmp_path, method="dpo") == TokenCount(Span.exactly(trained.tokens), "exact")
+    assert count_tokens(rows, base=str(base), home=tmp_path).tokens.likely < trained.tokens  # as conversations: the better ones alone
+    assert count_tokens(rows, base="nobody/one", home=tmp_path, method="dpo").how == "estimated"
+
+
+def test_a_quote_for_preferences_goes_by_how_fast_the_machine_was_seen_to_train_on_them(base: Path, tmp_path: Path) -> None:
+    """A step over pairs goes through the base once more: what was seen of conversations says nothing of it."""
+    rows = write_pairs(tmp_path / "pairs.jsonl")
+    recipe = Recipe(base=str(base), train=rows, method=DPO(), options={"local": {"device": "cpu"}})
+    quick = throughput.Throughput(tokens_per_second=9999.0, startup_s=1.0, on="2026-11-01", source="job one")
+    throughput.remember(tmp_path / "local", quick, base=str(base), hardware=throughput.hardware_of("cpu"))
+
+    note = trainer(tmp_path).estimate(recipe).lines[0].note
+
+    assert "once more through the base as the reference" in note
+    assert "(calibration)" in note
+    assert "9,999" not in note

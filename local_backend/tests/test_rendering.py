@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from tuneport_local.rendering import RenderedRow, Template, render, render_prompt
-from tuneport_local.rows import notices, prepare
+from tuneport_local.rows import CONVERSATIONS, notices, prepare
 
 from tuneport.errors import DatasetError, UsageError
 from tuneport.examples import ChatExample, Message, PreferenceExample, Tool, ToolCall
@@ -218,7 +218,9 @@ LONG_ANSWER = chat(("user", "one"), ("assistant", "late 5 " * 60))
 
 
 def prepared(*examples: Any, max_length: int = 100, too_long: Any = "refuse") -> Any:
-    return prepare(enumerate(examples, 3), tiny_tokenizer(), max_length=max_length, too_long=too_long, name="rows.jsonl")
+    return prepare(
+        enumerate(examples, 3), tiny_tokenizer(), kind=CONVERSATIONS, max_length=max_length, too_long=too_long, name="rows.jsonl"
+    )
 
 
 def test_rows_over_the_limit_are_refused_with_their_number_their_lines_and_the_limit() -> None:
@@ -268,5 +270,5 @@ def test_a_row_of_another_kind_is_refused_by_its_line() -> None:
         prompt=(Message("user", "one"),), chosen=(Message("assistant", "Red"),), rejected=(Message("assistant", "No"),)
     )
 
-    with pytest.raises(DatasetError, match=r"rows\.jsonl:4: a preference row"):
+    with pytest.raises(DatasetError, match=r"rows\.jsonl: line 4: a preference row"):
         prepared(ONE, pair)

@@ -16,7 +16,7 @@ from tuneport.job import JobState
 from tuneport.provider import ProviderSettings
 from tuneport.recipe import SFT, Recipe
 
-from .tiny import save_tiny, write_chats
+from .tiny import save_tiny, write_chats, write_pairs
 from .workers import kill, kill_workers, open_trainer, seen, until, worker_of
 
 pytestmark = pytest.mark.train
@@ -173,3 +173,36 @@ def test_no_key_of_the_environment_is_written_into_the_jobs_folder(base: Path, r
     trainer.create(plan, "keyed", {file.purpose: trainer.upload(file) for file in plan.files})
     until(in_state(trainer, "keyed", JobState.SUCCEEDED), within_s=STARTUP_S)
     assert key.encode() not in b"".join(path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+
+
+def test_a_job_on_preferences_is_submitted_followed_and_described_at_the_command_line(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tuneport.cli import main
+
+    monkeypatch.setenv("TUNEPORT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.chdir(tmp_path)
+    write_pairs(tmp_path / "pairs.jsonl")
+    write_pairs(tmp_path / "held-out.jsonl", 8, first=50)
+    chats = write_chats(tmp_path / "chats.jsonl")
+    options = '[options.local]\ndevice = "cpu"\nprecision = "fp32"\n'
+    method = '[method]\nkind = "dpo"\nloss = "ipo"\nlearning_rate = 0.01\nepochs = 2\n'
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(f'base = "{base}"\ntrain = "pairs.jsonl"\nvalidation = "held-out.jsonl"\n{method}{options}')
+
+    try:
+        refused = main(["submit", str(chats), "--base", str(base), "--provider", "local", "--method", "dpo", "--yes"])
+        said = capsys.readouterr().err
+        code = main(["--json", "submit", str(recipe), "--provider", "local", "--yes", "--wait"])
+        shown = capsys.readouterr().out
+    finally:
+        kill_workers(tmp_path / "home")
+
+    assert refused == 1
+    assert "method dpo cannot learn from it" in said
+    assert code == 0, shown
+    jobs = list((tmp_path / "home" / "local" / "jobs").iterdir())
+    assert len(jobs) == 1
+    assert "tags: [lora, dpo]" in (jobs[0] / "adapter" / "README.md").read_text()
+    assert '"eval_rewards/accuracies": 1.0' in (jobs[0] / "run.json").read_text()

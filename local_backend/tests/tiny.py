@@ -85,3 +85,16 @@ def write_chats(path: Path, rows: int = 24) -> Path:
             messages = [{"role": "user", "content": question}, {"role": "assistant", "content": colours[number % len(colours)]}]
             file.write(json.dumps({"messages": messages}) + "\n")
     return path
+
+
+def write_pairs(path: Path, rows: int = 24, *, first: int = 0) -> Path:
+    """A file of pairs in which the answer with a colour is the better one; `first` is the number of its first question."""
+    from tuneport.examples import Message, PreferenceExample, canonical_bytes
+
+    colours, others = ("Red", "Blue", "Red Blue"), ("one two three", "late", "No card")
+    with path.open("wb") as file:
+        for number in range(first, first + rows):
+            asked = Message("user", " ".join(["Where is my card?"] * (1 + number % 3)) + f" {number}")
+            better, worse = (Message("assistant", words[number % len(words)]) for words in (colours, others))
+            file.write(canonical_bytes(PreferenceExample((asked,), (better,), (worse,))) + b"\n")
+    return path

@@ -60,10 +60,27 @@ class SFT(Training):
 
 
 class DPO(Training):
-    """Direct preference optimization: learn to prefer the better of two answers. A larger `beta` keeps the model nearer to its base."""
+    """Direct preference optimization: learn to prefer the better of two answers. A larger `beta` keeps the model nearer to its base.
+
+    loss             sigmoid: the usual one;  ipo: towards a margin, not ever further apart;  hinge: up to a margin;
+                     robust: for pairs of which some are the wrong way round
+    label_smoothing  of robust: the share of pairs that is taken to be so
+
+    At their defaults the last two are no part of what a recipe says, so that recipes from before they were there stay what they are.
+    """
 
     kind: Literal["dpo"] = "dpo"
     beta: Annotated[float, Field(gt=0)] | Auto = "auto"
+    loss: Literal["sigmoid", "ipo", "hinge", "robust"] = Field(default="sigmoid", exclude_if=lambda value: value == "sigmoid")
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = Field(default=0.0, exclude_if=lambda value: value == 0)
+
+    @model_validator(mode="after")
+    def _smoothing_of_robust(self) -> Self:
+        if self.loss == "robust" and self.label_smoothing == 0:
+            raise ValueError("loss 'robust' needs label_smoothing: the share of pairs that may be the wrong way round, as 0.1")
+        if self.loss != "robust" and self.label_smoothing != 0:
+            raise ValueError(f"label_smoothing is for loss 'robust', not for {self.loss!r}")
+        return self
 
 
 class GRPO(Training):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,16 @@ from typing import Any
 from tuneport.files import whole_folder, write_text
 from tuneport_local.failures import written
 from tuneport_local.hardware import Hardware
+from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.spec import TrainingSpec
 from tuneport_local.throughput import hardware_of
 
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "tokenizers")
+_VALIDATED = {
+    "eval_loss": "validation loss",
+    "eval_rewards/accuracies": "validation pairs whose better answer is preferred, as compared with the base",
+    "eval_rewards/margins": "margin of their rewards",
+}
 _LICENCES = {"smollm2-135m-instruct": "apache-2.0"}
 
 
@@ -37,6 +43,7 @@ class Facts:
     tokens: int
     training_s: float
     begun: float
+    last_eval: dict[str, float] = field(default_factory=dict)
 
 
 def versions() -> dict[str, str]:
@@ -95,8 +102,9 @@ def _run(facts: Facts) -> dict[str, Any]:
 def _metrics(facts: Facts) -> dict[str, Any]:
     rate = facts.tokens / facts.training_s if facts.training_s else 0.0
     found: dict[str, Any] = {"loss": facts.last.get("loss"), "tokens": facts.tokens, "tokens_per_second": round(rate, 1)}
+    found |= {name: value for name, value in facts.last.items() if name.startswith("rewards/")}
     if facts.eval_losses:
-        found["eval_loss"] = facts.eval_losses[-1][1]
+        found |= {**facts.last_eval, "eval_loss": facts.eval_losses[-1][1]}
         found["eval_losses"] = [{"step": step, "loss": loss} for step, loss in facts.eval_losses]
     return found
 
@@ -122,10 +130,12 @@ def _card(facts: Facts) -> str:
         f"base_model: {facts.base_name}",
         "library_name: peft",
         *([f"license: {licence}"] if licence else []),
-        "tags: [lora, sft]",
+        f"tags: [lora, {spec.method}]",
         "---",
     ]
-    validated = f"\n| validation loss | {metrics['eval_loss']:.4f} |" if "eval_loss" in metrics else ""
+    objective = OBJECTIVES[spec.method]
+    own = "".join(f"\n| {name.replace('_', ' ')} | {_value(value)} |" for name, value in spec.own.items())
+    validated = "".join(f"\n| {words} | {metrics[name]:.4f} |" for name, words in _VALIDATED.items() if name in metrics)
     note = licence_note(licence)
     return (
         "\n".join(front)
@@ -133,15 +143,15 @@ def _card(facts: Facts) -> str:
 
 # A LoRA adapter for {facts.base_name}
 
-Trained with Tuneport on {datetime.now(UTC).date().isoformat()}: supervised, with loss on the assistant's turns only.
+Trained with Tuneport on {datetime.now(UTC).date().isoformat()}: {objective.learned}.
 Base weights: {facts.base_note}.
 
 | | |
 |---|---|
-| data | {facts.rows} rows, {facts.tokens_per_epoch} tokens, {facts.learned_tokens_per_epoch} of them learned |
+| data | {facts.rows} {objective.noun}, {facts.tokens_per_epoch} tokens, {facts.learned_tokens_per_epoch} of them learned |
 | data fingerprint | `{spec.dataset_fingerprint or "not recorded"}` |
 | epochs, batch size | {spec.epochs}, {spec.batch_size} |
-| learning rate | {spec.learning_rate:g}, {spec.schedule}, warm-up {spec.warmup_ratio:g} |
+| learning rate | {spec.learning_rate:g}, {spec.schedule}, warm-up {spec.warmup_ratio:g} |{own}
 | LoRA | rank {spec.lora.rank}, alpha {spec.lora.alpha:g}, dropout {spec.lora.dropout:g}, {_targets(spec)} |
 | seed | {spec.seed} |
 | precision | base {facts.hardware.precision}, adapters {facts.hardware.adapter_precision} |
@@ -161,6 +171,10 @@ def licence_note(licence: str | None) -> str:
 
 def _targets(spec: TrainingSpec) -> str:
     return spec.lora.targets if isinstance(spec.lora.targets, str) else ", ".join(spec.lora.targets)
+
+
+def _value(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _shown(loss: float | None) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import Sampler
 
+from tuneport_local.pairs import RenderedPair
 from tuneport_local.rendering import RenderedRow
+
+if TYPE_CHECKING:
+    from tuneport_local.rows import Row
 
 IGNORED = -100
 
@@ -26,11 +30,25 @@ def labels(row: RenderedRow) -> list[int]:
     return [IGNORED, *learned[1:]]
 
 
-def digest(rows: Sequence[RenderedRow]) -> str:
+def as_pairs(pairs: Sequence[RenderedPair]) -> Any:
+    """The pairs as `padded_pairs` takes them."""
+    from datasets import Dataset
+
+    return Dataset.from_list([pair_columns(pair) for pair in pairs])
+
+
+def pair_columns(pair: RenderedPair) -> dict[str, list[int]]:
+    """Tokens of both sides, and 1 where one is learned. The first is never: nothing stands before it."""
+    better, worse = ((list(side.input_ids), [0, *map(int, side.loss_mask[1:])]) for side in pair.sequences)
+    return {"chosen": better[0], "chosen_learned": better[1], "rejected": worse[0], "rejected_learned": worse[1]}
+
+
+def digest(rows: Sequence[Row]) -> str:
     """sha256 over tokens and masks, in order."""
     found = hashlib.sha256()
     for row in rows:
-        found.update(repr((row.input_ids, row.loss_mask)).encode())
+        for sequence in row.sequences:
+            found.update(repr((sequence.input_ids, sequence.loss_mask)).encode())
     return found.hexdigest()
 
 
@@ -58,6 +76,20 @@ def padded(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "labels": torch.tensor([_filled([IGNORED, *row["labels"][1:]], IGNORED, longest) for row in rows]),
         "attention_mask": (torch.arange(longest)[None] < lengths[:, None]).long(),
         "lengths": lengths,
+    }
+
+
+def padded_pairs(pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Shape (2 * pairs, longest): the better answers, then the worse ones, as trl's DPOTrainer wants them; padded like `padded`."""
+    import torch
+
+    sides = [(pair[side], pair[f"{side}_learned"]) for side in ("chosen", "rejected") for pair in pairs]
+    lengths = torch.tensor([len(tokens) for tokens, _ in sides])
+    longest = int(lengths.max())
+    return {
+        "input_ids": torch.tensor([_filled(tokens, 0, longest) for tokens, _ in sides]),
+        "attention_mask": (torch.arange(longest)[None] < lengths[:, None]).long(),
+        "completion_mask": torch.tensor([_filled(learned, 0, longest) for _, learned in sides]),
     }
 
 

@@ -6,18 +6,21 @@ It trains a throw-away job folder with the trainer that real jobs use, so that t
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tuneport.dataset import Dataset
 from tuneport.errors import TuneportError
+from tuneport.examples import ChatExample, Example, Message, PreferenceExample
 from tuneport.job import JobState
 from tuneport_local import throughput
 from tuneport_local.devices import DeviceQueue, device_of
 from tuneport_local.jobs import Jobs
+from tuneport_local.objectives import METHODS, OBJECTIVES
 
 _BATCH = 8
 _STEPS = 6
@@ -31,15 +34,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("base")
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--method", default="sft", choices=METHODS)
     given = parser.parse_args(arguments)
     try:
-        return 0 if calibrate(given.base, home=given.home, device=given.device) else 1
+        return 0 if calibrate(given.base, home=given.home, device=given.device, method=given.method) else 1
     except TuneportError as error:
         print(error, file=sys.stderr)
         return 1
 
 
-def calibrate(base: str, *, home: Path, device: str) -> bool:
+def calibrate(base: str, *, home: Path, device: str, method: str = "sft") -> bool:
     """Whether it could be measured. False at once while a job has the device: both would be slowed, and the number be wrong."""
     queue = DeviceQueue(home / "local" / "devices", device_of(device))
     queue.lock.parent.mkdir(parents=True, exist_ok=True)
@@ -47,18 +51,19 @@ def calibrate(base: str, *, home: Path, device: str) -> bool:
         return False
     try:
         with tempfile.TemporaryDirectory(prefix="tuneport-calibration-") as folder:
-            measured = _measure(base, device=device, home=home, folder=Path(folder))
+            measured = _measure(base, device=device, home=home, folder=Path(folder), method=method)
     finally:
         queue.give_back()
     if measured is not None:
-        throughput.remember(home / "local", measured, base=base, hardware=throughput.hardware_of(device))
+        throughput.remember(home / "local", measured, base=base, hardware=throughput.hardware_of(device), method=method)
     return measured is not None
 
 
-def _measure(base: str, *, device: str, home: Path, folder: Path) -> throughput.Throughput | None:
+def _measure(base: str, *, device: str, home: Path, folder: Path, method: str) -> throughput.Throughput | None:
     data = folder / "rows.jsonl"
-    data.write_text("".join(json.dumps(_row(number)) + "\n" for number in range(_BATCH * _STEPS)), encoding="utf-8")
-    job, _ = Jobs(folder).make("calibration", _recipe(base, device=device, home=home), {"train": data})
+    rows = Dataset.from_examples([_ROWS[method](number) for number in range(_BATCH * _STEPS)], name="calibration")
+    data.write_bytes(b"".join(rows.chunks(format=OBJECTIVES[method].format)))
+    job, _ = Jobs(folder).make("calibration", _recipe(base, device=device, home=home, method=method), {"train": data})
     job.phase(JobState.STARTING)
     from tuneport_local.training import TrainingSpec, train
 
@@ -70,17 +75,25 @@ def _measure(base: str, *, device: str, home: Path, folder: Path) -> throughput.
     return throughput.measured_by(job, source="calibration")
 
 
-def _row(number: int) -> dict[str, Any]:
-    return {"messages": [{"role": "user", "content": _QUESTION.format(number)}, {"role": "assistant", "content": "delivery_status"}]}
+def _chat(number: int) -> ChatExample:
+    return ChatExample((Message("user", _QUESTION.format(number)), Message("assistant", "delivery_status")))
 
 
-def _recipe(base: str, *, device: str, home: Path) -> dict[str, Any]:
-    from tuneport.recipe import SFT
+def _pair(number: int) -> PreferenceExample:
+    better, worse = (Message("assistant", text) for text in ("delivery_status", "card_arrival"))
+    return PreferenceExample((Message("user", _QUESTION.format(number)),), (better,), (worse,))
+
+
+_ROWS: dict[str, Callable[[int], Example]] = {"sft": _chat, "dpo": _pair}
+
+
+def _recipe(base: str, *, device: str, home: Path, method: str) -> dict[str, Any]:
+    from tuneport.recipe import DPO, SFT
     from tuneport_local.planning import LocalOptions, resolved
 
-    method = SFT(epochs=1, batch_size=_BATCH)
-    values = resolved(method, LocalOptions(device=device, checkpoint_every=10**6), seed=0)
-    return {"base": base, "method": "sft", "recipe": {}, "hyperparameters": values, "client_id": "calibration", "home": str(home)}
+    settings = {"sft": SFT, "dpo": DPO}[method](epochs=1, batch_size=_BATCH)
+    values = resolved(settings, LocalOptions(device=device, checkpoint_every=10**6), seed=0)
+    return {"base": base, "method": method, "recipe": {}, "hyperparameters": values, "client_id": "calibration", "home": str(home)}
 
 
 if __name__ == "__main__":

@@ -27,8 +27,8 @@ KEPT = 2
 class Progress:
     """How far a job has come, and under what. `tokens` and `seconds` count all attempts; `rows_digest` is of the rendered rows in order.
 
-    `last` are the newest readings, `eval_losses` [step, loss] of every validation. `evaluation_due`: the job was paused before the
-    validation of this very step was done.
+    `last` are the newest readings, `last_eval` those of the newest validation, `eval_losses` [step, loss] of every one. `evaluation_due`:
+    the job was paused before the validation of this very step was done.
     """
 
     step: int
@@ -39,6 +39,7 @@ class Progress:
     rows_digest: str = ""
     adapter_precision: str = "fp32"
     last: dict[str, float] = field(default_factory=dict)
+    last_eval: dict[str, float] = field(default_factory=dict)
     eval_losses: list[list[float]] = field(default_factory=list)
     evaluation_due: bool = False
     versions: dict[str, str] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from tuneport_local import planning, throughput
 from tuneport_local.at_hand import at_hand
 from tuneport_local.devices import device_of
 from tuneport_local.memory_need import memory_need
+from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.profile import LocalProfile, profile_of
 from tuneport_local.throughput import Throughput
 from tuneport_local.token_count import TokenCount, count_tokens
@@ -30,8 +31,9 @@ _KILO = Decimal(1000)
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """The tokens of all epochs, how they were counted, and how fast such a base was seen to train."""
+    """The tokens of all epochs, how they were counted, and how fast such a base was seen to train by the method."""
 
+    method: str
     epochs: int
     counted: TokenCount
     measured: Throughput | None
@@ -52,6 +54,8 @@ class _Work:
     def said(self) -> str:
         """Where the hours come from."""
         tokens = f"{self.epochs} epoch{'s' if self.epochs != 1 else ''} of {self.counted.tokens.likely:,.0f} tokens ({self.counted.how})"
+        passes = OBJECTIVES[self.method].passes
+        tokens += f"; {passes}" if passes else ""
         seen = self.measured
         if seen is None:
             return tokens
@@ -67,12 +71,13 @@ def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str,
     settings = profile_of(profile, name=provider)
     base = recipe.base_for(provider)
     values = planning.hyperparameters(recipe, provider=provider)
-    need = memory_need(base, home=home, device=device_of(values["device"]))
+    method = recipe.method.kind
+    need = memory_need(base, home=home, device=device_of(values["device"]), method=method)
     if need is not None and need.fits is False:
         return Quote(provider, base, (), availability="unavailable", why=need.sentence, billed=False, usage=usage)
     here = _weights_here(base, home)
-    measured = _measured(base, values["device"], home=home, allowed=settings.calibrate and here)
-    work = _Work(values["epochs"], count_tokens(recipe.train, base=base, home=home), measured)
+    measured = _measured(base, values["device"], home=home, allowed=settings.calibrate and here, method=method)
+    work = _Work(method, values["epochs"], count_tokens(recipe.train, base=base, home=home, method=method), measured)
     lines = _paid(
         work.hours, settings, name=provider, item="machine time", note=_note(work, base, here), on=measured.on if measured else None
     )
@@ -96,7 +101,8 @@ def _weights_here(base: str, home: Path) -> bool:
 def _note(work: _Work, base: str, here: bool) -> str:
     if work.measured is not None:
         return work.said
-    why = f"this machine has not trained {base} yet" if here else f"{base} is not on this disk"
+    by = "" if work.method == "sft" else f" by {work.method}"
+    why = f"this machine has not trained {base}{by} yet" if here else f"{base} is not on this disk"
     return f"{work.said}; {why}, so the time is not known"
 
 
@@ -127,18 +133,19 @@ def _paid(
     return tuple(lines)
 
 
-def _measured(base: str, device: str, *, home: Path, allowed: bool) -> Throughput | None:
+def _measured(base: str, device: str, *, home: Path, allowed: bool, method: str) -> Throughput | None:
     local, hardware = home / "local", throughput.hardware_of(device)
-    found = throughput.known(local, base=base, hardware=hardware)
+    found = throughput.known(local, base=base, hardware=hardware, method=method)
     if found is None and allowed:
-        _calibrate_apart(base, device=device, home=home)
-        found = throughput.known(local, base=base, hardware=hardware)
+        _calibrate_apart(base, device=device, home=home, method=method)
+        found = throughput.known(local, base=base, hardware=hardware, method=method)
     return found
 
 
-def _calibrate_apart(base: str, *, device: str, home: Path) -> None:
+def _calibrate_apart(base: str, *, device: str, home: Path, method: str) -> None:
     """Measures in a process of its own: torch stays out of this one. A measurement that fails is none."""
-    command = [sys.executable, "-P", "-m", "tuneport_local.calibrate", base, "--home", str(home), "--device", device]
+    asked = ["--home", str(home), "--device", device, "--method", method]
+    command = [sys.executable, "-P", "-m", "tuneport_local.calibrate", base, *asked]
     try:
         subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_CALIBRATION_LIMIT_S, check=False)
     except (OSError, subprocess.TimeoutExpired):

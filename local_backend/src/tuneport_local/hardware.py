@@ -13,6 +13,7 @@ from tuneport_local.memory_need import OUTPUT_BYTES
 from tuneport_local.weights import Precision
 
 _ACTIVATION_SHARE = 0.6
+_BESIDE = "batches padded to their longest row: the method looks at rows beside each other"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +83,15 @@ def see_one_gpu(device: str) -> str:
     return "cuda:0" if kind == "cuda" else device
 
 
-def choose(*, device: str = "auto", precision: str = "auto", adapter_precision: str = "auto") -> Hardware:
-    """The hardware that `device` (auto, cpu, mps, cuda, cuda:1) means here. Raises ConfigError when there is none such."""
+def choose(*, device: str = "auto", precision: str = "auto", adapter_precision: str = "auto", packs: bool = True) -> Hardware:
+    """The hardware that `device` (auto, cpu, mps, cuda, cuda:1) means here. `packs`: whether the method can do with rows end to end.
+
+    Raises ConfigError when there is none such.
+    """
     name, why_device = _device(device)
     kept, why_precision = _precision(name, precision)
     adapters: Precision = "fp32" if adapter_precision == "auto" else _word(adapter_precision)
-    packed, why_packed = _packing(name)
+    packed, why_packed = _packing(name) if packs else (False, _BESIDE)
     reasons = (why_device, why_precision, _why_adapters(adapters, asked=adapter_precision != "auto"), why_packed)
     return Hardware(name, kept, adapters, kept != "fp32", packed, _memory(name), reasons)
 

@@ -29,6 +29,7 @@ class MemoryNeed:
 
     needed: Decimal
     there: Decimal | None
+    method: str = "sft"
 
     @property
     def fits(self) -> bool | None:
@@ -39,16 +40,17 @@ class MemoryNeed:
     def sentence(self) -> str:
         """What is needed of what."""
         of = "" if self.there is None else f" of the {self.there:.1f} GB there are"
-        return f"training takes about {self.needed:.1f} GB{of} (bf16 weights, LoRA, one row at a time)"
+        how = "one pair at a time, the reference being the same weights" if self.method == "dpo" else "one row at a time"
+        return f"training takes about {self.needed:.1f} GB{of} (bf16 weights, LoRA, {how})"
 
 
-def memory_need(base: str, *, home: Path, device: str) -> MemoryNeed | None:
+def memory_need(base: str, *, home: Path, device: str, method: str = "sft") -> MemoryNeed | None:
     """What LoRA training of the base takes at least; None where the number of its weights is not known."""
     weights = _weights(base, home)
     if weights is None:
         return None
     needed = (weights * _BYTES_PER_WEIGHT * _BESIDE + OUTPUT_BYTES) / _GB
-    return MemoryNeed(needed, _there(device))
+    return MemoryNeed(needed, _there(device), method)
 
 
 def _weights(base: str, home: Path) -> Decimal | None:

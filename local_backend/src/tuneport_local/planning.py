@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -11,13 +10,15 @@ from pydantic import Field
 from tuneport.errors import CheckFailed, RecipeError, Unsupported
 from tuneport.finding import Finding
 from tuneport.provider import Capability
-from tuneport.recipe import SFT, Recipe
+from tuneport.recipe import Recipe
 from tuneport.tables import Table, read_table
+from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.support import support
 
 if TYPE_CHECKING:
     from tuneport.checks import CheckReport, Target
     from tuneport.dataset import Dataset
+    from tuneport.methods import Training
     from tuneport.plan import Plan, PlannedFile
 
 Auto = Literal["auto"]
@@ -25,16 +26,8 @@ Steps = Annotated[int, Field(ge=1)]
 _SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What `auto` in a recipe means on this machine, wherever the hardware has no say."""
-
-    epochs: int = 3
-    batch_size: int = 8
-    learning_rate: float = 5e-4
-
-
-DEFAULTS = Defaults()
+DEFAULTS = {method: objective.defaults for method, objective in OBJECTIVES.items()}
+"""What `auto` in a recipe means on this machine for each method, wherever the hardware has no say."""
 
 
 class LocalOptions(Table):
@@ -61,14 +54,15 @@ def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:
 
 def hyperparameters(recipe: Recipe, *, provider: str) -> dict[str, Any]:
     """Every number the training of this recipe will use; `auto` stays only where the hardware decides. Raises RecipeError."""
-    return resolved(_sft(recipe), options_of(recipe, provider=provider), seed=recipe.seed)
+    return resolved(_method(recipe), options_of(recipe, provider=provider), seed=recipe.seed)
 
 
-def resolved(method: SFT, options: LocalOptions, *, seed: int) -> dict[str, Any]:
+def resolved(method: Training, options: LocalOptions, *, seed: int) -> dict[str, Any]:
     """The same from its parts."""
+    objective = OBJECTIVES[_kind(method)]
     return {
-        "epochs": _or(method.epochs, DEFAULTS.epochs),
-        "batch_size": _or(method.batch_size, DEFAULTS.batch_size),
+        "epochs": _or(method.epochs, objective.defaults.epochs),
+        "batch_size": _or(method.batch_size, objective.defaults.batch_size),
         "learning_rate": _learning_rate(method),
         "warmup_ratio": method.warmup_ratio,
         "schedule": method.schedule,
@@ -83,6 +77,7 @@ def resolved(method: SFT, options: LocalOptions, *, seed: int) -> dict[str, Any]
             "targets": method.lora.targets if isinstance(method.lora.targets, str) else list(method.lora.targets),
         },
         "seed": seed,
+        **{name: _or(getattr(method, name), usual) for name, usual in objective.own.items()},
         **options.model_dump(),
     }
 
@@ -97,12 +92,13 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
 
     values = hyperparameters(recipe, provider=provider)
     datasets = {"train": recipe.train} | ({"validation": recipe.validation} if recipe.validation is not None else {})
-    target = Target(provider=provider, model=base, limits=Limits(images=False, media=False, tools=knows_tools))
+    method = recipe.method.kind
+    target = Target(provider=provider, model=base, method=method, limits=Limits(images=False, media=False, tools=knows_tools))
     reports = {purpose: _checked(dataset, purpose=purpose, target=target) for purpose, dataset in datasets.items()}
-    files = tuple(_file(dataset, purpose=purpose, rows=reports[purpose].rows) for purpose, dataset in datasets.items())
+    files = tuple(_file(dataset, purpose=purpose, rows=reports[purpose].rows, method=method) for purpose, dataset in datasets.items())
     body = {
         "base": base,
-        "method": recipe.method.kind,
+        "method": method,
         "hyperparameters": values,
         "files": {file.purpose: f"{{file:{file.purpose}}}" for file in files},
         "suffix": recipe.suffix,
@@ -111,7 +107,7 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
         provider=provider,
         scope=scope,
         base=base,
-        method=recipe.method.kind,
+        method=method,
         requests=(PlannedRequest("create job folder", body),),
         files=files,
         hyperparameters=values,
@@ -129,25 +125,31 @@ def _or(value: Any, default: Any) -> Any:
     return default if value == "auto" else value
 
 
-def _sft(recipe: Recipe) -> SFT:
+def _method(recipe: Recipe) -> Training:
     """Raises Unsupported for the methods that are not built yet."""
-    if not isinstance(recipe.method, SFT):
+    if recipe.method.kind not in OBJECTIVES:
         raise Unsupported(f"{support(Capability.TRAIN, method=recipe.method.kind).reason}.")
     return recipe.method
 
 
-def _learning_rate(method: SFT) -> float:
+def _kind(method: Training) -> str:
+    return str(getattr(method, "kind"))  # noqa: B009 - each method has one, and their common class has not
+
+
+def _learning_rate(method: Training) -> float:
+    usual = DEFAULTS[_kind(method)].learning_rate
     if method.learning_rate_multiplier != "auto":
-        return DEFAULTS.learning_rate * method.learning_rate_multiplier
-    return float(_or(method.learning_rate, DEFAULTS.learning_rate))
+        return usual * method.learning_rate_multiplier
+    return float(_or(method.learning_rate, usual))
 
 
 def _notes(recipe: Recipe, values: dict[str, Any]) -> tuple[str, ...]:
-    method = _sft(recipe)
-    taken = [f"{name} {values[name]:g}" for name in ("epochs", "batch_size", "learning_rate") if getattr(method, name) == "auto"]
+    method = _method(recipe)
+    names = ("epochs", "batch_size", "learning_rate", *OBJECTIVES[recipe.method.kind].own)
+    taken = [f"{name} {values[name]:g}" for name in names if getattr(method, name) == "auto"]
     notes = [f"taken where the recipe says auto: {', '.join(taken)}"] if taken else []
     if method.learning_rate_multiplier != "auto":
-        times = f"{method.learning_rate_multiplier:g} x the local default {DEFAULTS.learning_rate:g}"
+        times = f"{method.learning_rate_multiplier:g} x the local default {DEFAULTS[recipe.method.kind].learning_rate:g}"
         notes.append(f"learning rate {values['learning_rate']:g} = {times}")
     return tuple(notes)
 
@@ -168,10 +170,10 @@ def _listed(problems: list[Finding]) -> str:
     return " ".join([*shown, *([f"(and {len(problems) - _SHOWN} more)"] if len(problems) > _SHOWN else [])])
 
 
-def _file(dataset: Dataset, *, purpose: str, rows: int) -> PlannedFile:
+def _file(dataset: Dataset, *, purpose: str, rows: int, method: str) -> PlannedFile:
     from tuneport.plan import PlannedFile
 
-    return PlannedFile.from_chunks(lambda: dataset.chunks(format="chat"), purpose=purpose, rows=rows)
+    return PlannedFile.from_chunks(lambda: dataset.chunks(format=OBJECTIVES[method].format), purpose=purpose, rows=rows)
 
 
 def body_of(plan: Plan) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Any
 
 _NOTES = (
-    r"`is_gradient_checkpointing` is deprecated.*",  # peft 0.21 asks transformers 5.23 by the old name
+    r"`(is_gradient_checkpointing|gradient_checkpointing_(en|dis)able)` is deprecated.*",  # peft 0.21 and trl 1.16 use the old names
     r".*'pin_memory' argument is set as true but no accelerator is found.*",
 )
 _LOGGERS = ("transformers", "trl", "peft", "accelerate", "datasets", "huggingface_hub")

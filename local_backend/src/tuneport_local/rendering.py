@@ -42,6 +42,20 @@ class RenderedRow:
         """How many tokens are learned. The first token of a row has nothing before it and can never be."""
         return sum(self.loss_mask[1:])
 
+    @property
+    def sequences(self) -> tuple[RenderedRow, ...]:
+        """What of the row goes through the model: itself."""
+        return (self,)
+
+    @property
+    def teaches(self) -> bool:
+        """Whether anything in it is learned."""
+        return any(self.loss_mask[1:])
+
+    def cut(self, tokens: int) -> RenderedRow:
+        """Its first `tokens` tokens."""
+        return replace(self, input_ids=self.input_ids[:tokens], loss_mask=self.loss_mask[:tokens])
+
 
 @dataclass(frozen=True, slots=True)
 class Template:

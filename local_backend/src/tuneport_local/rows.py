@@ -3,23 +3,85 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
-from tuneport.errors import DatasetError, UsageError
-from tuneport.examples import ChatExample, Example
+from tuneport.errors import DatasetError
+from tuneport.examples import ChatExample, Example, PreferenceExample
+from tuneport_local.pairs import RenderedPair, render_pair
 from tuneport_local.rendering import RenderedRow, Template, render
 
 TooLong = Literal["refuse", "drop", "truncate"]
 _LINES_NAMED = 20
 
 
+class Row(Protocol):
+    """A row as it is trained on: one sequence of tokens, or several. `line` is its line in its file."""
+
+    @property
+    def line(self) -> int: ...
+
+    @property
+    def quoted(self) -> bool: ...
+
+    @property
+    def sequences(self) -> tuple[RenderedRow, ...]: ...
+
+    @property
+    def trained_tokens(self) -> int: ...
+
+    @property
+    def teaches(self) -> bool: ...
+
+    def cut(self, tokens: int) -> Self: ...
+
+
+RowT = TypeVar("RowT", bound=Row)
+RowT_co = TypeVar("RowT_co", bound=Row, covariant=True)
+
+
+class Kind(Protocol[RowT_co]):
+    """What rows of one objective are, and how one becomes tokens. `needed` is what a row is learned by."""
+
+    @property
+    def needed(self) -> str: ...
+
+    def render(self, example: Example, tokenizer: Any, *, template: Template, line: int) -> RowT_co:
+        """Raises DatasetError for a row that cannot be rendered or is of another kind."""
+
+
+class Conversations:
+    """Rows whose assistant is learned from."""
+
+    needed = "an assistant turn with a weight"
+
+    def render(self, example: Example, tokenizer: Any, *, template: Template, line: int) -> RenderedRow:
+        if not isinstance(example, ChatExample):
+            raise _other_kind(example, line, "supervised training needs chats or prompt/completion")
+        return render(example, tokenizer, template=template, line=line)
+
+
+class Pairs:
+    """Rows with a better and a worse answer."""
+
+    needed = "two different answers"
+
+    def render(self, example: Example, tokenizer: Any, *, template: Template, line: int) -> RenderedPair:
+        if not isinstance(example, PreferenceExample):
+            raise _other_kind(example, line, "training on preferences needs a better and a worse answer")
+        return render_pair(example, tokenizer, template=template, line=line)
+
+
+CONVERSATIONS = Conversations()
+PAIRS = Pairs()
+
+
 @dataclass(frozen=True, slots=True)
-class PreparedRows:
+class PreparedRows(Generic[RowT_co]):
     """What is trained on. The line numbers are those of the file; `masked` are rows in which nothing is learned (all weights 0),
     `quoted` rows of which control tokens were read as plain text."""
 
-    rows: tuple[RenderedRow, ...]
+    rows: tuple[RowT_co, ...]
     dropped: tuple[int, ...] = ()
     truncated: tuple[int, ...] = ()
     masked: tuple[int, ...] = ()
@@ -28,7 +90,7 @@ class PreparedRows:
     @property
     def tokens(self) -> int:
         """Tokens of one epoch."""
-        return sum(len(row.input_ids) for row in self.rows)
+        return sum(len(sequence.input_ids) for row in self.rows for sequence in row.sequences)
 
     @property
     def trained_tokens(self) -> int:
@@ -37,25 +99,31 @@ class PreparedRows:
 
     @property
     def longest(self) -> int:
-        """Tokens of the longest row."""
-        return max(len(row.input_ids) for row in self.rows)
+        """Tokens of the longest sequence."""
+        return max(map(_length, self.rows))
+
+    @property
+    def widest(self) -> int:
+        """Tokens that go through the model at once, at most, for one row."""
+        return max(len(row.sequences) * _length(row) for row in self.rows)
 
     @property
     def highest_token(self) -> int:
         """The highest token id in any row."""
-        return max(max(row.input_ids) for row in self.rows)
+        return max(max(sequence.input_ids) for row in self.rows for sequence in row.sequences)
 
 
-def prepare(numbered: Iterable[tuple[int, Example]], tokenizer: Any, *, max_length: int, too_long: TooLong, name: str) -> PreparedRows:
+def prepare(
+    numbered: Iterable[tuple[int, Example]], tokenizer: Any, *, kind: Kind[RowT], max_length: int, too_long: TooLong, name: str
+) -> PreparedRows[RowT]:
     """Renders every row and applies the limit of `max_length` tokens. `name` is the file's, for messages.
 
     Raises DatasetError for a row that cannot be rendered, for rows over the limit when `too_long` is 'refuse', and when nothing is left to
     learn.
     """
-    template = Template.of(tokenizer)
-    every = [_render(line, example, tokenizer, template, name) for line, example in numbered]
-    learned = [row for row in every if row.trained_tokens]
-    over = [row.line for row in learned if len(row.input_ids) > max_length]
+    every = _render(numbered, tokenizer, kind=kind, name=name)
+    learned = [row for row in every if row.teaches]
+    over = [row.line for row in learned if _length(row) > max_length]
     if over and too_long == "refuse":
         raise DatasetError(
             f"{name}: {_rows(over)} longer than {max_length} tokens: {named_lines(over)}.",
@@ -64,23 +132,23 @@ def prepare(numbered: Iterable[tuple[int, Example]], tokenizer: Any, *, max_leng
         )
     kept = [row for row in (_within(row, max_length, too_long) for row in learned) if row is not None]
     if not kept:
-        raise DatasetError(f"{name}: nothing would be trained: {_why_nothing(every, over)}", remedy="See: tuneport data check")
+        raise DatasetError(f"{name}: nothing would be trained: {_why_nothing(every, over, kind.needed)}", remedy="See: tuneport data check")
     lines = {row.line for row in kept}
     return PreparedRows(
         rows=tuple(kept),
         dropped=tuple(line for line in over if line not in lines),
         truncated=tuple(line for line in over if line in lines),
-        masked=tuple(row.line for row in every if not row.trained_tokens),
+        masked=tuple(row.line for row in every if not row.teaches),
         quoted=tuple(row.line for row in kept if row.quoted),
     )
 
 
-def notices(prepared: PreparedRows, *, name: str, max_length: int) -> list[str]:
+def notices(prepared: PreparedRows[Row], *, name: str, max_length: int, needed: str = CONVERSATIONS.needed) -> list[str]:
     """One sentence for each kind of row that is not trained on as it stands in the file."""
     said = (
         (prepared.dropped, f"longer than {max_length} tokens, left out"),
         (prepared.truncated, f"longer than {max_length} tokens, cut there"),
-        (prepared.masked, "without anything to learn (no assistant turn with a weight), left out"),
+        (prepared.masked, f"without anything to learn (no {needed.removeprefix('an ')}), left out"),
         (prepared.quoted, "with control tokens of the model in their words, read as plain text"),
     )
     return [f"{name}: {_rows(lines)} {what}: {named_lines(lines)}" for lines, what in said if lines]
@@ -97,29 +165,35 @@ def _rows(lines: Sequence[int]) -> str:
     return f"{len(lines)} {'row' if len(lines) == 1 else 'rows'}"
 
 
-def _render(line: int, example: Example, tokenizer: Any, template: Template, name: str) -> RenderedRow:
-    if not isinstance(example, ChatExample):
-        raise DatasetError(
-            f"{name}:{line}: a {example.__struct_config__.tag} row; supervised training needs chats or prompt/completion.", line=line
-        )
+def _length(row: Row) -> int:
+    """Tokens of its longest sequence."""
+    return max(len(sequence.input_ids) for sequence in row.sequences)
+
+
+def _other_kind(example: Example, line: int, needed: str) -> DatasetError:
+    return DatasetError(f"line {line}: a {example.__struct_config__.tag} row; {needed}.", line=line)
+
+
+def _render(numbered: Iterable[tuple[int, Example]], tokenizer: Any, *, kind: Kind[RowT], name: str) -> list[RowT]:
+    template = Template.of(tokenizer)
     try:
-        return render(example, tokenizer, template=template, line=line)
-    except UsageError as error:
-        raise DatasetError(f"{name}: {error.message}", line=line, remedy=error.remedy) from None
+        return [kind.render(example, tokenizer, template=template, line=line) for line, example in numbered]
+    except DatasetError as error:
+        raise DatasetError(f"{name}: {error.message}", line=error.line, remedy=error.remedy) from None
 
 
-def _within(row: RenderedRow, max_length: int, too_long: TooLong) -> RenderedRow | None:
-    if len(row.input_ids) <= max_length:
+def _within(row: RowT, max_length: int, too_long: TooLong) -> RowT | None:
+    if _length(row) <= max_length:
         return row
     if too_long == "drop":
         return None
-    cut = replace(row, input_ids=row.input_ids[:max_length], loss_mask=row.loss_mask[:max_length])
-    return cut if cut.trained_tokens else None
+    cut = row.cut(max_length)
+    return cut if cut.teaches else None
 
 
-def _why_nothing(every: Sequence[RenderedRow], over: Sequence[int]) -> str:
+def _why_nothing(every: Sequence[Row], over: Sequence[int], needed: str) -> str:
     if not every:
         return "the file has no rows."
     if over:
-        return f"{len(over)} of {len(every)} rows are over the length limit, and the others have no assistant turn to learn."
-    return f"none of the {len(every)} rows has an assistant turn with a weight."
+        return f"{len(over)} of {len(every)} rows are over the length limit, and none of the others has {needed}."
+    return f"none of the {len(every)} rows has {needed}."

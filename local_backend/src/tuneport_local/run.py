@@ -13,11 +13,11 @@ from transformers import TrainerCallback
 from tuneport.job import JobState
 from tuneport_local import checkpoints
 from tuneport_local.checkpoints import Checkpoint, Progress
-from tuneport_local.sft import Stopped
+from tuneport_local.watched import Stopped
 
 if TYPE_CHECKING:
     from tuneport_local.joblog import JobLog
-    from tuneport_local.sft import PortTrainer
+    from tuneport_local.watched import Watched
 
 _SAVE_AFTER_S = 60.0
 _PACE = 0.2
@@ -55,7 +55,7 @@ class Schedule:
 
 
 class Run(TrainerCallback):  # type: ignore[misc]
-    """Watches a PortTrainer for a job. Counts, times and writes; the trainer asks it and tells it."""
+    """Watches a trainer for a job. Counts, times and writes; the trainer asks it and tells it."""
 
     def __init__(self, job: JobLog, schedule: Schedule, *, start: Progress) -> None:
         self._job = job
@@ -73,6 +73,7 @@ class Run(TrainerCallback):  # type: ignore[misc]
         self._saved_step = start.step
         self.eval_losses = [[step, loss] for step, loss in start.eval_losses]
         self.last: Mapping[str, float] = dict(start.last)
+        self.last_eval: Mapping[str, float] = dict(start.last_eval)
         self.paused = False
 
     @property
@@ -108,12 +109,13 @@ class Run(TrainerCallback):  # type: ignore[misc]
         self._job.metric(step, dict(self.last))
         self._logged_tokens, self._logged_seconds = 0, 0.0
 
-    def evaluated(self, step: int, loss: float, seconds: float) -> None:
+    def evaluated(self, step: int, values: Mapping[str, float], seconds: float) -> None:
         self._validation_s = seconds
-        self.eval_losses.append([step, loss])
-        self._job.metric(step, {"eval_loss": loss})
+        self.eval_losses.append([step, values["loss"]])
+        self.last_eval = {f"eval_{name}": value for name, value in values.items()}
+        self._job.metric(step, dict(self.last_eval))
 
-    def save(self, trainer: PortTrainer, *, evaluation_due: bool = False) -> None:
+    def save(self, trainer: Watched, *, evaluation_due: bool = False) -> None:
         step = int(trainer.state.global_step)
         progress = replace(
             self._start,
@@ -122,6 +124,7 @@ class Run(TrainerCallback):  # type: ignore[misc]
             tokens=self._tokens,
             seconds=round(self._seconds, 3),
             last=dict(self.last),
+            last_eval=dict(self.last_eval),
             eval_losses=list(self.eval_losses),
             evaluation_due=evaluation_due or (self.paused and self._schedule.validates_at(step)),
         )
@@ -129,7 +132,7 @@ class Run(TrainerCallback):  # type: ignore[misc]
         self._saved_at, self._saved_step = time.monotonic(), step
         self._job.event("info", f"checkpoint {written.path.name}", {"step": step})
 
-    def save_if_new(self, trainer: PortTrainer) -> None:
+    def save_if_new(self, trainer: Watched) -> None:
         """A checkpoint of what has been trained since the last one, if anything."""
         if trainer.state.global_step > self._saved_step:
             self.save(trainer)

@@ -1,63 +1,65 @@
-"""trl's SFTTrainer over rows that are already rendered and masked, made faster, stoppable and exactly repeatable.
+"""trl's SFTTrainer over rows that are already rendered and masked, made faster.
 
-Of trl's trainer we keep the loop, the optimizer, accelerate and peft. Replaced are: the loss (only the learned positions go through the
-output layer: trl 1.16 projects all of them off CUDA), validation (per token, stoppable), what a checkpoint holds and how it is written, the
-order of the rows, and the log (the job's). Nothing is sent anywhere: trl's usage ping is off.
+Beside what all trainers get from `watched`, the loss is replaced: only the learned positions go through the output layer (trl 1.16 projects
+all of them off CUDA), and validation is per token.
 """
 
 from __future__ import annotations
 
 import inspect
-import math
-import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn.functional import cross_entropy
-from transformers import PrinterCallback
+from trl.trainer.sft_config import SFTConfig
 from trl.trainer.sft_trainer import SFTTrainer
 
-from tuneport.errors import JobFailed
+from tuneport_local import attention
+from tuneport_local.assembly import Parts, adapted, settings
 from tuneport_local.attention import Segments
-from tuneport_local.batches import IGNORED, EpochOrder
+from tuneport_local.batches import IGNORED, as_dataset, labels, packed, padded
+from tuneport_local.rendering import RenderedRow
+from tuneport_local.watched import Batch, Collate, Watched, Watcher
+
+if TYPE_CHECKING:
+    from tuneport_local.hardware import Hardware
+    from tuneport_local.joblog import JobLog
 
 LOGITS_AT_MOST_BYTES = 1 << 30
 _LOGIT_BYTES = 14
 """Per logit: itself, in fp32, its softmax and their gradients."""
 
-Collate = Callable[[Sequence[dict[str, Any]]], dict[str, Any]]
+
+def assemble(parts: Parts[RenderedRow]) -> PortTrainer:
+    """The trainer of a job."""
+    rows = parts.rows.rows
+    collate = collator(parts.job, parts.model, rows, parts.machine)
+    return PortTrainer(
+        model=adapted(parts),
+        arguments=SFTConfig(
+            **settings(parts),
+            max_length=None,
+            packing=False,
+            dataset_kwargs={"skip_prepare_dataset": True},
+        ),
+        rows=as_dataset(rows),
+        tokenizer=parts.tokenizer,
+        collate=collate,
+        validation=_validation_batches(parts, collate),
+        watcher=parts.run,
+        callback=parts.run,
+    )
 
 
-class Stopped(Exception):
-    """The client wants the training to end here. `wish` is pause or cancel."""
-
-    def __init__(self, wish: str) -> None:
-        super().__init__(wish)
-        self.wish = wish
+def _validation_batches(parts: Parts[RenderedRow], collate: Collate) -> Sequence[Batch]:
+    ordered = sorted(parts.validation.rows, key=lambda row: len(row.input_ids)) if parts.validation else []
+    listed = [{"input_ids": list(row.input_ids), "labels": labels(row)} for row in ordered]
+    return [collate(listed[start : start + parts.fit.micro_batch]) for start in range(0, len(listed), parts.fit.micro_batch)]
 
 
-class Watcher(Protocol):
-    """Hears of what the trainer does, and decides what is done after a step."""
-
-    def look(self) -> None:
-        """Called before every part of a batch. Raises Stopped when the training shall end."""
-
-    def look_in_validation(self) -> None:
-        """The same before every batch of a validation."""
-
-    def logged(self, step: int, values: dict[str, float]) -> None: ...
-
-    def counted(self, tokens: int) -> None: ...
-
-    def evaluated(self, step: int, loss: float, seconds: float) -> None: ...
-
-    def save(self, trainer: PortTrainer, *, evaluation_due: bool = False) -> None: ...
-
-
-class PortTrainer(SFTTrainer):  # type: ignore[misc]
-    """See the module. `watcher` is whoever runs the job; `collate` makes batches of rows, `validation` are batches already made."""
+class PortTrainer(Watched, SFTTrainer):  # type: ignore[misc]
+    """See the module."""
 
     loss_is_scaled_for_ga = True
 
@@ -69,29 +71,26 @@ class PortTrainer(SFTTrainer):  # type: ignore[misc]
         rows: Any,
         tokenizer: Any,
         collate: Collate,
-        validation: Sequence[dict[str, Any]],
+        validation: Sequence[Batch],
         watcher: Watcher,
         callback: Any,
     ) -> None:
-        self._watcher = watcher
-        self._validation = validation
         super().__init__(
-            model=model, args=arguments, train_dataset=rows, processing_class=tokenizer, data_collator=collate, callbacks=[callback]
+            model=model,
+            arguments=arguments,
+            rows=rows,
+            tokenizer=tokenizer,
+            collate=collate,
+            validation=validation,
+            watcher=watcher,
+            callback=callback,
         )
-        self.remove_callback(PrinterCallback)
         self.model_accepts_loss_kwargs = True  # so that the learned tokens of a whole batch are counted, whatever the model
         self._vocabulary = int(self._base().config.get_text_config().vocab_size)
         self._can_choose_positions = "logits_to_keep" in inspect.signature(type(self._base()).forward).parameters
 
-    # --- one step ------------------------------------------------------------------------------------------------------------------
-
-    def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> Any:
-        self._watcher.look()
-        self._watcher.counted(int(inputs["lengths"].sum()))
-        loss = super().training_step(model, inputs, num_items_in_batch)
-        if not torch.isfinite(loss):
-            raise self._not_finite("loss", float(loss))
-        return loss
+    def tokens_in(self, batch: Batch) -> int:
+        return int(batch["lengths"].sum())
 
     def compute_loss(self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None) -> Any:
         total, tokens = self.loss_sum(model, inputs)
@@ -121,79 +120,50 @@ class PortTrainer(SFTTrainer):  # type: ignore[misc]
         answer = model(**_seen(inputs), labels=inputs["labels"], fused_lm_head=True)
         return -answer.log_probs.sum(), int(answer.label_mask.sum())
 
-    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
-        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
-        if norm is not None and not math.isfinite(float(norm)) and self.accelerator.scaler is None:
-            raise self._not_finite("gradient", float(norm))
-        return norm
-
-    def _not_finite(self, what: str, value: float) -> JobFailed:
-        step = self.state.global_step + (what != "validation loss")
-        return JobFailed(
-            f"the {what} became {value} at step {step}; the training was stopped there.",
-            remedy="Lower learning_rate, or look for broken rows with: tuneport data check",
-        )
-
-    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
-        """Not counted: it walks over all parameters at every step."""
-        return 0
-
-    # --- validation and log --------------------------------------------------------------------------------------------------------
-
-    def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> dict[str, float]:
-        """The mean loss per learned token over the validation rows. A pause in the middle leaves a checkpoint that says so."""
-        self.control.should_evaluate = False
-        begun = time.monotonic()
-        try:
-            loss = self._validation_loss(self._validation)
-        except Stopped as stopped:
-            if stopped.wish == "pause":
-                self._watcher.save(self, evaluation_due=True)
-            raise
-        if not math.isfinite(loss):
-            raise self._not_finite("validation loss", loss)
-        self._watcher.evaluated(self.state.global_step, loss, time.monotonic() - begun)
-        return {"eval_loss": loss}
-
-    def _validation_loss(self, batches: Sequence[dict[str, Any]]) -> float:
-        self.model.eval()
+    def measured(self, batches: Sequence[Batch]) -> dict[str, float]:
+        """The mean loss per learned token."""
         total, tokens = 0.0, 0
-        with torch.no_grad():
-            for batch in batches:
-                self._watcher.look_in_validation()
-                part, count = self.loss_sum(self.model, self._prepare_inputs(batch))
-                total, tokens = total + float(part), tokens + count
-        self.model.train()
-        return total / max(tokens, 1)
-
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """To the job. The summary that Trainer logs at the end has no step's loss and is not a reading."""
-        self.control.should_log = False
-        if "loss" in logs:
-            self._watcher.logged(self.state.global_step, {**logs, "epoch": float(self.state.epoch or 0.0)})
-
-    # --- order and checkpoints -----------------------------------------------------------------------------------------------------
-
-    def _get_train_sampler(self, train_dataset: Any = None) -> EpochOrder:
-        return EpochOrder(len(self.train_dataset), seed=self.args.seed)
-
-    def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        self._watcher.save(self)
-
-    def save_parts(self, folder: Path) -> None:
-        """Everything `train(resume_from_checkpoint=…)` reads, into `folder`."""
-        self.model.save_pretrained(folder, save_embedding_layers=False)  # "auto" would ask the hub about the base
-        (folder / "README.md").unlink(missing_ok=True)
-        self._save_optimizer_and_scheduler(str(folder))
-        self._save_scaler(str(folder))
-        self._save_rng_state(str(folder))
-        self.state.save_to_json(str(folder / "trainer_state.json"))
-
-    def _send_telemetry(self) -> None:
-        """trl would tell its makers the model's kind and the hardware. We tell nobody."""
+        for batch in batches:
+            part, count = self.loss_sum(self.model, self.ready(batch))
+            total, tokens = total + float(part), tokens + count
+        return {"loss": total / max(tokens, 1)}
 
     def _base(self) -> Any:
         return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model
+
+
+def collator(job: JobLog, model: Any, rows: Sequence[RenderedRow], machine: Hardware) -> Any:
+    """Packed batches where the hardware wants them and the model has shown that it keeps packed rows apart, else padded ones.
+
+    Sets the model's attention accordingly.
+    """
+    if not machine.packed:
+        return padded
+    attention.register()
+    usual = model.config._attn_implementation
+    probe = [
+        {"input_ids": list(row.input_ids[:32]), "labels": labels(row)[:32]} for row in sorted(rows, key=lambda row: len(row.input_ids))[:3]
+    ]
+    reason = _why_windowed(model, longest=max(len(row.input_ids) for row in rows))
+    try:
+        if not reason:
+            model.set_attn_implementation(attention.SEGMENTS)
+            if packing_is_exact(model, probe, collate=packed):
+                return packed
+            reason = "it does not keep packed rows apart"
+    except (TypeError, ValueError, KeyError, RuntimeError) as error:
+        reason = f"it does not take packed rows ({type(error).__name__})"
+    model.set_attn_implementation(usual)
+    job.event("info", f"padded batches for this model: {reason}")
+    return padded
+
+
+def _why_windowed(model: Any, *, longest: int) -> str:
+    """Why rows of `longest` tokens cannot be packed for a model whose layers see a part of them only, or ''."""
+    config = model.config.get_text_config()
+    windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    narrowest = min((window for window in windows if window), default=longest)
+    return f"its layers see {narrowest} tokens at once, the longest row has {longest}" if narrowest < longest else ""
 
 
 def _seen(inputs: dict[str, Any]) -> dict[str, Any]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from tuneport.errors import RecipeError
+from tuneport_local.objectives import OBJECTIVES
 
 Auto = Literal["auto"]
 
@@ -24,7 +25,10 @@ class LoRASpec:
 
 @dataclass(frozen=True, slots=True)
 class TrainingSpec:
-    """Everything a training run depends on. The `…_every` count optimizer steps; `auto` leaves a value to hardware or to time."""
+    """Everything a training run depends on. The `…_every` count optimizer steps; `auto` leaves a value to hardware or to time.
+
+    `own` are the settings that only this method has (`objectives`).
+    """
 
     base: str
     train_file: Path
@@ -51,12 +55,15 @@ class TrainingSpec:
     client_id: str = ""
     recipe_fingerprint: str = ""
     dataset_fingerprint: str = ""
+    method: str = "sft"
+    own: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def from_dict(cls, recipe: Mapping[str, Any]) -> TrainingSpec:
         """From recipe.json. Raises RecipeError naming what is missing."""
         try:
-            values = dict(recipe["hyperparameters"])
+            values, method = dict(recipe["hyperparameters"]), recipe.get("method", "sft")
+            own = {name: values.pop(name) for name in OBJECTIVES[method].own}
             lora = dict(values.pop("lora"))
             targets = lora["targets"]
             files = recipe["files"]
@@ -74,6 +81,8 @@ class TrainingSpec:
                 client_id=recipe.get("client_id") or "",
                 recipe_fingerprint=recipe.get("recipe_fingerprint") or "",
                 dataset_fingerprint=recipe.get("dataset_fingerprint") or "",
+                method=method,
+                own=own,
                 **values,
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from tuneport.provider import YES, Capability, Support, not_yet
+from tuneport_local.objectives import METHODS
 
 _LATER_METHODS = {
-    "dpo": "preference training is not built for the local backend yet",
-    "orpo": "preference training is not built for the local backend yet",
-    "kto": "preference training is not built for the local backend yet",
+    "orpo": "preference training without a reference is not built for the local backend yet",
+    "kto": "training on single wanted and unwanted answers is not built for the local backend yet",
     "grpo": "reinforcement is not built for the local backend yet",
     "classify": "classification heads are not built for the local backend yet; train the label as the assistant's answer with method sft",
     "regress": "regression heads are not built for the local backend yet",
@@ -37,7 +37,7 @@ _CAPABILITIES: dict[Capability, Support] = {
 
 def support(capability: Capability, *, method: str | None = None, engine: str | None = None) -> Support:
     """Whether the local backend can do this, and if not, why."""
-    if method is not None and method != "sft":
+    if method is not None and method not in METHODS:
         return not_yet(_LATER_METHODS.get(method, f"method {method!r} is not known to the local backend"))
     if engine is not None and engine != "torch":
         return not_yet(f"engine {engine!r} is not built for the local backend yet; it trains with torch")

@@ -1,4 +1,4 @@
-"""How fast this machine trains, as measured by jobs that ran here: `<home>/local/throughput.json`, per base and hardware."""
+"""How fast this machine trains, as measured by jobs that ran here: `<home>/local/throughput.json`, per base, hardware and method."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ class Throughput:
     fast: float | None = None
 
 
-def known(local: Path, *, base: str, hardware: str) -> Throughput | None:
-    """The latest measurement of `base` on that hardware, or None. An unreadable file is the same as none."""
-    entry = _read(local / _FILE).get(_key(base, hardware))
+def known(local: Path, *, base: str, hardware: str, method: str = "sft") -> Throughput | None:
+    """The latest measurement of `base` on that hardware by that method, or None. An unreadable file is the same as none."""
+    entry = _read(local / _FILE).get(_key(base, hardware, method))
     return Throughput(**entry) if entry else None
 
 
-def remember(local: Path, measured: Throughput, *, base: str, hardware: str) -> None:
+def remember(local: Path, measured: Throughput, *, base: str, hardware: str, method: str = "sft") -> None:
     """Keeps a measurement in place of the one before."""
     with _alone(local):
-        entries = {**_read(local / _FILE), _key(base, hardware): asdict(measured)}
+        entries = {**_read(local / _FILE), _key(base, hardware, method): asdict(measured)}
         write_text(local / _FILE, json.dumps(entries, indent=1, sort_keys=True) + "\n")
 
 
@@ -93,8 +93,8 @@ def _processor() -> str:
     return platform.processor() or platform.machine()
 
 
-def _key(base: str, hardware: str) -> str:
-    return f"{base} on {hardware}"
+def _key(base: str, hardware: str, method: str) -> str:
+    return f"{base} on {hardware}" + ("" if method == "sft" else f", {method}")
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:

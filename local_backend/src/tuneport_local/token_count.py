@@ -13,14 +13,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import TuneportError
-from tuneport.examples import ChatExample
+from tuneport.examples import ChatExample, Example, PreferenceExample
 from tuneport.files import write_text
 from tuneport.quoting.measured_before import key_of
 from tuneport.span import Span
 from tuneport_local.at_hand import at_hand
+from tuneport_local.objectives import OBJECTIVES
+from tuneport_local.pairs import sides
 
 if TYPE_CHECKING:
     from tuneport.dataset import Dataset
+    from tuneport.examples import Kind
     from tuneport_local.tokenizer_file import FileTokenizer
 
 COUNTED_ROWS = 1_000
@@ -48,18 +51,25 @@ class TokenCount:
     how: str
 
 
-def count_tokens(dataset: Dataset, *, base: str, home: Path) -> TokenCount:
+_KINDS: dict[str, Kind] = {"dpo": "preference"}
+"""What rows are recast into before they are counted, by method; conversations for the others."""
+
+
+def count_tokens(dataset: Dataset, *, base: str, home: Path, method: str = "sft") -> TokenCount:
     """Exact for few rows of a base whose tokenizer is on this disk. A file that was counted before is not counted again.
+
+    Of pairs, both answers count, each with its prompt before it.
 
     Raises DatasetError.
     """
-    place = None if dataset.in_memory else _place(dataset.reference(), base, home)
+    place = None if dataset.in_memory else _place(dataset.reference(), base, home, method)
     with suppress(OSError, ValueError, TypeError, KeyError):
         if place is not None:
             kept = json.loads(place.read_text(encoding="utf-8"))
             return TokenCount(Span(*map(Decimal, kept["tokens"])), kept["how"])
-    rows = dataset.recast("chat")
-    found = _count(_sample(rows) if place is None else _sample_once(_Known(key_of(dataset.reference()), rows)), base, home)
+    rows = dataset.recast(_KINDS.get(method, "chat"))
+    sample = _sample(rows) if place is None else _sample_once(_Known(f"{key_of(dataset.reference())} {method}", rows))
+    found = _count(sample, base, home, method)
     if place is not None:
         with suppress(OSError):
             tokens = [str(each) for each in (found.tokens.low, found.tokens.likely, found.tokens.high)]
@@ -67,12 +77,13 @@ def count_tokens(dataset: Dataset, *, base: str, home: Path) -> TokenCount:
     return found
 
 
-def _place(reference: dict[str, Any], base: str, home: Path) -> Path:
+def _place(reference: dict[str, Any], base: str, home: Path, method: str) -> Path:
     """One place for all bases without a tokenizer here: the same estimate holds for each."""
     tokenizer = _tokenizer_file(base, home)
     known = None if tokenizer is None else tokenizer.stat()
     who = "estimated" if known is None else hashlib.sha256(f"{base}|{known.st_size, known.st_mtime_ns}".encode()).hexdigest()[:16]
-    return home / "cache" / "measures" / f"{key_of(reference)}-{who}.json"
+    by = "" if method == "sft" else f"-{method}"
+    return home / "cache" / "measures" / f"{key_of(reference)}-{who}{by}.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +92,7 @@ class _Sample:
 
     total: int
     characters: int
-    rows: tuple[tuple[int, ChatExample], ...]
+    rows: tuple[tuple[int, Example], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +111,14 @@ def _sample_once(known: _Known) -> _Sample:
 
 def _sample(rows: Dataset) -> _Sample:
     """One pass, in memory for the rows that are kept alone."""
-    kept: list[tuple[int, ChatExample]] = []
+    kept: list[tuple[int, Example]] = []
     step, seen, characters, most = 1, 0, 0, -1
-    longest: list[tuple[int, ChatExample]] = []
+    longest: list[tuple[int, Example]] = []
     for line, row in rows.numbered():
         characters += (size := _characters(row))
-        if size > most and isinstance(row, ChatExample):
+        if size > most and isinstance(row, ChatExample | PreferenceExample):
             longest, most = [(line, row)], size
-        if seen % step == 0 and isinstance(row, ChatExample):
+        if seen % step == 0 and isinstance(row, ChatExample | PreferenceExample):
             kept.append((line, row))
             if len(kept) > COUNTED_ROWS:
                 kept, step = kept[::2], step * 2
@@ -115,15 +126,17 @@ def _sample(rows: Dataset) -> _Sample:
     return _Sample(seen, characters, tuple(kept if step == 1 else kept[:: -(-len(kept) // _SOME_ROWS)] + longest))
 
 
-def _count(sample: _Sample, base: str, home: Path) -> TokenCount:
+def _count(sample: _Sample, base: str, home: Path, method: str) -> TokenCount:
     tokenizer = _tokenizer(base, home)
     if tokenizer is None:
         return _estimated(sample)
-    from tuneport_local.rendering import Template, render
+    from tuneport_local.rendering import Template
 
+    kind = OBJECTIVES[method].kind
     try:
         template = Template.of(tokenizer)
-        counted = [len(render(row, tokenizer, template=template, line=line).input_ids) for line, row in sample.rows]
+        rendered = [kind.render(row, tokenizer, template=template, line=line) for line, row in sample.rows]
+        counted = [sum(len(sequence.input_ids) for sequence in row.sequences) for row in rendered]
     except (TuneportError, TypeError, ValueError, LookupError):
         return _estimated(sample)
     if len(counted) == sample.total:
@@ -149,8 +162,13 @@ def _from(counted: list[int], sample: _Sample) -> Span:
     return Span(*(Decimal(round(max(0.0, each))) for each in (min(likely, other) - doubt, likely, max(likely, other) + doubt)))
 
 
-def _characters(row: object) -> int:
-    return sum(len(message.text) for message in row.messages) if isinstance(row, ChatExample) else 0
+def _conversations(row: Example) -> tuple[ChatExample, ...]:
+    """What of a row goes through the model."""
+    return sides(row) if isinstance(row, PreferenceExample) else (row,) if isinstance(row, ChatExample) else ()
+
+
+def _characters(row: Example) -> int:
+    return sum(len(message.text) for each in _conversations(row) for message in each.messages)
 
 
 def _tokenizer_file(base: str, home: Path) -> Path | None:
@@ -177,5 +195,6 @@ def _estimated(sample: _Sample) -> TokenCount:
     return TokenCount(Span(tokens * 2 / 3, tokens, tokens * 3 / 2), "estimated")
 
 
-def _estimate(row: ChatExample) -> int:
-    return sum(_TOKENS_PER_MESSAGE + round(len(message.text.encode()) / _BYTES_PER_TOKEN) for message in row.messages)
+def _estimate(row: Example) -> int:
+    messages = [message for each in _conversations(row) for message in each.messages]
+    return sum(_TOKENS_PER_MESSAGE + round(len(message.text.encode()) / _BYTES_PER_TOKEN) for message in messages)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +18,8 @@ from tuneport_local import artefacts, hardware, weights
 from tuneport_local.checkpoints import Checkpoint, Progress, newest_checkpoint
 from tuneport_local.hardware import Fit, Hardware
 from tuneport_local.joblog import JobLog
-from tuneport_local.rows import PreparedRows, notices, prepare
+from tuneport_local.objectives import OBJECTIVES
+from tuneport_local.rows import PreparedRows, Row, notices, prepare
 from tuneport_local.spec import LoRASpec, TrainingSpec
 from tuneport_local.threads import share_cores
 
@@ -34,8 +34,8 @@ class _Prepared:
 
     base: weights.BaseWeights
     tokenizer: Any
-    rows: PreparedRows
-    validation: PreparedRows | None
+    rows: PreparedRows[Row]
+    validation: PreparedRows[Row] | None
     hardware: Hardware
 
 
@@ -51,7 +51,7 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
         return "succeeded"
     prepared = _prepare(job, spec, home, device=device)
     from tuneport_local.quiet import quiet
-    from tuneport_local.sft import Stopped
+    from tuneport_local.watched import Stopped
 
     job.phase(JobState.STARTING, f"loading {spec.base}")
     with quiet():
@@ -83,7 +83,8 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
     limit = _max_length(spec, Path(base.location), tokenizer)
     rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train")
     validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation") if spec.validation_file else None
-    chosen = hardware.choose(device=device, precision=spec.precision, adapter_precision=spec.adapter_precision)
+    packs = OBJECTIVES[spec.method].packs
+    chosen = hardware.choose(device=device, precision=spec.precision, adapter_precision=spec.adapter_precision, packs=packs)
     for reason in chosen.reasons:
         job.event("info", reason)
     return _Prepared(base, tokenizer, rows, validation, chosen)
@@ -100,15 +101,14 @@ def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
     return context if spec.max_length == "auto" else spec.max_length
 
 
-def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str) -> PreparedRows:
-    numbered = Dataset.read(path, format="chat").numbered()
-    rows = prepare(numbered, tokenizer, max_length=limit, too_long=spec.too_long, name=f"{purpose} data")
-    for notice in notices(rows, name=f"{purpose} data", max_length=limit):
+def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str) -> PreparedRows[Row]:
+    objective, name = OBJECTIVES[spec.method], f"{purpose} data"
+    numbered = Dataset.read(path, format=objective.format).numbered()
+    rows = prepare(numbered, tokenizer, kind=objective.kind, max_length=limit, too_long=spec.too_long, name=name)
+    for notice in notices(rows, name=name, max_length=limit, needed=objective.kind.needed):
         job.event("warning", notice)
-    job.event(
-        "info",
-        f"{purpose} data: {len(rows.rows)} rows, {rows.tokens} tokens, {rows.trained_tokens} of them learned, longest {rows.longest}",
-    )
+    counted = f"{len(rows.rows)} {objective.noun}, {rows.tokens} tokens, {rows.trained_tokens} of them learned, longest {rows.longest}"
+    job.event("info", f"{name}: {counted}")
     return rows
 
 
@@ -117,11 +117,10 @@ def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: in
 
 def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any, Any, Checkpoint | None]:
     """The trainer, who watches it, and where it starts."""
-    from tuneport_local.assembly import adapted, collator, trl_arguments
-    from tuneport_local.batches import as_dataset, digest
+    from tuneport_local.assembly import Parts
+    from tuneport_local.batches import digest
     from tuneport_local.loading import load_model
     from tuneport_local.run import Run
-    from tuneport_local.sft import PortTrainer
 
     machine = prepared.hardware
     model = load_model(
@@ -132,20 +131,22 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any
     checkpoint = newest_checkpoint(job.checkpoints, say=lambda message: job.event("warning", message), rows_digest=rows_digest)
     fit = _fit(job, spec, prepared, model)
     schedule = _schedule(spec, prepared)
-    collate = collator(job, model, prepared.rows.rows, machine)
     start = _start(job, spec, machine, checkpoint, rows_digest=rows_digest, total=schedule.total)
     run = Run(job, schedule, start=start)
-    trainer = PortTrainer(
-        model=adapted(model, spec, machine, base_name=weights.published_name(spec.base)),
-        arguments=trl_arguments(spec, machine, fit, folder=job.checkpoints, steps=schedule.total, evaluate_first=start.evaluation_due),
-        rows=as_dataset(prepared.rows.rows),
+    parts = Parts(
+        job=job,
+        spec=spec,
+        machine=machine,
+        fit=fit,
+        model=model,
         tokenizer=prepared.tokenizer,
-        collate=collate,
-        validation=_validation_batches(prepared.validation, collate, size=fit.micro_batch),
-        watcher=run,
-        callback=run,
+        rows=prepared.rows,
+        validation=prepared.validation,
+        run=run,
+        steps=schedule.total,
+        evaluate_first=start.evaluation_due,
     )
-    return trainer, run, checkpoint
+    return OBJECTIVES[spec.method].assemble(parts), run, checkpoint
 
 
 def _refuse_other_vocabulary(model: Any, prepared: _Prepared, base: str) -> None:
@@ -162,7 +163,7 @@ def _fit(job: JobLog, spec: TrainingSpec, prepared: _Prepared, model: Any) -> Fi
         prepared.hardware,
         hardware.Shape.of(model),
         batch_size=spec.batch_size,
-        longest=prepared.rows.longest,
+        longest=prepared.rows.widest,
         gradient_checkpointing=spec.gradient_checkpointing,
     )
     for reason in fit.reasons:
@@ -201,16 +202,6 @@ def _start(job: JobLog, spec: TrainingSpec, machine: Hardware, checkpoint: Check
     return progress
 
 
-def _validation_batches(rows: PreparedRows | None, collate: Any, *, size: int) -> Sequence[dict[str, Any]]:
-    from tuneport_local.batches import labels
-
-    if rows is None:
-        return ()
-    ordered = sorted(rows.rows, key=lambda row: len(row.input_ids))
-    listed = [{"input_ids": list(row.input_ids), "labels": labels(row)} for row in ordered]
-    return [collate(listed[start : start + size]) for start in range(0, len(listed), size)]
-
-
 def _facts(spec: TrainingSpec, prepared: _Prepared, run: Any, *, begun: float) -> artefacts.Facts:
     return artefacts.Facts(
         spec=spec,
@@ -222,6 +213,7 @@ def _facts(spec: TrainingSpec, prepared: _Prepared, run: Any, *, begun: float) -
         validation_rows=len(prepared.validation.rows) if prepared.validation else 0,
         hardware=prepared.hardware,
         last=dict(run.last),
+        last_eval=dict(run.last_eval),
         eval_losses=tuple((int(step), loss) for step, loss in run.eval_losses),
         tokens=run.progress_tokens,
         training_s=run.seconds,

@@ -17,6 +17,7 @@ from typing import Any, Literal
 from tuneport.errors import UnknownModel, Unreachable
 from tuneport.provider import BaseModel
 from tuneport_local import embedded, hub
+from tuneport_local.objectives import METHODS
 from tuneport_local.threads import share_cores
 
 Precision = Literal["fp32", "bf16", "fp16"]
@@ -25,7 +26,7 @@ Source = Literal["folder", "cache", "hub", "converted", "package"]
 _CATALOGUE = (
     BaseModel(
         id=embedded.MODEL_ID,
-        methods=("sft",),
+        methods=METHODS,
         context_tokens=embedded.CONTEXT_TOKENS,
         size_parameters=134_515_008,
         licence="Apache-2.0",

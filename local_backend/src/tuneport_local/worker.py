@@ -135,10 +135,11 @@ def _train(folder: JobFolder) -> Outcome:
 
 def _remember_speed(folder: JobFolder, recipe: dict[str, Any]) -> None:
     """What this job measured makes the next quote."""
+    method = recipe.get("method", "sft")
     measured = throughput.measured_by(folder, source=f"job {folder.id[:8]}")
     if measured is not None:
         hardware = throughput.hardware_of(recipe["hyperparameters"]["device"])
-        throughput.remember(Path(recipe["home"]) / "local", measured, base=recipe["base"], hardware=hardware)
+        throughput.remember(Path(recipe["home"]) / "local", measured, base=recipe["base"], hardware=hardware, method=method)
 
 
 def _watch(folder: JobFolder, over: threading.Event) -> None:

@@ -117,6 +117,11 @@ def test_preference_tuning_has_a_spec_and_a_beta_of_its_own() -> None:
     assert sent["preferenceOptimizationSpec"]["hyperParameters"] == {"epochCount": 2, "beta": 0.2}
 
 
+def test_a_preference_loss_that_the_service_does_not_have_is_refused() -> None:
+    with pytest.raises(Unsupported, match="loss 'sigmoid' only, not 'ipo'"):
+        body(DPO(loss="ipo"), base=FLASH, on=BEFORE)
+
+
 def test_reinforcement_says_how_answers_are_scored_and_how_they_are_made() -> None:
     method = GRPO(grader=RIGHT, epochs=2, batch_size=16, eval_interval=10, reasoning_effort="low")
     spec = body(method, samples_per_prompt=8, max_output_tokens=2048, checkpoint_interval=20)["reinforcementTuningSpec"]
@@ -219,6 +224,15 @@ def test_rows_that_lie_in_a_bucket_are_used_there_and_need_none_of_ones_own() ->
     assert made.files == ()
     with pytest.raises(ConfigError, match="no bucket is named"):
         plan(recipe, place=homeless)
+
+
+def test_an_open_model_needs_a_bucket_for_its_weights_though_its_rows_lie_in_one() -> None:
+    nowhere = Place(name="vertex", project="my-project", location="us-central1", serving_location="us")
+    there = Prepared(uris={"train": "gs://theirs/rows.jsonl"})
+    with pytest.raises(ConfigError, match=r"weights of an open model.*output_uri"):
+        plan(Recipe(base=GEMMA, train=chats(60)), place=nowhere, prepared=there)
+    named = Recipe(base=GEMMA, train=chats(60), options={"vertex": {"output_uri": "gs://mine/weights"}})
+    assert plan(named, place=nowhere, prepared=there).requests[0].body["outputUri"] == "gs://mine/weights"
 
 
 def test_equal_recipes_have_equal_plans_and_other_ones_have_others() -> None:

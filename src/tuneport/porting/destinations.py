@@ -30,8 +30,13 @@ class Destination(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_on
     as_of: date
     source: str
     usual_rate: Decimal | None = None
+    usual_rates: dict[str, Decimal] = {}
     epochs_most: int | None = None
     batch_most: int | None = None
+
+    def rate_of(self, method: str) -> Decimal | None:
+        """The learning rate that its multiplier 1 means for the method, where that is known."""
+        return self.usual_rates.get(method, self.usual_rate)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from tuneport.methods import DPO, GRPO, SFT, LoRA, Training
@@ -130,8 +131,8 @@ RULES: Mapping[str, Translate] = {
     **{
         name: _taken(name)
         for name in (
-            *("warmup_ratio", "schedule", "weight_decay", "max_grad_norm", "too_long", "beta", "compute_multiplier", "eval_interval"),
-            *("eval_samples", "reasoning_effort", "response_format"),
+            *("warmup_ratio", "schedule", "weight_decay", "max_grad_norm", "too_long", "beta", "loss", "label_smoothing"),
+            *("compute_multiplier", "eval_interval", "eval_samples", "reasoning_effort", "response_format"),
         )
     },
     "grader": lambda value, _: (value, "kept: it says what a good answer is"),
@@ -184,7 +185,8 @@ def translated(values: Mapping[str, Any], *, method: str, terms: Terms) -> tuple
         if becomes is not None and becomes != AUTO:
             found[name] = becomes
         changes.append(Change(name, value, becomes, why))
-    return _with_rate_as_multiplier(found, tuple(changes), said, terms)
+    usual = terms.before.rate_of(method) if terms.before else None
+    return _with_rate_as_multiplier(found, tuple(changes), said, terms, usual=usual)
 
 
 def _said(values: Mapping[str, Any], *, method: str) -> Iterator[tuple[str, Any]]:
@@ -197,13 +199,13 @@ def _said(values: Mapping[str, Any], *, method: str) -> Iterator[tuple[str, Any]
 
 
 def _with_rate_as_multiplier(
-    found: dict[str, Any], changes: tuple[Change, ...], said: Mapping[str, Any], terms: Terms
+    found: dict[str, Any], changes: tuple[Change, ...], said: Mapping[str, Any], terms: Terms, *, usual: Decimal | None
 ) -> tuple[dict[str, Any], tuple[Change, ...]]:
     """An absolute rate as a multiple of the old provider's usual one, where the destination takes multiples and that rate is known."""
     rate, there, before = said.get("learning_rate"), terms.there, terms.before
-    if rate is None or there is None or "absolute" in there.rates or before is None or before.usual_rate is None or not terms.chosen:
+    if rate is None or there is None or "absolute" in there.rates or before is None or usual is None or not terms.chosen:
         return found, changes
-    times = float(f"{rate / float(before.usual_rate):.3g}")
+    times = float(f"{rate / float(usual):.3g}")
     why = f"{rate:g} is {times:g} times the usual rate of {before.provider}; {there.provider} takes multiples of its own"
     became = Change("learning_rate", rate, f"learning_rate_multiplier {times:g}", why)
     return {**found, "learning_rate_multiplier": times}, tuple(became if each.setting == "learning_rate" else each for each in changes)

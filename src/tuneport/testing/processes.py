@@ -18,9 +18,9 @@ from tuneport.clock import Clock
 from tuneport.registry import JobRegistry
 from tuneport.testing.clock import SimulatedClock
 
-WATCHED = ("submit", "looking", "second_run", "upload", "registry", "registry_schema", "poll", "retry", "job")
+WATCHED = ("submit", "syncing", "looking", "second_run", "upload", "registry", "registry_schema", "poll", "retry", "job")
 """The modules of tuneport in which a client may be killed at any line."""
-DECISIVE = ("submit", "looking", "second_run", "upload")
+DECISIVE = ("submit", "syncing", "looking", "second_run", "upload")
 """Those whose order of steps is the promise. The registry executes most of the lines, so some kills are counted in these alone."""
 
 

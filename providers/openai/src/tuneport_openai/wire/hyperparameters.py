@@ -118,6 +118,8 @@ def _refuse_other_meanings(method: Training, *, dialect: Dialect) -> None:
             f"{dialect.name} cuts rows at the limit of its model only, not at max_length {method.max_length}.",
             remedy="Leave max_length at 'auto', or shorten the rows before.",
         )
+    if isinstance(method, DPO) and method.loss != "sigmoid":
+        raise Unsupported(f"{dialect.name} trains preferences with loss 'sigmoid' only, not {method.loss!r}.", remedy="Leave loss out.")
 
 
 def _response_format(method: GRPO) -> dict[str, Any]:

@@ -135,6 +135,8 @@ def _refuse_others(method: Training, options: VertexOptions, *, kind: Kind) -> N
             f"Vertex AI cuts or drops rows at the limit of its model only, not at max_length {method.max_length}.",
             remedy="Leave max_length at 'auto', or shorten the rows before.",
         )
+    if isinstance(method, DPO) and method.loss != "sigmoid":
+        raise Unsupported(f"Vertex AI trains preferences with loss 'sigmoid' only, not {method.loss!r}.", remedy="Leave loss out.")
     wrong = [name for name in REINFORCED if getattr(options, name) is not None] if not isinstance(method, GRPO) else []
     if wrong:
         raise RecipeError(f"options: {wrong[0]} is an option of reinforcement, and the method is {getattr(method, 'kind', '?')}.")

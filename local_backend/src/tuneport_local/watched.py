@@ -1,0 +1,176 @@
+"""What all trainers of trl get from us, whatever they train for: stoppable, exactly repeatable, and telling the job instead of the world.
+
+Of trl's trainers we keep the loop, the loss, the optimizer, accelerate and peft. Replaced are: validation (over batches made beforehand,
+stoppable), what a checkpoint holds and how it is written, the order of the rows, and the log (the job's). Nothing is sent anywhere: trl's
+usage ping is off.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from transformers import PrinterCallback, Trainer
+
+from tuneport.errors import JobFailed
+from tuneport_local.batches import EpochOrder
+
+Batch = dict[str, Any]
+Collate = Callable[[Sequence[dict[str, Any]]], Batch]
+
+
+class Stopped(Exception):
+    """The client wants the training to end here. `wish` is pause or cancel."""
+
+    def __init__(self, wish: str) -> None:
+        super().__init__(wish)
+        self.wish = wish
+
+
+class Watcher(Protocol):
+    """Hears of what the trainer does, and decides what is done after a step."""
+
+    def look(self) -> None:
+        """Called before every part of a batch. Raises Stopped when the training shall end."""
+
+    def look_in_validation(self) -> None:
+        """The same before every batch of a validation."""
+
+    def logged(self, step: int, values: dict[str, float]) -> None: ...
+
+    def counted(self, tokens: int) -> None: ...
+
+    def evaluated(self, step: int, values: Mapping[str, float], seconds: float) -> None:
+        """`values` has `loss`, and what else the objective measures."""
+
+    def save(self, trainer: Watched, *, evaluation_due: bool = False) -> None: ...
+
+
+class Watched(Trainer):  # type: ignore[misc]
+    """See the module. To be put before a trainer of trl: `class PortTrainer(Watched, SFTTrainer)`.
+
+    `watcher` is whoever runs the job; `collate` makes batches of rows, `validation` are batches already made.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: Any,
+        arguments: Any,
+        rows: Any,
+        tokenizer: Any,
+        collate: Collate,
+        validation: Sequence[Batch],
+        watcher: Watcher,
+        callback: Any,
+    ) -> None:
+        self._watcher = watcher
+        self._validation = validation
+        super().__init__(
+            model=model, args=arguments, train_dataset=rows, processing_class=tokenizer, data_collator=collate, callbacks=[callback]
+        )
+        self.remove_callback(PrinterCallback)
+
+    # --- what an objective says of itself --------------------------------------------------------------------------------------------
+
+    def tokens_in(self, batch: Batch) -> int:
+        """Tokens of the rows of a batch."""
+        raise NotImplementedError
+
+    def measured(self, batches: Sequence[Batch]) -> dict[str, float]:
+        """`loss` over validation batches, and what else there is to measure. `ready` is to be called on each before it is used."""
+        raise NotImplementedError
+
+    def readings(self) -> dict[str, float]:
+        """What trl's trainer measured beside the loss since it was last asked, each the mean over the parts of batches since."""
+        kept = self._metrics["train"]
+        found = {name: sum(values) / len(values) for name, values in kept.items() if values and name != "num_tokens"}
+        kept.clear()
+        return found
+
+    def ready(self, batch: Batch) -> Batch:
+        """The batch on the device. Raises Stopped when the training shall end."""
+        self._watcher.look_in_validation()
+        prepared: Batch = self._prepare_inputs(batch)
+        return prepared
+
+    # --- one step ------------------------------------------------------------------------------------------------------------------
+
+    def training_step(self, model: Any, inputs: Batch, num_items_in_batch: Any = None) -> Any:
+        self._watcher.look()
+        self._watcher.counted(self.tokens_in(inputs))
+        loss = super().training_step(model, inputs, num_items_in_batch)
+        if not torch.isfinite(loss):
+            raise self._not_finite("loss", float(loss))
+        return loss
+
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        if norm is not None and not math.isfinite(float(norm)) and self.accelerator.scaler is None:
+            raise self._not_finite("gradient", float(norm))
+        return norm
+
+    def _not_finite(self, what: str, value: float) -> JobFailed:
+        step = self.state.global_step + (what != "validation loss")
+        return JobFailed(
+            f"the {what} became {value} at step {step}; the training was stopped there.",
+            remedy="Lower learning_rate, or look for broken rows with: tuneport data check",
+        )
+
+    def floating_point_ops(self, inputs: Batch) -> int:
+        """Not counted: it walks over all parameters at every step."""
+        return 0
+
+    # --- validation and log --------------------------------------------------------------------------------------------------------
+
+    def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> dict[str, float]:
+        """What `measured` finds over the validation rows. A pause in the middle leaves a checkpoint that says so."""
+        self.control.should_evaluate = False
+        begun = time.monotonic()
+        try:
+            values = self._measured()
+        except Stopped as stopped:
+            if stopped.wish == "pause":
+                self._watcher.save(self, evaluation_due=True)
+            raise
+        if not math.isfinite(values["loss"]):
+            raise self._not_finite("validation loss", values["loss"])
+        self._watcher.evaluated(self.state.global_step, values, time.monotonic() - begun)
+        return {f"eval_{name}": value for name, value in values.items()}
+
+    def _measured(self) -> dict[str, float]:
+        self.model.eval()
+        with torch.no_grad():
+            values = self.measured(self._validation)
+        self.model.train()
+        return values
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """To the job. The summary that Trainer logs at the end has no step's loss and is not a reading."""
+        self.control.should_log = False
+        if "loss" in logs:
+            self._watcher.logged(self.state.global_step, {**logs, **self.readings(), "epoch": float(self.state.epoch or 0.0)})
+
+    # --- order and checkpoints -----------------------------------------------------------------------------------------------------
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> EpochOrder:
+        return EpochOrder(len(self.train_dataset), seed=self.args.seed)
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        self._watcher.save(self)
+
+    def save_parts(self, folder: Path) -> None:
+        """Everything `train(resume_from_checkpoint=…)` reads, into `folder`."""
+        self.model.save_pretrained(folder, save_embedding_layers=False)  # "auto" would ask the hub about the base
+        (folder / "README.md").unlink(missing_ok=True)
+        self._save_optimizer_and_scheduler(str(folder))
+        self._save_scaler(str(folder))
+        self._save_rng_state(str(folder))
+        self.state.save_to_json(str(folder / "trainer_state.json"))
+
+    def _send_telemetry(self) -> None:
+        """trl would tell its makers the model's kind and the hardware. We tell nobody."""
