@@ -15,7 +15,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from tuneport_local.assembly import Parts, adapted, settings
 from tuneport_local.batches import as_pairs, padded_pairs, pair_columns
 from tuneport_local.pairs import RenderedPair
-from tuneport_local.watched import Batch, Collate, Watched, Watcher
+from tuneport_local.watched import Batch, Watched
 
 _COPY = "ref"
 """What trl calls the copy of the adapters that it makes."""
@@ -53,29 +53,8 @@ def _validation_batches(parts: Parts[RenderedPair]) -> Sequence[Batch]:
 class PreferenceTrainer(Watched, DPOTrainer):  # type: ignore[misc]
     """See the module."""
 
-    def __init__(
-        self,
-        *,
-        model: Any,
-        arguments: Any,
-        rows: Any,
-        tokenizer: Any,
-        collate: Collate,
-        validation: Sequence[Batch],
-        watcher: Watcher,
-        callback: Any,
-    ) -> None:
+    def built(self) -> None:
         self._learned = 0
-        super().__init__(
-            model=model,
-            arguments=arguments,
-            rows=rows,
-            tokenizer=tokenizer,
-            collate=collate,
-            validation=validation,
-            watcher=watcher,
-            callback=callback,
-        )
         self.model.delete_adapter(_COPY)  # the adapters are new: a copy of them says what the base alone says, and costs memory and time
 
     def tokens_in(self, batch: Batch) -> int:

@@ -20,7 +20,7 @@ from tuneport_local.assembly import Parts, adapted, settings
 from tuneport_local.attention import Segments
 from tuneport_local.batches import IGNORED, as_dataset, labels, packed, padded
 from tuneport_local.rendering import RenderedRow
-from tuneport_local.watched import Batch, Collate, Watched, Watcher
+from tuneport_local.watched import Batch, Collate, Watched
 
 if TYPE_CHECKING:
     from tuneport_local.hardware import Hardware
@@ -63,28 +63,7 @@ class PortTrainer(Watched, SFTTrainer):  # type: ignore[misc]
 
     loss_is_scaled_for_ga = True
 
-    def __init__(
-        self,
-        *,
-        model: Any,
-        arguments: Any,
-        rows: Any,
-        tokenizer: Any,
-        collate: Collate,
-        validation: Sequence[Batch],
-        watcher: Watcher,
-        callback: Any,
-    ) -> None:
-        super().__init__(
-            model=model,
-            arguments=arguments,
-            rows=rows,
-            tokenizer=tokenizer,
-            collate=collate,
-            validation=validation,
-            watcher=watcher,
-            callback=callback,
-        )
+    def built(self) -> None:
         self.model_accepts_loss_kwargs = True  # so that the learned tokens of a whole batch are counted, whatever the model
         self._vocabulary = int(self._base().config.get_text_config().vocab_size)
         self._can_choose_positions = "logits_to_keep" in inspect.signature(type(self._base()).forward).parameters

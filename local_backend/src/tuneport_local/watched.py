@@ -74,8 +74,12 @@ class Watched(Trainer):  # type: ignore[misc]
             model=model, args=arguments, train_dataset=rows, processing_class=tokenizer, data_collator=collate, callbacks=[callback]
         )
         self.remove_callback(PrinterCallback)
+        self.built()
 
     # --- what an objective says of itself --------------------------------------------------------------------------------------------
+
+    def built(self) -> None:
+        """Called once, when trl's trainer is put together."""
 
     def tokens_in(self, batch: Batch) -> int:
         """Tokens of the rows of a batch."""
