@@ -207,11 +207,20 @@ def test_the_traceback_is_there_for_who_asks_for_it(shell: Shell, wire: Scripted
         "ya29.a0AfH6SMBxyz",
         "hf_aBcDeFgHiJkLmNoPqRsTuV",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+        "1//0gAbCdEfGhIjKlMnOp-QrStUv",
+        "GOCSPX-abcdefghijklmnopqrst",
+        "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----",
     ],
 )
 def test_what_looks_like_a_key_is_blanked_out(secret: str) -> None:
     assert secret not in without_secrets(f"request failed with {secret} in it")
     assert without_secrets("job ftjob-abc of model fake-small") == "job ftjob-abc of model fake-small"
+
+
+@pytest.mark.parametrize("name", ["sig", "upload_id", "X-Goog-Signature", "X-Amz-Signature"])
+def test_what_signs_an_address_is_blanked_out_and_the_rest_of_it_stays(name: str) -> None:
+    address = "https://storage.example/bucket/rows.jsonl?alt=media"
+    assert without_secrets(f"GET {address}&{name}=ab12CD&x=1") == f"GET {address}&{name}=[hidden]&x=1"
 
 
 def test_an_error_cannot_move_the_cursor(shell: Shell) -> None:

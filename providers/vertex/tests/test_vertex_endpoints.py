@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tuneport_vertex.adapter.asking import OpenModel
 from tuneport_vertex.adapter.connection import Connection
+from tuneport_vertex.adapter.deployments import Deployments
 from tuneport_vertex.adapter.ending import delete_model, end_endpoint, followed
 from tuneport_vertex.adapter.endpoints import Endpoints
 from tuneport_vertex.profile import Place
@@ -221,6 +222,23 @@ def test_what_is_refused_again_and_again_is_not_asked_for_ever() -> None:
     assert sum(each.method == "DELETE" for each in asked) == 3
 
 
+def test_a_region_that_does_not_tell_what_stands_there_is_named_and_hides_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    spec = {"machineType": "g2-standard-12", "acceleratorType": "NVIDIA_L4", "acceleratorCount": 1}
+    deployed = {"id": "5", "model": MODEL, "dedicatedResources": {"machineSpec": spec, "minReplicaCount": 1}}
+
+    def script(asked: Asked) -> Said:
+        if "/us-central1/" not in asked.path:
+            return status(403, "PERMISSION_DENIED", "No.")
+        return Said(body={"endpoints": [{"name": ENDPOINT, "deployedModels": [deployed]}]})
+
+    with answering(script) as (url, _):
+        everywhere = Place("vertex", "tune-main", "global", "us", endpoint=url, token=TOKEN)
+        connection = Connection(everywhere, clock=SimulatedClock())
+        found = Deployments(connection, Endpoints(connection)).listed()
+    assert [each.id for each in found] == ["tune-main/us-central1/endpoints/tuneport-1"]
+    assert "what stands in europe-west4 is not known" in caplog.text
+
+
 # --- open models ---------------------------------------------------------------------------------------------------------------------
 
 
@@ -233,11 +251,26 @@ def test_an_open_model_is_asked_at_the_host_that_its_endpoint_names() -> None:
     assert shared.url == f"https://us-central1-aiplatform.googleapis.com/v1/{ENDPOINT}/chat/completions"
 
 
-@pytest.mark.parametrize("dns", ["evil.example", "prediction.vertexai.goog.evil.example", "x@evil.example/.prediction.vertexai.goog"])
+@pytest.mark.parametrize(
+    "dns",
+    [
+        "evil.example",
+        "prediction.vertexai.goog.evil.example",
+        "x@evil.example/.prediction.vertexai.goog",
+        "evil.example\\.prediction.vertexai.goog",
+    ],
+)
 def test_no_token_goes_to_a_host_that_is_not_googles(dns: str) -> None:
     connection = Connection(place(None), clock=SimulatedClock())
     with pytest.raises(Unreachable, match="no host of Google's"):
         OpenModel.at(connection, "vertex:x", Endpoint(ENDPOINT, dns=dns), name=ENDPOINT)
+
+
+def test_no_token_goes_to_a_host_that_a_location_makes() -> None:
+    connection = Connection(place(None), clock=SimulatedClock())
+    assert connection.address("us") == "https://aiplatform.us.rep.googleapis.com"
+    with pytest.raises(NotFound, match="no location of Google's"):
+        connection.address("evil.example#")
 
 
 def chat(text: str = "Where?") -> ChatExample:

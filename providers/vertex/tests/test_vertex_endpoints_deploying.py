@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from tuneport_vertex.adapter.server import VertexServer
 from tuneport_vertex.emulator import Serving
+from tuneport_vertex.emulator.endpoints import Deployed, Endpoint
 
 from tuneport.deploying import begin, follow
 from tuneport.errors import Ambiguous, NotFound, RecipeError, Refused, Unreachable, Unsupported
@@ -110,6 +111,17 @@ def test_a_name_that_another_model_has_is_refused_and_so_is_another_machine(stag
     assert stage.emulator.log.effects(DEPLOY) == 1
 
 
+def test_an_empty_endpoint_of_somebodys_is_not_ended_for_its_name(stage: Served, model: Model) -> None:
+    server, world = stage.server(), stage.emulator.world
+    place = next(iter(world.jobs.values())).place
+    theirs = Endpoint(place, "support", "Support", world.now())
+    world.endpoints[theirs.name] = theirs
+    for ask in (server.deployment_plan, server.deploy):
+        with pytest.raises(Refused, match="the name support is taken: an endpoint stands there that was not made from here"):
+            ask(model, options={"name": "support"})
+    assert world.endpoints[theirs.name] is theirs
+
+
 def test_ending_it_ends_endpoint_and_copy_and_ending_it_again_finds_nothing(stage: Served, model: Model) -> None:
     server = stage.server()
     stands = ready(stage, server, model)
@@ -121,6 +133,17 @@ def test_ending_it_ends_endpoint_and_copy_and_ending_it_again_finds_nothing(stag
     with pytest.raises(NotFound):
         server.deployment(stands.id)
     assert server.model(model.id).details["weights"] == model.details["weights"]  # the weights stay
+
+
+def test_an_endpoint_that_shares_its_traffic_is_emptied_and_ended_too(stage: Served, model: Model) -> None:
+    server, world = stage.server(), stage.emulator.world
+    stands = ready(stage, server, model)
+    endpoint = next(each for name, each in world.endpoints.items() if name.endswith(stands.id.rpartition("/")[2]))
+    first = next(iter(endpoint.deployed.values()))
+    endpoint.deployed["77"] = Deployed("77", first.version, "beside it", world.now())
+    endpoint.traffic = {first.id: 60, "77": 40}
+    server.undeploy(stands.id)
+    assert endpoint.name not in world.endpoints
 
 
 def test_an_end_whose_replies_are_lost_ends_it_all_the_same(stage: Served, model: Model) -> None:

@@ -536,3 +536,8 @@ def test_a_status_inside_an_answer_is_read_like_one_of_its_own() -> None:
 
 def test_a_read_that_breaks_off_in_the_middle_is_no_answer() -> None:
     assert type(vertex_error(requests.exceptions.ChunkedEncodingError("cut"), doing="reading a file")) is Unreachable
+
+
+@pytest.mark.parametrize("words", [f"TuningJob {JOB.replace('/p/', '/gemini-demo/')} is not found.", "gs://llama-tunes/rows is not found."])
+def test_names_that_people_give_are_not_taken_for_those_of_models(words: str) -> None:
+    assert type(refused(status(404, "NOT_FOUND", words))) in (NotFound, FileGone)

@@ -24,7 +24,7 @@ USER = {"type": "authorized_user", "quota_project_id": "quota-project", "client_
 @pytest.fixture(autouse=True)
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A machine that is none of Google's, where nobody is signed in."""
-    for name in (at_hand.FILE, at_hand.PROJECT, "CLOUDSDK_ACTIVE_CONFIG_NAME", *at_hand.METADATA):
+    for name in (at_hand.FILE, at_hand.PROJECT, "CLOUDSDK_ACTIVE_CONFIG_NAME", *at_hand.METADATA, *at_hand.SERVERLESS):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv(at_hand.FOLDER, str(tmp_path / "gcloud"))
     monkeypatch.setattr(at_hand, "PRODUCT", tmp_path / "product_name")
@@ -117,3 +117,10 @@ def test_a_machine_of_googles_is_known_by_its_name(machine: Path) -> None:
     at_hand.PRODUCT.unlink()
     assert not at_hand.is_googles()
     assert at_hand.is_googles({"GCE_METADATA_HOST": "127.0.0.1:8399"})
+
+
+@pytest.mark.parametrize("variable", ["K_SERVICE", "CLOUD_RUN_JOB", "GAE_SERVICE"])
+def test_a_container_of_googles_is_known_though_it_sees_no_machine(machine: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    at_hand.PRODUCT.unlink()
+    monkeypatch.setenv(variable, "tuner")
+    assert at_hand.is_signed_in()

@@ -406,6 +406,18 @@ def test_a_bucket_is_near_where_its_location_covers_the_tunings(
         assert [each.method for each in asked] == ["GET"]
 
 
+def test_a_bucket_that_could_not_be_looked_at_once_is_looked_at_again() -> None:
+    there = Bucket(location="EUROPE-WEST4")
+    there.before = lambda asked: refused(503, "backendError", "Later.") if asked.path.endswith("/b/bucket") else None
+    with storing(there) as (storage, _, _):
+        with pytest.raises(Unreachable):
+            storage.upload(planned(ROWS))
+        there.before = lambda _: None
+        with pytest.raises(OtherRegion):
+            storage.upload(planned(ROWS))
+        assert there.objects == {}
+
+
 def test_a_bucket_that_says_no_location_is_not_judged() -> None:
     assert BucketPlace.of({}) is None
 

@@ -76,6 +76,13 @@ def test_a_job_of_another_region_names_the_profile_that_it_needs() -> None:
         ids.full(HERE, "my-project/europe-west4/tuningJobs/77", kind="tuningJobs")
 
 
+@pytest.mark.parametrize("location", ["evil.example#", "evil.example?", "evil.example:443#", "us@evil.example#", "us.evil", "US"])
+@pytest.mark.parametrize("form", ["my-project/{}/models/9@2", "projects/my-project/locations/{}/models/9", "vertex:my-project/{}/models/9"])
+def test_a_location_becomes_a_part_of_the_host_and_so_is_nothing_but_a_location(form: str, location: str) -> None:
+    with pytest.raises(NotFound):
+        ids.resource(HERE, form.format(location), kind="models")
+
+
 def test_models_may_lie_in_the_multi_region_that_serves_them() -> None:
     found = ids.resource(HERE, "my-project/us/models/9@2#3", kind="models")
     assert (found.full, found.checkpoint) == ("projects/my-project/locations/us/models/9@2", "3")

@@ -17,6 +17,8 @@ FILE = "GOOGLE_APPLICATION_CREDENTIALS"
 FOLDER = "CLOUDSDK_CONFIG"
 PROJECT = "CLOUDSDK_CORE_PROJECT"
 METADATA = ("GCE_METADATA_HOST", "GCE_METADATA_IP", "GCE_METADATA_ROOT")
+SERVERLESS = ("K_SERVICE", "CLOUD_RUN_JOB", "GAE_SERVICE")
+"""What Cloud Run (also as Cloud Functions) and App Engine set in each container, which may see nothing of the machine below."""
 PRODUCT = Path("/sys/class/dmi/id/product_name")
 """What Linux says of the machine; on Google's it begins with Google."""
 
@@ -28,8 +30,8 @@ def is_signed_in(environ: Mapping[str, str] | None = None) -> bool:
 
 
 def is_googles(environ: Mapping[str, str] | None = None) -> bool:
-    """Whether this is one of Google's machines, which have a metadata server, or somebody names one."""
-    if any(_given(environ).get(name) for name in METADATA):
+    """Whether this is one of Google's machines or containers, which have a metadata server, or somebody names one."""
+    if any(_given(environ).get(name) for name in (*METADATA, *SERVERLESS)):
         return True
     try:
         return PRODUCT.read_text("utf-8").strip().startswith("Google")

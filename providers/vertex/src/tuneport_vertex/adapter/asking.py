@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Protocol
-from urllib.parse import urlsplit
 
 from tuneport.chat_completions import answer_of, asked, delta_of, prediction_of
 from tuneport.errors import Unreachable
@@ -29,8 +28,8 @@ if TYPE_CHECKING:
 
 ANSWER_S = 600.0
 """How long a model may think before it says a word."""
-HOSTS = (".prediction.vertexai.goog", ".googleapis.com")
-"""Where an endpoint may say that it answers: a token goes nowhere else."""
+HOSTS = re.compile(r"[a-z0-9.-]+\.(?:prediction\.vertexai\.goog|googleapis\.com)", re.IGNORECASE)
+"""Where an endpoint may say that it answers: a token goes nowhere else, whatever one reads into the other signs of an address."""
 
 _THOUGHTS = re.compile(r"\s*<think>.*?(?:</think>\s*|\Z)", re.DOTALL)
 
@@ -119,7 +118,7 @@ class OpenModel:
         host = connection.address(name.split("/")[3])
         if endpoint.dns and connection.place.endpoint is None:
             host = f"https://{endpoint.dns}"
-            if not (urlsplit(host).hostname or "").endswith(HOSTS):
+            if not HOSTS.fullmatch(endpoint.dns):
                 raise Unreachable(f"{uri} says that it answers at {endpoint.dns}, which is no host of Google's; nothing was sent there.")
         return cls(connection, uri, f"{host}/v1/{name}/chat/completions", connection.session())
 

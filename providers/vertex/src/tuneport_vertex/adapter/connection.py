@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,9 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from weakref import finalize
 
 from tuneport.clock import Clock
-from tuneport.errors import TuneportError
+from tuneport.errors import NotFound, TuneportError
 from tuneport.retry import reading
-from tuneport_vertex.adapter.signing_in import DefaultCredentials, SignIn, default_credentials
+from tuneport_vertex.adapter.signing_in import DefaultCredentials, SignIn, default_credentials, unlogged
 from tuneport_vertex.errors import vertex_error
 from tuneport_vertex.profile import Place
 
@@ -29,12 +30,18 @@ TIMEOUT_S = 120.0
 """How long to wait for an answer: also a poll that hangs ends."""
 MULTI_REGIONS = frozenset({"us", "eu"})
 UNAUTHENTICATED = 401
+_LOCATION = re.compile(r"[a-z0-9-]+")
 
 
 def api_address(place: Place, location: str) -> str:
-    """Scheme and host that answer for a location: the profile's, else Google's, as google-genai 2.34 has them."""
+    """Scheme and host that answer for a location: the profile's, else Google's, as google-genai 2.34 has them.
+
+    Raises NotFound for what is no location: it becomes a part of the host that tokens are sent to.
+    """
     if place.endpoint is not None:
         return place.endpoint
+    if not _LOCATION.fullmatch(location):
+        raise NotFound(f"{location!r} is no location of Google's.", remedy="It looks like us-central1.")
     if location == "global":
         return "https://aiplatform.googleapis.com"
     if location in MULTI_REGIONS:
@@ -57,7 +64,7 @@ class Connection:
         self.place = place
         self.clock = clock
         self.sign_in = SignIn(place, default=default)
-        self._timeout_s = timeout_s
+        self.timeout_s = timeout_s
         self._http_client = http_client
         self._clients: dict[str, Client] = {}
 
@@ -90,12 +97,13 @@ class Connection:
         options = HttpOptions(
             base_url=self.place.endpoint,
             api_version="v1beta1",
-            timeout=int(self._timeout_s * 1000),
+            timeout=int(self.timeout_s * 1000),
             retry_options=HttpRetryOptions(attempts=1),
             httpx_client=self._http_client,
             **self._without_certificates(),
         )
         credentials = self.sign_in.credentials(self.address(location))
+        unlogged("google_genai")
         with self.translating("connecting"):
             client = genai.Client(
                 enterprise=True, project=self.place.project, location=location, credentials=credentials, http_options=options

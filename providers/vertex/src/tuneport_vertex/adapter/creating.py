@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import Ambiguous
-from tuneport_vertex.adapter.connection import TIMEOUT_S, Connection, Reply
+from tuneport_vertex.adapter.connection import Connection, Reply
 from tuneport_vertex.adapter.jobs import created_job, reply_of
 from tuneport_vertex.errors import status_error
 
@@ -83,7 +83,8 @@ def rebase(connection: Connection, body: Mapping[str, Any]) -> Reply:
             transport="rest",
             client_options=ClientOptions(api_endpoint=address),
         )
-    begun = connection.sent(DOING, lambda: client.rebase_tuned_model(request, retry=None, timeout=TIMEOUT_S), creating=True).operation
+    limit_s = connection.timeout_s  # by itself the client would wait for ever
+    begun = connection.sent(DOING, lambda: client.rebase_tuned_model(request, retry=None, timeout=limit_s), creating=True).operation
     if begun.HasField("error"):
         raise status_error({"code": begun.error.code, "message": begun.error.message}, doing=DOING, creating=True)
     if not begun.done:

@@ -10,6 +10,7 @@ from tuneport.catalogue import catalogue
 from tuneport.errors import Ambiguous, NotFound, RecipeError, Refused, TuneportError, Unreachable, Unsupported
 from tuneport.model import Deployment, DeploymentPlan, Model
 from tuneport.plan import PlannedRequest
+from tuneport.redaction import warn
 from tuneport_vertex.adapter.connection import Connection
 from tuneport_vertex.adapter.ending import end_endpoint
 from tuneport_vertex.adapter.endpoints import Endpoints
@@ -102,12 +103,13 @@ class Deployments:
         )
 
     def _at(self, location: str) -> list[Endpoint]:
-        """A region that does not answer hides no other, where it is one of many."""
+        """A region that does not answer hides no other, where it is one of many; what stands there may cost, so that it is said."""
         try:
             return self._endpoints.endpoints(location)
-        except (Refused, Unreachable):
+        except (Refused, Unreachable) as error:
             if location == self._place.location:
                 raise
+            warn(f"{self._place.name}: what stands in {location} is not known: {error.message}")
             return []
 
     def _locations(self) -> tuple[str, ...]:
@@ -181,10 +183,9 @@ class Deployments:
             found = self.get(name.public)
         except NotFound:
             return None if asked.named else next(iter(self.serving(model.id)), None)
-        if found.model not in (model.id, ""):
-            raise Refused(
-                f"{self._place.name}: the name {name.id} is taken: {found.model} is deployed there.", remedy="Give another: --name NAME"
-            )
+        if found.model != model.id and (found.model or name.full not in self._begun):
+            what = f"{found.model} is deployed there" if found.model else "an endpoint stands there that was not made from here"
+            raise Refused(f"{self._place.name}: the name {name.id} is taken: {what}.", remedy="Give another: --name NAME")
         machine = found.details.get("machine")
         if asked.machine is not None and machine not in (None, asked.machine):
             raise Refused(

@@ -80,7 +80,7 @@ def _take_from(endpoints: Endpoints, name: str, *, model: str, clock: Clock) -> 
 def _is_of(deployed: str, model: str) -> bool:
     """Whether what is deployed is that model, in the version that is named, if one is; a version may go by an alias, which is none."""
     found, asked = ids.parsed(deployed), ids.parsed(model)
-    if found is None or asked is None or (found.location, found.id) != (asked.location, asked.id):
+    if found is None or asked is None or found.id != asked.id:
         return False
     return asked.version in ("", found.version) or not found.version.isdigit()
 

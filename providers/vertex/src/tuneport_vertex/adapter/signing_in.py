@@ -31,9 +31,7 @@ def default_credentials() -> tuple[Credentials, str | None]:
         raise CredentialsRefused("nobody is signed in at Google Cloud here: there are no application default credentials.", remedy=SIGN_IN)
     import google.auth
 
-    log = logging.getLogger("google.auth")
-    if log.level == logging.NOTSET:
-        log.setLevel(logging.CRITICAL)  # what it says comes as an error
+    unlogged("google.auth")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a user's credentials without a quota project: told by `providers check`
@@ -41,6 +39,14 @@ def default_credentials() -> tuple[Credentials, str | None]:
     except Exception as error:
         raise vertex_error(error, doing="signing in") from None
     return credentials, project
+
+
+def unlogged(sdk: str) -> None:
+    """Keeps what an SDK logs from the terminal: it comes as an error, or is about keys that are not used here. Whoever set a level keeps
+    it."""
+    log = logging.getLogger(sdk)
+    if log.level == logging.NOTSET:
+        log.setLevel(logging.CRITICAL)
 
 
 def signed_in_place(settings: ProviderSettings, *, default: DefaultCredentials = default_credentials) -> Place:

@@ -170,10 +170,10 @@ class Storage:
     def region(self, bucket: str) -> BucketPlace | None:
         """Where a bucket lies; None where this identity may not see it. Asked once. Raises NotFound where there is none."""
         if bucket not in self._regions:
-            self._regions[bucket] = None
+            found = None
             with suppress(CredentialsRefused):
-                found = self._connection.sent("looking at the bucket", lambda: self._bucket_described(bucket))
-                self._regions[bucket] = BucketPlace.of(found)
+                found = BucketPlace.of(self._connection.sent("looking at the bucket", lambda: self._bucket_described(bucket)))
+            self._regions[bucket] = found  # only what is known: several threads may look
         return self._regions[bucket]
 
     def _bucket_described(self, name: str) -> Reply:

@@ -224,7 +224,8 @@ class VertexTrainer:
 
         name = ids.parsed(self.result(job_id).id)
         if name is None or name.kind != "models":
-            raise NotFound(f"job {job_id} has put no model into the registry.", remedy="Its weights are in your bucket: see outputUri.")
+            serving = f"What serves it, by the hour: tuneport models deployments --provider {self._place.name}"
+            raise NotFound(f"job {job_id} has put no model into the registry.", remedy=f"Its weights are in your bucket. {serving}")
         delete_model(Endpoints(self._connection), name.full, clock=self._settings.clock)
 
     def billed(self, job_id: str) -> Decimal | None:

@@ -77,10 +77,13 @@ class Deployments:
             raise refusals.found_errors([("deployed_model_id", NEEDED)])
         if deployed_id not in endpoint.deployed:
             raise refusals.refusal("NOT_FOUND", f"DeployedModel `{deployed_id}` not found on the endpoint {endpoint.name}.")
+        traffic = {key: int(share) for key, share in (body.get("trafficSplit") or endpoint.traffic).items()}
+        if traffic.get(deployed_id) and len(endpoint.deployed) > 1:
+            raise refusals.refusal("FAILED_PRECONDITION", f"DeployedModel `{deployed_id}` has {traffic[deployed_id]}% of the traffic.")
 
         def done() -> Json:
             endpoint.deployed.pop(deployed_id, None)
-            endpoint.traffic = {one: share for one, share in endpoint.traffic.items() if one in endpoint.deployed}
+            endpoint.traffic = {one: share for one, share in traffic.items() if one in endpoint.deployed}
             endpoint.updated_at = world.now()
             return {}
 

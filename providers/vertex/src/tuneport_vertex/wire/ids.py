@@ -17,8 +17,9 @@ WORDS: dict[str, str] = {"tuningJobs": "tuning job", "models": "model", "endpoin
 
 _ID = r"(?P<id>[A-Za-z0-9][A-Za-z0-9._-]*)(?:@(?P<version>[A-Za-z0-9._-]+))?(?:#(?P<checkpoint>[A-Za-z0-9._-]+))?"
 _KINDS = "|".join(WORDS)
-_FULL = re.compile(rf"projects/(?P<project>[^/\s]+)/locations/(?P<location>[^/\s]+)/(?P<kind>{_KINDS})/{_ID}")
-_PUBLIC = re.compile(rf"(?!publishers/)(?P<project>[^/\s]+)/(?P<location>[^/\s]+)/(?P<kind>{_KINDS})/{_ID}")
+_PROJECT, _LOCATION = r"(?P<project>[A-Za-z0-9.:_-]+)", r"(?P<location>[a-z0-9-]+)"
+_FULL = re.compile(rf"projects/{_PROJECT}/locations/{_LOCATION}/(?P<kind>{_KINDS})/{_ID}")
+_PUBLIC = re.compile(rf"(?!publishers/){_PROJECT}/{_LOCATION}/(?P<kind>{_KINDS})/{_ID}")
 _BARE = re.compile(rf"(?:(?P<kind>{_KINDS})/)?{_ID}")
 
 

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from tuneport.errors import NotFound, RecipeError, UnknownModel, Unsupported
+from tuneport.errors import ConfigError, NotFound, RecipeError, UnknownModel, Unsupported
 from tuneport.limits import Target, target
 from tuneport.methods import DPO, GRPO, SFT
 from tuneport.plan import Plan, PlannedFile, PlannedRequest
 from tuneport.planned_data import CheckedData, Rows, checked_data, datasets_of
 from tuneport.recipe import Recipe
-from tuneport_vertex.profile import Place, no_bucket
+from tuneport_vertex.profile import BUCKET, Place, no_bucket
 from tuneport_vertex.wire.hyperparameters import hyperparameters, notes, sent
 from tuneport_vertex.wire.ids import is_resource, resource
 from tuneport_vertex.wire.labels import DATA, RECIPE, labels_of, packed
@@ -202,9 +202,19 @@ def _body(found: Asked, *, values: dict[str, Any], reward: dict[str, Any], prepa
         "serviceAccount": options.service_account or place.service_account,
         "encryptionSpec": {"kmsKeyName": key} if key else None,
         "customBaseModel": options.custom_base_model,
-        "outputUri": None if found.base.kind.gemini else options.output_uri or place.folder("outputs", CLIENT_ID),
+        "outputUri": None if found.base.kind.gemini else options.output_uri or _outputs(place),
     }
     return {name: value for name, value in job.items() if value not in (None, {})}
+
+
+def _outputs(place: Place) -> str:
+    """Where the weights of an open model go that says nothing of it. Raises ConfigError where there is no bucket."""
+    if place.bucket is None:
+        raise ConfigError(
+            f"{place.name}: the weights of an open model go to Cloud Storage, and no bucket is named.",
+            remedy=f'Set bucket = "gs://NAME" in [providers.{place.name}], or {BUCKET}, or options.vertex.output_uri in the recipe.',
+        )
+    return place.folder("outputs", CLIENT_ID)
 
 
 def _of_rows_there(found: Asked, prepared: Prepared) -> dict[str, str]:
@@ -269,6 +279,7 @@ def _notes(found: Asked) -> Iterator[str]:
         yield "each checkpoint (one an epoch, about ten of a long job) gets its endpoint; fewer: options.vertex.checkpoints = 'last'"
     if base.kind.distilled:
         yield "which teachers are offered for which base is not documented: Google says so when the job is created"
+        yield "what the teacher's answers cost is not documented either, and is in no quote"
     if found.options.reward is not None:
         yield "options.vertex.reward scores the answers, not the recipe's grader"
     if found.options.same_endpoint:
