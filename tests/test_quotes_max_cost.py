@@ -134,6 +134,11 @@ def test_epochs_left_to_the_provider_have_no_bound() -> None:
         refuse_above(Decimal("14.99"), [quoted(a_job(FILE, base="gpt-4.1-mini", epochs=3), "openai")])
 
 
+def test_what_is_billed_beside_the_quote_has_no_bound() -> None:
+    with pytest.raises(UsageError, match="the teacher's answers are billed beside what can be quoted"):
+        refuse_above(Decimal(1000), [hours("1", "1", "1")], unquoted=["the teacher's answers"])
+
+
 def test_of_several_tiers_the_dearest_counts() -> None:
     both = all_quoted(a_job(FILE, base="gpt-4.1-mini"), "azure")
     refuse_above(Decimal("0.60"), both)

@@ -17,11 +17,14 @@ if TYPE_CHECKING:
     from tuneport.registry import JobRegistry
 
 
-def refuse_above(most_usd: Decimal, quotes: Sequence[Quote]) -> None:
+def refuse_above(most_usd: Decimal, quotes: Sequence[Quote], *, unquoted: Sequence[str] = ()) -> None:
     """Raises UsageError when the upper bound of the job's cost is above `most_usd`, or when there is none where a bill comes.
 
-    Of several quotes (price tiers, say) the dearest counts. Left to a provider, the number of epochs has no bound.
+    Of several quotes (price tiers, say) the dearest counts. Left to a provider, the number of epochs has no bound; nor has what is billed
+    `unquoted`.
     """
+    if unquoted:
+        raise UsageError(f"{' and '.join(unquoted)} are billed beside what can be quoted, so the cost cannot be kept under {most_usd} USD.")
     for quote in quotes:
         cost = quote.once
         if not quote.billed and cost is None:

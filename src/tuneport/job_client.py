@@ -136,7 +136,8 @@ class JobClient:
 
         plan = plan or self.plan(recipe, provider=provider)
         if max_cost_usd is not None:
-            refuse_above(max_cost_usd, self.quote(recipe, providers=[provider], epochs=plan.epochs, tier=plan.tier))
+            quotes = self.quote(recipe, providers=[provider], epochs=plan.epochs, tier=plan.tier)
+            refuse_above(max_cost_usd, quotes, unquoted=plan.unquoted)
         return submit(plan, desk=self._desk(provider), force=force, recreate=recreate, queue=queue)
 
     def _desk(self, provider: str) -> Desk:

@@ -56,6 +56,7 @@ class Plan:
     that are not there yet and what is written on the job to find it again (`{client_id}` stands for what is drawn at each submit).
 
     `tier` is the one of the price book that the job is paid in, where the provider has several: what a quote of this very job goes by.
+    `unquoted` is what will be billed beside the quote, for want of a price: with any of it there is no upper bound.
     """
 
     provider: str
@@ -74,6 +75,7 @@ class Plan:
     notes: tuple[str, ...] = ()
     sends: tuple[PlannedRequest, ...] = ()
     tier: str | None = None
+    unquoted: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:

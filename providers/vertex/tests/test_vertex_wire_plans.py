@@ -154,6 +154,7 @@ def test_a_teacher_makes_a_distillation_of_the_questions_alone() -> None:
         "baseTeacherModel": "gemini-3.5-pro",
         "hyperParameters": {"epochCount": 1, "sftLossWeightMultiplier": 0.3},
     }
+    assert made.unquoted == ("the teacher's answers",)
     row = json.loads(b"".join(made.files[0].chunks()).splitlines()[0])
     assert row == {"contents": [{"role": "user", "parts": [{"text": "My card number 0 is lost"}]}]}
 

@@ -62,7 +62,7 @@ def submit(
     asked = asked or most_usd is not None
     quotes = session.client.quote(recipe, providers=[where], epochs=plan.epochs, tier=plan.tier) if asked else []
     if most_usd is not None:
-        refuse_above(most_usd, quotes)
+        refuse_above(most_usd, quotes, unquoted=plan.unquoted)
     billed = [quote for quote in quotes if quote.billed]
     if dry_run:
         print_plan(plan, billed, out=session.out)

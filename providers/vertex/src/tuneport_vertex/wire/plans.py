@@ -98,6 +98,7 @@ def to_plan(found: Asked, *, prepared: Prepared | None = None) -> Plan:
         dataset_fingerprint=recipe.train.fingerprint,
         seed=None,
         suffix=recipe.suffix,
+        unquoted=("the teacher's answers",) if found.base.kind.distilled else (),
         findings=data.findings,
         notes=(*notes(method, found.options, kind=kind, seed=recipe.seed), *data.notes, *_notes(found)),
     )
