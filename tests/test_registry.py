@@ -286,6 +286,7 @@ from pathlib import Path
 from tuneport.registry import JobRegistry
 from tuneport.registry_schema import FILE_NAME
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background of a shell inherits that it is ignored
 home = Path(sys.argv[1])
 mine = JobRegistry(home)
 other = sqlite3.connect(home / FILE_NAME, isolation_level=None, check_same_thread=False)
