@@ -83,3 +83,18 @@ def spec_of(
     files = {"train": str(train), "validation": str(validation) if validation else None}
     said = {"base": str(base), "method": method, "hyperparameters": hyperparameters, "files": files, "dataset_fingerprint": "f" * 64}
     return TrainingSpec.from_dict(said)
+
+
+def weights(job: MemoryJob) -> dict[str, Any]:
+    """The adapter that the job has left."""
+    from safetensors.torch import load_file
+
+    return dict(load_file(job.adapter / "adapter_model.safetensors"))
+
+
+def same_weights(one: MemoryJob, other: MemoryJob) -> bool:
+    """Whether two adapters are equal to the bit."""
+    import torch
+
+    first, second = weights(one), weights(other)
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)

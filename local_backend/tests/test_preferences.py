@@ -21,7 +21,7 @@ from tuneport.errors import DatasetError, JobFailed, RecipeError
 from tuneport.examples import ChatExample, Message, PreferenceExample, Tool, ToolCall
 from tuneport.job import JobState
 
-from .joblog import Killed, MemoryJob, spec_of
+from .joblog import Killed, MemoryJob, same_weights, spec_of, weights
 from .tiny import CHATML_WITH_TOOLS, save_tiny, tiny_tokenizer, write_pairs
 
 STEPS = 12
@@ -58,17 +58,6 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     return Scene(tmp_path_factory.mktemp("scene"))
-
-
-def weights(job: MemoryJob) -> dict[str, Any]:
-    from safetensors.torch import load_file
-
-    return dict(load_file(job.adapter / "adapter_model.safetensors"))
-
-
-def same_weights(one: MemoryJob, other: MemoryJob) -> bool:
-    first, second = weights(one), weights(other)
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 def steps_of(job: MemoryJob) -> list[dict[str, float]]:

@@ -20,7 +20,7 @@ from tuneport_local.training import TrainingSpec, train
 from tuneport.errors import DatasetError, JobFailed, RecipeError, UnknownModel
 from tuneport.job import JobState
 
-from .joblog import Killed, MemoryJob, spec_of
+from .joblog import Killed, MemoryJob, same_weights, spec_of
 from .tiny import save_tiny, tiny_model, tiny_tokenizer, write_chats
 
 pytestmark = pytest.mark.train
@@ -57,17 +57,6 @@ class Scene:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     return Scene(tmp_path_factory.mktemp("scene"))
-
-
-def weights(job: MemoryJob) -> dict[str, Any]:
-    from safetensors.torch import load_file
-
-    return dict(load_file(job.adapter / "adapter_model.safetensors"))
-
-
-def same_weights(one: MemoryJob, other: MemoryJob) -> bool:
-    first, second = weights(one), weights(other)
-    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
 # --- a run that is left alone ------------------------------------------------------------------------------------------------------------

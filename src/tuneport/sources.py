@@ -281,6 +281,20 @@ class FirstSource:
         return part_of(self._source.reference(), "take", self._rows)
 
 
+def _each(blocks: Blocks, change: Callable[[int, Example], Example], notices: Notices) -> Blocks:
+    """Each row as `change` makes it of its line and itself; those that it refuses with a BadRow are told."""
+    for block in blocks:
+        lines, examples = [], []
+        for line, example in zip(block.lines, block.examples, strict=True):
+            try:
+                examples.append(change(line, example))
+            except BadRow as error:
+                notices.bad(line, str(error))
+            else:
+                lines.append(line)
+        yield Block(lines, examples)
+
+
 class RecastSource:
     """A source whose rows are turned into one kind. What that loses, and rows for which it has no meaning, are told."""
 
@@ -291,16 +305,7 @@ class RecastSource:
         self.name = source.name
 
     def blocks(self, notices: Notices) -> Blocks:
-        for block in self._source.blocks(notices):
-            lines, examples = [], []
-            for line, example in zip(block.lines, block.examples, strict=True):
-                try:
-                    examples.append(recast(example, self._kind, partial(notices.lost, line)))
-                except BadRow as error:
-                    notices.bad(line, str(error))
-                else:
-                    lines.append(line)
-            yield Block(lines, examples)
+        return _each(self._source.blocks(notices), lambda line, row: recast(row, self._kind, partial(notices.lost, line)), notices)
 
     def length(self) -> int | None:
         return self._source.length()
@@ -319,16 +324,7 @@ class ChangedSource:
         self.name = source.name
 
     def blocks(self, notices: Notices) -> Blocks:
-        for block in self._source.blocks(notices):
-            lines, examples = [], []
-            for line, example in zip(block.lines, block.examples, strict=True):
-                try:
-                    examples.append(self._change(example))
-                except BadRow as error:
-                    notices.bad(line, str(error))
-                else:
-                    lines.append(line)
-            yield Block(lines, examples)
+        return _each(self._source.blocks(notices), lambda _, row: self._change(row), notices)
 
     def length(self) -> None:
         return None

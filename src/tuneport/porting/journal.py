@@ -16,9 +16,6 @@ from tuneport.archive.plain import document, plain
 from tuneport.errors import ConfigError
 from tuneport.files import write_bytes
 
-STEPS = ("collect", "outputs", "map", "convert", "quote", "submit", "follow", "deploy", "prove", "switch")
-"""In this order. `outputs` only where training rows are made of the old model's answers."""
-
 JOURNAL = "port.json"
 KIND, SCHEMA_VERSION = "tuneport port", 1
 

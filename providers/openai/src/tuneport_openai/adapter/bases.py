@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from tuneport.catalogue import catalogue
+from tuneport.catalogue.offered import offered
 from tuneport.provider import YES, BaseModel, Capability, Support, vendor_cannot
 from tuneport_openai.adapter.costs import priced_as
 from tuneport_openai.profile import Endpoint, Quirk
@@ -46,15 +47,4 @@ def refused_by_base(capability: Capability, *, provider: str | None, method: str
 
 def tunable(provider: str | None, *, on: date) -> tuple[BaseModel, ...]:
     """The bases of the catalogue at that provider that are not closed on that day, the end of each in its note. Empty for None."""
-    found = [(base, base.availability(on=on)) for base in catalogue().of(provider)] if provider else []
-    return tuple(
-        BaseModel(
-            base.id,
-            methods=base.methods,
-            context_tokens=base.context_tokens,
-            size_parameters=int(base.parameters_b * 10**9) if base.parameters_b else None,
-            note="; ".join(filter(None, (availability.sentence, base.note))),
-        )
-        for base, availability in found
-        if availability.word != "closed"
-    )
+    return offered(catalogue().of(provider) if provider else (), on=on)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from tuneport.catalogue import Base, catalogue
+from tuneport.catalogue.offered import offered
 from tuneport.provider import YES, BaseModel, Capability, Support, not_yet, vendor_cannot
 from tuneport_vertex.wire.bases import is_gemini, short_base
 from tuneport_vertex.wire.tunable import METHODS, PROVIDER
@@ -43,15 +44,4 @@ def _of_base(capability: Capability, base: Base, *, method: str | None) -> Suppo
 
 def tunable(location: str, *, on: date) -> tuple[BaseModel, ...]:
     """The bases that are tuned in that location and not closed on that day, the end of each in its note."""
-    found = [(base, base.availability(on=on)) for base in catalogue().of(PROVIDER) if not base.regions or location in base.regions]
-    return tuple(
-        BaseModel(
-            base.id,
-            methods=base.methods,
-            context_tokens=base.context_tokens,
-            size_parameters=int(base.parameters_b * 10**9) if base.parameters_b else None,
-            note="; ".join(filter(None, (availability.sentence, base.note))),
-        )
-        for base, availability in found
-        if availability.word != "closed"
-    )
+    return offered((base for base in catalogue().of(PROVIDER) if not base.regions or location in base.regions), on=on)
