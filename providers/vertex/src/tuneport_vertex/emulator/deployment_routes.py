@@ -105,23 +105,14 @@ class Deployments:
         world, version = self._world, request.path.strip("/").partition("/")[0]
         place = world.place(request, "aiplatform.endpoints.create")
         body = read(request.json(refuse=refusals.refuse), message(version, "DeployRequest"), root="deploy_request")
-        sources = [name for name in ("publisherModelName", "huggingFaceModelId", "customModel") if body.get(name)]
-        if len(sources) != 1:
-            raise refusals.found_errors([("artifacts", NEEDED)])
+        source = _source_of(body)
         resources = (body.get("deployConfig") or {}).get("dedicatedResources")
         said = {"dedicatedResources": resources} if resources else {}
         if resources:
             _check_resources(said, place, world)
-        config, at = body.get("modelConfig") or {}, body.get("endpointConfig") or {}
-        model = Model(place, config.get("modelUserId") or world.ids.new(), world.now())
-        name = config.get("modelDisplayName") or f"model-{model.id[-6:]}"
-        wanted = {"displayName": at.get("endpointDisplayName") or name, "dedicatedEndpointEnabled": not at.get("dedicatedEndpointDisabled")}
-        endpoint = new_endpoint(place, at.get("endpointUserId") or world.ids.new(), wanted, world)
-        for there, what in ((world.models, model), (world.endpoints, endpoint)):
-            if what.name in there:
-                raise refusals.refusal("ALREADY_EXISTS", f"{type(what).__name__} `{what.name}` already exists.")
+        model, endpoint, name = _named_in(body, place, world)
         uploaded = add_version(model, display_name=name, at=world.now())
-        uploaded.described = {"artifactUri": body[sources[0]]["gcsUri"]} if sources[0] == "customModel" else {}
+        uploaded.described = {"artifactUri": body[source]["gcsUri"]} if source == "customModel" else {}
 
         def placed() -> Json:
             """Model and endpoint come up first; where deploying fails, they stay there empty."""
@@ -150,6 +141,27 @@ class Deployments:
             world, place, version=version, kind="DeployOperationMetadata", takes_s=lasts_s, act=done, response_type="DeployResponse"
         )
         return json_answer(operation_json(operation))
+
+
+def _source_of(body: Json) -> str:
+    """Where the weights are said to come from. Raises Refusal where that is nowhere, or in two places."""
+    sources = [name for name in ("publisherModelName", "huggingFaceModelId", "customModel") if body.get(name)]
+    if len(sources) != 1:
+        raise refusals.found_errors([("artifacts", NEEDED)])
+    return sources[0]
+
+
+def _named_in(body: Json, place: Place, world: World) -> tuple[Model, Endpoint, str]:
+    """The model and the endpoint that there will be, and what the model is called. Raises Refusal for an id that is taken."""
+    config, at = body.get("modelConfig") or {}, body.get("endpointConfig") or {}
+    model = Model(place, config.get("modelUserId") or world.ids.new(), world.now())
+    name = config.get("modelDisplayName") or f"model-{model.id[-6:]}"
+    wanted = {"displayName": at.get("endpointDisplayName") or name, "dedicatedEndpointEnabled": not at.get("dedicatedEndpointDisabled")}
+    endpoint = new_endpoint(place, at.get("endpointUserId") or world.ids.new(), wanted, world)
+    for there, what in ((world.models, model), (world.endpoints, endpoint)):
+        if what.name in there:
+            raise refusals.refusal("ALREADY_EXISTS", f"{type(what).__name__} `{what.name}` already exists.")
+    return model, endpoint, name
 
 
 def _check_resources(said: Mapping[str, Any], place: Place, world: World) -> None:
