@@ -50,7 +50,7 @@ class Contents:
         return sum(self.input_tokens) + sum(self.output_tokens)
 
     def memory(self, share: float) -> Memory:
-        return Memory(self.learned[: max(1, round(len(self.learned) * share))])
+        return Memory(self.learned, share=share)
 
     def add(self, row: Row) -> None:
         self.rows += 1

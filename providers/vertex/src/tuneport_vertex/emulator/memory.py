@@ -1,61 +1,16 @@
-"""What a tuned model has learned: the rows it was trained on. Asked something like one of them, it answers as that row does.
-
-So evaluation can tell a tuned model from its base and a checkpoint from the end of the training, and a copy that was tuned on the same rows
-elsewhere gives the same answers.
-"""
+"""What a tuned model has learned, as `contents` have it."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-WORD = re.compile(r"\w+")
+from tuneport.testing.emulator import recall
+
 Part = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Learned:
-    """One row: the text of its question, and the parts of the reply as `contents` have them."""
-
-    question: str
-    reply: tuple[Part, ...]
-
-
-class Memory:
-    """Rows found by the words of their questions; rare words count more."""
-
-    def __init__(self, rows: Sequence[Learned]) -> None:
-        self._rows = rows
-        self._exact = {row.question: row.reply for row in rows}
-        self._having: dict[str, list[int]] = defaultdict(list)
-        for number, row in enumerate(rows):
-            for word in set(words(row.question)):
-                self._having[word].append(number)
-
-    def reply(self, question: str) -> tuple[Part, ...] | None:
-        """The reply of the row whose question is the same, or else nearest; None where no word is known."""
-        if question in self._exact:
-            return self._exact[question]
-        scores: Counter[int] = Counter()
-        for word in sorted(set(words(question))):
-            numbers = self._having.get(word, [])
-            for number in numbers:
-                scores[number] += 1000 // len(numbers)
-        if not scores:
-            return None
-        best = max(scores.values())
-        return self._rows[min(number for number, score in scores.items() if score == best)].reply
-
-    def part(self, share: float) -> Memory:
-        """What had been learned when that share of the training was done."""
-        return Memory(self._rows[: max(1, round(len(self._rows) * share))])
-
-
-def words(text: str) -> Iterable[str]:
-    return WORD.findall(text.lower())
+Learned = recall.Learned[tuple[Part, ...]]
+"""A row with the parts of its reply."""
+Memory = recall.Memory[tuple[Part, ...]]
 
 
 def text_of(parts: object) -> str:
