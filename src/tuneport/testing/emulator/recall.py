@@ -17,7 +17,7 @@ R = TypeVar("R")
 """What a reply is at the vendor."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)  # with slots, typing could not make one through an alias in Python 3.11
 class Learned(Generic[R]):
     """One row: the text of its question, and the reply."""
 
