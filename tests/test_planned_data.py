@@ -6,7 +6,7 @@ import pytest
 
 from tuneport.dataset import Dataset
 from tuneport.errors import CheckFailed
-from tuneport.examples import ChatExample, Message
+from tuneport.examples import ChatExample, Message, PreferenceExample
 from tuneport.limits import Limits, Target
 from tuneport.methods import SFT
 from tuneport.planned_data import Rows, checked_data, refuse_size
@@ -56,3 +56,15 @@ def test_rows_that_are_too_long_are_refused_unless_the_provider_does_with_them_w
         checked_data(recipe(long, method=SFT(too_long="drop")), rows(limits, cuts=frozenset({"truncate"})))
     data = checked_data(recipe(long, method=SFT(too_long="drop")), rows(limits, cuts=frozenset({"drop"})))
     assert data.notes == ("rows of more than 100 tokens are left out by the provider, as too_long says",)
+
+
+def test_that_the_worse_answers_of_pairs_are_not_learned_is_said() -> None:
+    pairs = [
+        PreferenceExample((Message("user", f"ask {n}"),), (Message("assistant", "good"),), (Message("assistant", "bad"),))
+        for n in range(12)
+    ]
+    data = checked_data(recipe(Dataset.from_examples(pairs, name="pairs")), rows(Limits()))
+    assert data.notes == (
+        "the rows are pairs of answers: sft learns the better ones, and the others are left out; method dpo learns from both",
+    )
+    assert checked_data(recipe(chats(12)), rows(Limits())).notes == ()

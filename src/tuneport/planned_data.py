@@ -68,7 +68,14 @@ def checked_data(recipe: Recipe, rows: Rows, *, datasets: Mapping[str, Dataset] 
         refuse_size(files[-1], limits, who=rows.who)
     if "validation" in found_in:
         findings += _pair(found_in["train"], found_in["validation"], goal)
-    return CheckedData(tuple(files), tuple(findings), notes)
+    return CheckedData(tuple(files), tuple(findings), (*notes, *unlearned(recipe)))
+
+
+def unlearned(recipe: Recipe) -> tuple[str, ...]:
+    """What stands in the rows and is not learned by the recipe's method."""
+    if recipe.method.kind != "sft" or recipe.train.kind != "preference":
+        return ()
+    return ("the rows are pairs of answers: sft learns the better ones, and the others are left out; method dpo learns from both",)
 
 
 def datasets_of(recipe: Recipe) -> dict[str, Dataset]:

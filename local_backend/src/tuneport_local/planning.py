@@ -144,6 +144,8 @@ def _learning_rate(method: Training) -> float:
 
 
 def _notes(recipe: Recipe, values: dict[str, Any]) -> tuple[str, ...]:
+    from tuneport.planned_data import unlearned
+
     method = _method(recipe)
     names = ("epochs", "batch_size", "learning_rate", *OBJECTIVES[recipe.method.kind].own)
     taken = [f"{name} {values[name]:g}" for name in names if getattr(method, name) == "auto"]
@@ -151,7 +153,7 @@ def _notes(recipe: Recipe, values: dict[str, Any]) -> tuple[str, ...]:
     if method.learning_rate_multiplier != "auto":
         times = f"{method.learning_rate_multiplier:g} x the local default {DEFAULTS[recipe.method.kind].learning_rate:g}"
         notes.append(f"learning rate {values['learning_rate']:g} = {times}")
-    return tuple(notes)
+    return (*notes, *unlearned(recipe))
 
 
 def _checked(dataset: Dataset, *, purpose: str, target: Target) -> CheckReport:
