@@ -14,13 +14,13 @@ from tuneport.dataset import Dataset
 from tuneport.errors import CheckFailed, Unsupported, UsageError
 from tuneport.examples import ChatExample, Message
 from tuneport.formats.known import named
-from tuneport.methods import SFT
+from tuneport.methods import METHOD_CLASSES, SFT
 from tuneport.porting.bases import choose_base
 from tuneport.porting.converting import converted
 from tuneport.porting.destinations import destination_of, destinations
 from tuneport.porting.journal import Journal
 from tuneport.porting.mapping import mapped
-from tuneport.porting.settings import METHOD_CLASSES, RULES, Change, Terms, in_our_words, translated
+from tuneport.porting.settings import RULES, Change, Terms, in_our_words, translated
 from tuneport.porting.source import Source
 from tuneport.porting.wishes import Wishes
 from tuneport.porting.work import Work

@@ -13,6 +13,7 @@ from tuneport_local import artefacts, hardware
 from tuneport_local.artefacts import Facts
 from tuneport_local.assembly import adapted
 from tuneport_local.quiet import quiet
+from tuneport_local.trained import trained
 
 from tuneport.errors import ConfigError
 
@@ -50,14 +51,14 @@ def tuned() -> Any:
 
 def test_writing_an_adapter_of_a_published_base_does_not_ask_the_hub_about_it(tuned: Any, tmp_path: Path) -> None:
     """peft would, and warn that it got no answer; warnings are errors here."""
-    folder = artefacts.publish(tmp_path, tuned, facts=facts())
+    folder = artefacts.publish(tmp_path, tuned, tokenizer=None, facts=facts())
 
     assert json.loads((folder / "adapter_config.json").read_text())["base_model_name_or_path"] == PUBLISHED
-    assert artefacts.complete(tmp_path)
+    assert trained(tmp_path) is not None
 
 
 def test_the_card_names_base_licence_data_and_what_the_weights_were_made_from(tuned: Any, tmp_path: Path) -> None:
-    card = (artefacts.publish(tmp_path, tuned, facts=facts()) / "README.md").read_text()
+    card = (artefacts.publish(tmp_path, tuned, tokenizer=None, facts=facts()) / "README.md").read_text()
 
     for words in (
         f"base_model: {PUBLISHED}",
@@ -70,7 +71,7 @@ def test_the_card_names_base_licence_data_and_what_the_weights_were_made_from(tu
 
 
 def test_tokens_per_second_are_those_of_the_whole_run(tuned: Any, tmp_path: Path) -> None:
-    artefacts.publish(tmp_path, tuned, facts=facts())
+    artefacts.publish(tmp_path, tuned, tokenizer=None, facts=facts())
 
     assert json.loads((tmp_path / "run.json").read_text())["metrics"]["tokens_per_second"] == 60.0
 
@@ -79,8 +80,8 @@ def test_a_folder_that_cannot_be_written_is_named_and_nothing_is_called_complete
     (tmp_path / "run.json").mkdir()
 
     with pytest.raises(ConfigError, match=r"the adapter in .* could not be written"):
-        artefacts.publish(tmp_path, tuned, facts=facts())
+        artefacts.publish(tmp_path, tuned, tokenizer=None, facts=facts())
 
     assert not (tmp_path / "adapter").exists()
     assert not (tmp_path / ".adapter.part").exists()
-    assert not artefacts.complete(tmp_path)
+    assert trained(tmp_path) is None

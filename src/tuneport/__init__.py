@@ -39,8 +39,13 @@ if TYPE_CHECKING:
     from tuneport.job import Metric as Metric
     from tuneport.methods import DPO as DPO
     from tuneport.methods import GRPO as GRPO
+    from tuneport.methods import KTO as KTO
+    from tuneport.methods import ORPO as ORPO
     from tuneport.methods import SFT as SFT
-    from tuneport.methods import LoRA as LoRA
+    from tuneport.methods import Classify as Classify
+    from tuneport.methods import EarlyStopping as EarlyStopping
+    from tuneport.methods import Regress as Regress
+    from tuneport.methods import Reward as Reward
     from tuneport.model import Deployment as Deployment
     from tuneport.model import DeploymentPlan as DeploymentPlan
     from tuneport.model import Model as Model
@@ -54,6 +59,14 @@ if TYPE_CHECKING:
     from tuneport.quote import Usage as Usage
     from tuneport.recipe import Recipe as Recipe
     from tuneport.span import Span as Span
+    from tuneport.tuned_weights import IA3 as IA3
+    from tuneport.tuned_weights import OFT as OFT
+    from tuneport.tuned_weights import Full as Full
+    from tuneport.tuned_weights import LNTuning as LNTuning
+    from tuneport.tuned_weights import LoRA as LoRA
+    from tuneport.tuned_weights import PrefixTuning as PrefixTuning
+    from tuneport.tuned_weights import PromptTuning as PromptTuning
+    from tuneport.tuned_weights import VeRA as VeRA
 
 __version__ = "0.1.0"
 
@@ -65,7 +78,7 @@ _HOMES = {
     "examples": ("ChatExample", "LabelledExample", "Message", "PreferenceExample", "PromptExample"),
     "finding": ("Finding",),
     "job": ("Event", "Job", "JobState", "Metric"),
-    "methods": ("DPO", "GRPO", "SFT", "LoRA"),
+    "methods": ("DPO", "GRPO", "KTO", "ORPO", "SFT", "Classify", "EarlyStopping", "Regress", "Reward"),
     "graders": ("MultiGrader", "PythonGrader", "ScoreModel", "StringCheck", "TextSimilarity"),
     "model": ("Deployment", "DeploymentPlan", "Model", "Prediction"),
     "plan": ("Plan",),
@@ -74,6 +87,7 @@ _HOMES = {
     "quote": ("Quote", "QuoteLine", "Usage"),
     "recipe": ("Recipe",),
     "span": ("Span",),
+    "tuned_weights": ("Full", "IA3", "LNTuning", "LoRA", "OFT", "PrefixTuning", "PromptTuning", "VeRA"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = ["__version__", *sorted(_HOME_OF)]  # noqa: PLE0604

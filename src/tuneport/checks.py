@@ -41,6 +41,7 @@ METHODS: dict[str, tuple[Kind, ...]] = {
     "orpo": ("preference",),
     "kto": ("chat", "preference"),
     "grpo": ("prompt",),
+    "reward": ("preference",),
     "classify": ("labelled",),
     "regress": ("labelled",),
 }

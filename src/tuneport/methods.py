@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
+from tuneport.errors import Unsupported
 from tuneport.graders import Grader
+from tuneport.own_settings import own
 from tuneport.recipe_table import RecipeTable
+from tuneport.tuned_weights import Auto, LoRA, WeightsField
 
-Auto = Literal["auto"]
 
+class EarlyStopping(RecipeTable):
+    """The training ends when so many validations in a row, `patience`, brought the loss down by no more than `min_delta`."""
 
-class LoRA(RecipeTable):
-    """Low-rank adapters. `alpha` scales the update by alpha / rank. `targets`: 'all-linear', or suffixes of module names."""
-
-    rank: Annotated[int, Field(ge=1, le=1024)] = 16
-    alpha: Annotated[float, Field(gt=0)] | Auto = "auto"
-    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.0
-    targets: Literal["all-linear"] | tuple[str, ...] = "all-linear"
-
-    @property
-    def scale(self) -> float:
-        """alpha / rank; 'auto' is 2."""
-        return 2.0 if self.alpha == "auto" else float(self.alpha) / self.rank
+    patience: Annotated[int, Field(ge=1)] = 3
+    min_delta: Annotated[float, Field(ge=0)] = 0.0
 
 
 class Training(RecipeTable):
@@ -32,6 +27,11 @@ class Training(RecipeTable):
     `learning_rate` is absolute; `learning_rate_multiplier` is relative to the provider's own default: give one of them at most.
     `max_length` is in tokens per row; `too_long` says what becomes of longer rows: nothing is cut or dropped unless it is asked for here,
     and then the rows are named.
+
+    lora            low-rank adapters, which are learned unless `weights` says that others are
+    weights         'full', 'ia3', … or their table (`tuned_weights`)
+    early_stopping  ends a training that no longer gets better; needs validation rows
+    keep            the weights of the last step, or those of the best validation
     """
 
     epochs: Annotated[int, Field(ge=1, le=100)] | Auto = "auto"
@@ -45,6 +45,15 @@ class Training(RecipeTable):
     max_length: Annotated[int, Field(ge=8)] | Auto = "auto"
     too_long: Literal["refuse", "drop", "truncate"] = "refuse"
     lora: LoRA = LoRA()
+    weights: WeightsField = own(None)
+    early_stopping: EarlyStopping | None = own(None)
+    keep: Literal["last", "best"] = own("last")
+
+    @model_validator(mode="after")
+    def _one_kind_of_weights(self) -> Self:
+        if self.weights is not None and self.lora != LoRA():
+            raise ValueError(f"give weights {self.weights.kind!r} or lora, not both")
+        return self
 
     @model_validator(mode="after")
     def _one_learning_rate(self) -> Self:
@@ -54,9 +63,13 @@ class Training(RecipeTable):
 
 
 class SFT(Training):
-    """Supervised fine-tuning: learn to answer as the assistant does in the data. Loss on the assistant's tokens only."""
+    """Supervised fine-tuning: learn to answer as the assistant does in the data. Loss on the assistant's tokens only.
+
+    neftune_alpha   noise on the embeddings while training (NEFTune); 5 is usual
+    """
 
     kind: Literal["sft"] = "sft"
+    neftune_alpha: Annotated[float, Field(gt=0)] | None = own(None)
 
 
 class DPO(Training):
@@ -65,14 +78,12 @@ class DPO(Training):
     loss             sigmoid: the usual one;  ipo: towards a margin, not ever further apart;  hinge: up to a margin;
                      robust: for pairs of which some are the wrong way round
     label_smoothing  of robust: the share of pairs that is taken to be so
-
-    At their defaults the last two are no part of what a recipe says, so that recipes from before they were there stay what they are.
     """
 
     kind: Literal["dpo"] = "dpo"
     beta: Annotated[float, Field(gt=0)] | Auto = "auto"
-    loss: Literal["sigmoid", "ipo", "hinge", "robust"] = Field(default="sigmoid", exclude_if=lambda value: value == "sigmoid")
-    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = Field(default=0.0, exclude_if=lambda value: value == 0)
+    loss: Literal["sigmoid", "ipo", "hinge", "robust"] = own("sigmoid")
+    label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = own(0.0)
 
     @model_validator(mode="after")
     def _smoothing_of_robust(self) -> Self:
@@ -83,6 +94,51 @@ class DPO(Training):
         return self
 
 
+class ORPO(Training):
+    """Odds ratio preference optimization: supervised on the better answer, and away from the worse one, without a reference model.
+
+    `beta` weighs the second part.
+    """
+
+    kind: Literal["orpo"] = "orpo"
+    beta: Annotated[float, Field(gt=0)] | Auto = "auto"
+
+
+class KTO(Training):
+    """Kahneman-Tversky optimization: learn from single answers, each marked as wanted or not. Pairs are two such answers.
+
+    A larger `beta` keeps the model nearer to its base; the weights make up for more answers of one sort than of the other.
+    """
+
+    kind: Literal["kto"] = "kto"
+    beta: Annotated[float, Field(gt=0)] | Auto = "auto"
+    desirable_weight: Annotated[float, Field(gt=0)] = 1.0
+    undesirable_weight: Annotated[float, Field(gt=0)] = 1.0
+
+
+class Reward(Training):
+    """A reward model: learns to give the better of two answers the higher score.
+
+    `center` keeps the scores around zero; 0.01 is usual.
+    """
+
+    kind: Literal["reward"] = "reward"
+    center: Annotated[float, Field(gt=0)] | None = None
+
+
+class Classify(Training):
+    """A label for a text or an image, by a softmax head on the base. `balanced`: rare labels weigh as much as frequent ones."""
+
+    kind: Literal["classify"] = "classify"
+    label_weights: Literal["equal", "balanced"] = "equal"
+
+
+class Regress(Training):
+    """A score for a text or an image, by a linear head on the base. Scores are learned in units of their spread in the training rows."""
+
+    kind: Literal["regress"] = "regress"
+
+
 class GRPO(Training):
     """Reinforcement: the model answers prompts, a grader scores the answers, and what scores above the others of its group is learned.
 
@@ -90,6 +146,9 @@ class GRPO(Training):
     eval_samples         answers to each prompt of an evaluation
     reasoning_effort     of models that think before they answer
     response_format      a JSON schema that answers have to keep to
+    samples_per_prompt   answers that are compared with each other;  max_tokens  of an answer, at most
+    temperature          at which they are drawn
+    beta                 how much the model is kept near to its base
     """
 
     kind: Literal["grpo"] = "grpo"
@@ -99,10 +158,34 @@ class GRPO(Training):
     eval_samples: Annotated[int, Field(ge=1)] | Auto = "auto"
     reasoning_effort: Literal["default", "low", "medium", "high"] | None = None
     response_format: dict[str, Any] | None = None
+    samples_per_prompt: Annotated[int, Field(ge=2, le=256)] | Auto = own("auto")
+    max_tokens: Annotated[int, Field(ge=1)] | Auto = own("auto")
+    temperature: Annotated[float, Field(gt=0, le=2)] = own(1.0)
+    beta: Annotated[float, Field(ge=0)] = own(0.0)
 
 
-METHODS = ("sft", "dpo", "grpo")
-PLANNED_METHODS = ("orpo", "kto", "classify", "regress")
+METHOD_CLASSES: Mapping[str, type[Training]] = {
+    "sft": SFT,
+    "dpo": DPO,
+    "orpo": ORPO,
+    "kto": KTO,
+    "grpo": GRPO,
+    "reward": Reward,
+    "classify": Classify,
+    "regress": Regress,
+}
+METHODS = tuple(METHOD_CLASSES)
+
+
+CloudMethod = SFT | DPO | GRPO
+"""The methods that vendors have."""
+
+
+def cloud_method(method: Training, *, who: str) -> CloudMethod:
+    """The same. Raises Unsupported for a method that `who` does not have."""
+    if not isinstance(method, SFT | DPO | GRPO):
+        raise Unsupported(f"{who} does not train by method {getattr(method, 'kind', '?')}.", remedy="Train it with local.")
+    return method
 
 
 def _to_method(value: Any) -> Any:
@@ -110,9 +193,8 @@ def _to_method(value: Any) -> Any:
         raise ValueError(f"must be a name or a table, not {value!r}")  # noqa: TRY004 - pydantic's validators raise it
     kind = value if isinstance(value, str) else value.get("kind", "sft") if isinstance(value, dict) else None
     if kind is not None and kind not in METHODS:
-        later = f"{kind!r} is a method of Tuneport's plan but not built yet" if kind in PLANNED_METHODS else f"unknown method {kind!r}"
-        raise ValueError(f"{later}; available: {', '.join(METHODS)}.")
+        raise ValueError(f"unknown method {kind!r}; available: {', '.join(METHODS)}.")
     return {"kind": kind} if isinstance(value, str) else {"kind": kind, **value} if isinstance(value, dict) else value
 
 
-Method = Annotated[SFT | DPO | GRPO, Field(discriminator="kind"), BeforeValidator(_to_method)]
+Method = Annotated[SFT | DPO | ORPO | KTO | GRPO | Reward | Classify | Regress, Field(discriminator="kind"), BeforeValidator(_to_method)]

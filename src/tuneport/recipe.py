@@ -15,10 +15,26 @@ from pydantic.json_schema import WithJsonSchema
 from tuneport.dataset import Dataset
 from tuneport.errors import DatasetError, RecipeError, TuneportError
 from tuneport.files import write_text
-from tuneport.methods import DPO, GRPO, METHODS, PLANNED_METHODS, SFT, Auto, LoRA, Method
+from tuneport.methods import DPO, GRPO, KTO, METHODS, ORPO, SFT, Classify, EarlyStopping, Method, Regress, Reward
 from tuneport.recipe_table import RecipeTable
+from tuneport.tuned_weights import Auto, LoRA
 
-__all__ = ["DPO", "GRPO", "METHODS", "PLANNED_METHODS", "SFT", "Auto", "LoRA", "Method", "Recipe"]
+__all__ = [
+    "DPO",
+    "GRPO",
+    "KTO",
+    "METHODS",
+    "ORPO",
+    "SFT",
+    "Auto",
+    "Classify",
+    "EarlyStopping",
+    "LoRA",
+    "Method",
+    "Recipe",
+    "Regress",
+    "Reward",
+]
 
 ENDINGS = {".toml": "toml", ".yaml": "yaml", ".yml": "yaml", ".json": "json"}
 """Of recipe files, with the format of each."""

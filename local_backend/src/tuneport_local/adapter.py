@@ -15,11 +15,11 @@ from tuneport.errors import ConfigError, FileGone, NotFound, Refused, TuneportEr
 from tuneport.files import write_chunks
 from tuneport.job import Event, JobState, Metric, Snapshot
 from tuneport.provider import BaseModel, Capability, FileState, ProviderSettings, Support
-from tuneport_local import marks
 from tuneport_local.jobfolder import JobFolder, JobStatus, Wish
 from tuneport_local.jobs import Jobs
 from tuneport_local.lifecycle import Lifecycle
 from tuneport_local.support import support
+from tuneport_local.trained import trained
 
 if TYPE_CHECKING:
     from tuneport.finding import Finding
@@ -207,20 +207,21 @@ class LocalTrainer:
         from tuneport_local.tuned import model_of
 
         folder = self._known(job_id)
-        if not marks.adapter_complete(folder):
+        if trained(folder.path) is None:
             remedy = f"See: tuneport jobs show {self._name}:{job_id}"
             raise NotFound(f"job {job_id} has no tuned model: it is {self._look(folder).state}.", remedy=remedy)
         return model_of(folder, provider=self._name)
 
     def download(self, job_id: str, to: Path) -> Path:
         folder = self._known(job_id)
-        if not marks.adapter_complete(folder):
-            raise NotFound(f"job {job_id} has no adapter to copy: it is {self._look(folder).state}.")
+        found = trained(folder.path)
+        if found is None:
+            raise NotFound(f"job {job_id} has no tuned model to copy: it is {self._look(folder).state}.")
         try:
-            shutil.copytree(folder.adapter, to, dirs_exist_ok=True)
+            shutil.copytree(found, to, dirs_exist_ok=True)
             shutil.copy2(folder.path / "run.json", to / "run.json")
         except OSError as error:
-            raise ConfigError(f"the adapter cannot be copied to {to}: {error.strerror or error}.") from None
+            raise ConfigError(f"the tuned model cannot be copied to {to}: {error.strerror or error}.") from None
         return to
 
     def delete(self, job_id: str) -> None:

@@ -16,6 +16,7 @@ from tuneport_local.hardware import Hardware
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.spec import TrainingSpec
 from tuneport_local.throughput import hardware_of
+from tuneport_local.trained import ADAPTER, MODEL
 
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "tokenizers")
 _VALIDATED = {
@@ -54,16 +55,19 @@ def versions() -> dict[str, str]:
     return found
 
 
-def complete(folder: Path) -> bool:
-    """Whether the job has its adapter already."""
-    return (folder / "adapter" / "adapter_model.safetensors").is_file() and (folder / "run.json").is_file()
+def publish(folder: Path, model: Any, *, tokenizer: Any, facts: Facts) -> Path:
+    """Writes run.json and `adapter/` into the job's folder; a model without adapters goes into `model/`, with its tokenizer.
 
-
-def publish(folder: Path, model: Any, *, facts: Facts) -> Path:
-    """Writes run.json and `adapter/` into the job's folder. Raises MachineGaveOut when the disk does not take them."""
-    target, document = folder / "adapter", json.dumps(_run(facts), indent=1, default=str) + "\n"
-    with written(f"the adapter in {folder}"), whole_folder(target) as part:
-        model.save_pretrained(part, save_embedding_layers=False)  # "auto" would ask the hub about the base
+    Raises MachineGaveOut when the disk does not take them.
+    """
+    name = ADAPTER if hasattr(model, "peft_config") else MODEL
+    target, document = folder / name, json.dumps(_run(facts), indent=1, default=str) + "\n"
+    with written(f"the {name} in {folder}"), whole_folder(target) as part:
+        if name == ADAPTER:
+            model.save_pretrained(part, save_embedding_layers=False)  # "auto" would ask the hub about the base
+        else:
+            model.save_pretrained(part)
+            tokenizer.save_pretrained(part)
         (part / "README.md").write_text(_card(facts), encoding="utf-8")
         (part / "run.json").write_text(document, encoding="utf-8")
         write_text(folder / "run.json", document)

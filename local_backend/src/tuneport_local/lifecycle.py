@@ -22,6 +22,7 @@ from tuneport_local.devices import DeviceQueue, device_of
 from tuneport_local.jobfolder import JobFolder, JobStatus, Wish
 from tuneport_local.jobs import DELETED
 from tuneport_local.launch import alive, claim, launch
+from tuneport_local.trained import trained
 
 _LAUNCHES = 3
 _CANCEL_PATIENCE_S = 12.0
@@ -189,8 +190,8 @@ def _paused(folder: JobFolder) -> JobStatus:
 
 def _lost(folder: JobFolder, status: JobStatus) -> JobStatus:
     """The worker ended without saying how."""
-    if marks.adapter_complete(folder):
-        folder.event("warning", "the worker ended after the adapter was complete")
+    if trained(folder.path) is not None:
+        folder.event("warning", "the worker ended after what it trained was complete")
         return folder.phase(JobState.SUCCEEDED)
     if marks.newest_checkpoint(folder) is not None or status.state is JobState.QUEUED:
         folder.event("error", "the worker is gone", {"reason": "worker_lost", "state": str(status.state), "pid": status.pid})

@@ -1,4 +1,4 @@
-"""What of a job is complete on disk, told without torch: its checkpoints, its adapter."""
+"""What of a job is complete on disk, told without torch: its checkpoints, and whether anything is kept."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tuneport_local.checkpoints import MARKER
 from tuneport_local.jobfolder import JobFolder
+from tuneport_local.trained import trained
 
 
 def checkpoints(folder: JobFolder) -> dict[int, Path]:
@@ -19,11 +20,6 @@ def newest_checkpoint(folder: JobFolder) -> Path | None:
     return next(reversed(checkpoints(folder).values()), None)
 
 
-def adapter_complete(folder: JobFolder) -> bool:
-    """Whether the trained adapter is there, whole. It gets its name last, after run.json."""
-    return (folder.adapter / "adapter_model.safetensors").exists() and (folder.path / "run.json").exists()
-
-
 def something_kept(folder: JobFolder) -> bool:
     """Whether an ended job left anything that can be used."""
-    return adapter_complete(folder) or newest_checkpoint(folder) is not None
+    return trained(folder.path) is not None or newest_checkpoint(folder) is not None

@@ -9,8 +9,10 @@ from pydantic import Field
 
 from tuneport.errors import CheckFailed, RecipeError, Unsupported
 from tuneport.finding import Finding
+from tuneport.own_settings import own_settings
 from tuneport.provider import Capability
 from tuneport.recipe import Recipe
+from tuneport.recipe_table import RecipeTable
 from tuneport.tables import Table, read_table
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.support import support
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from tuneport.plan import Plan, PlannedFile
 
 Auto = Literal["auto"]
+SHARED = ("weights", "early_stopping", "keep", "neftune_alpha")
+"""Settings that a plan names only where a recipe changes them."""
+SHARED_BUILT: tuple[str, ...] = ()
 Steps = Annotated[int, Field(ge=1)]
 _SHOWN = 3
 
@@ -75,9 +80,11 @@ def resolved(method: Training, options: LocalOptions, *, seed: int) -> dict[str,
             "alpha": method.lora.scale * method.lora.rank,
             "dropout": method.lora.dropout,
             "targets": method.lora.targets if isinstance(method.lora.targets, str) else list(method.lora.targets),
+            **dict(own_settings(method.lora)),
         },
         "seed": seed,
         **{name: _or(getattr(method, name), usual) for name, usual in objective.own.items()},
+        **{name: _plain(value) for name, value in own_settings(method) if name in SHARED},
         **options.model_dump(),
     }
 
@@ -121,6 +128,11 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     )
 
 
+def _plain(value: Any) -> Any:
+    """JSON-ready."""
+    return value.model_dump(mode="json") if isinstance(value, Table | RecipeTable) else value
+
+
 def _or(value: Any, default: Any) -> Any:
     return default if value == "auto" else value
 
@@ -129,6 +141,9 @@ def _method(recipe: Recipe) -> Training:
     """Raises Unsupported for the methods that are not built yet."""
     if recipe.method.kind not in OBJECTIVES:
         raise Unsupported(f"{support(Capability.TRAIN, method=recipe.method.kind).reason}.")
+    built = (*SHARED_BUILT, *OBJECTIVES[recipe.method.kind].own)
+    if (later := next((name for name, _ in own_settings(recipe.method) if name not in built), None)) is not None:
+        raise Unsupported(f"{later} is not built for the local backend yet.", remedy="Leave it out.")
     return recipe.method
 
 

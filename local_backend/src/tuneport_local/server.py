@@ -13,6 +13,7 @@ from tuneport_local.jobfolder import JobFolder
 from tuneport_local.jobs import Jobs
 from tuneport_local.support import support
 from tuneport_local.threads import share_cores
+from tuneport_local.trained import trained
 from tuneport_local.tuned import adapter_in, checkpoint_of, model_of
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class LocalServer:
         return Model(uri=f"{self._name}:{model_id}", provider=self._name, id=model_id, base=model_id, kind="base")
 
     def models(self) -> Sequence[Model]:
-        finished = [model_of(folder, provider=self._name) for folder in self._jobs.all() if marks.adapter_complete(folder)]
+        finished = [model_of(folder, provider=self._name) for folder in self._jobs.all() if trained(folder.path) is not None]
         return sorted(finished, key=lambda model: str(model.created_at), reverse=True)
 
     def predict(
@@ -84,7 +85,7 @@ class LocalServer:
     # --- inside --------------------------------------------------------------------------------------------------------------------
 
     def _final(self, folder: JobFolder) -> Model:
-        if not marks.adapter_complete(folder):
+        if trained(folder.path) is None:
             remedy = f"See: tuneport jobs show {self._name}:{folder.id}"
             raise UnknownModel(f"job {folder.id} has no tuned model: it is {folder.status().state}.", remedy=remedy)
         return model_of(folder, provider=self._name)

@@ -27,7 +27,8 @@ class LoRASpec:
 class TrainingSpec:
     """Everything a training run depends on. The `…_every` count optimizer steps; `auto` leaves a value to hardware or to time.
 
-    `own` are the settings that only this method has (`objectives`).
+    `own` are the settings that only this method has (`objectives`). `weights` are which are trained instead of low-rank adapters,
+    `early_stopping` when a training ends early, `keep` which weights are left: as the recipe's method says them, None where it does not.
     """
 
     base: str
@@ -57,6 +58,10 @@ class TrainingSpec:
     dataset_fingerprint: str = ""
     method: str = "sft"
     own: Mapping[str, Any] = field(default_factory=dict)
+    weights: Mapping[str, Any] | None = None
+    early_stopping: Mapping[str, Any] | None = None
+    keep: Literal["last", "best"] = "last"
+    neftune_alpha: float | None = None
 
     @classmethod
     def from_dict(cls, recipe: Mapping[str, Any]) -> TrainingSpec:

@@ -22,6 +22,7 @@ from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.rows import PreparedRows, Row, notices, prepare
 from tuneport_local.spec import LoRASpec, TrainingSpec
 from tuneport_local.threads import share_cores
+from tuneport_local.trained import trained
 
 __all__ = ["JobLog", "LoRASpec", "Outcome", "TrainingSpec", "train"]
 
@@ -47,7 +48,7 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
     begun = time.time()
     share_cores()
     device = hardware.see_one_gpu(spec.device)
-    if artefacts.complete(job.path):
+    if trained(job.path) is not None:
         return "succeeded"
     prepared = _prepare(job, spec, home, device=device)
     from tuneport_local.quiet import quiet
@@ -64,8 +65,8 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
             return "cancelled" if stopped.wish == "cancel" else "paused"
         if run.paused:
             return "paused"
-        job.phase(JobState.FINALIZING, "writing the adapter")
-        artefacts.publish(job.path, trainer.model, facts=_facts(spec, prepared, run, begun=begun))
+        job.phase(JobState.FINALIZING, "writing what was trained")
+        artefacts.publish(job.path, trainer.model, tokenizer=prepared.tokenizer, facts=_facts(spec, prepared, run, begun=begun))
     return "succeeded"
 
 

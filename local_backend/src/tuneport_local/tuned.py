@@ -12,11 +12,12 @@ from tuneport.errors import UnknownModel
 from tuneport.model import Model
 from tuneport_local import marks
 from tuneport_local.jobfolder import JobFolder
+from tuneport_local.trained import trained
 from tuneport_local.weights import catalogue, published_name
 
 
 def model_of(folder: JobFolder, *, provider: str) -> Model:
-    """The model that the job trained. The folder holds a complete adapter."""
+    """The model that the job trained. It has ended well."""
     recipe, status = folder.recipe(), folder.status()
     return Model(
         uri=f"{provider}:{folder.id}",
@@ -27,7 +28,7 @@ def model_of(folder: JobFolder, *, provider: str) -> Model:
         recipe_fingerprint=recipe.get("recipe_fingerprint"),
         dataset_fingerprint=recipe.get("dataset_fingerprint"),
         created_at=datetime.fromisoformat(status.finished_at) if status.finished_at else None,
-        path=str(folder.adapter),
+        path=str(trained(folder.path)),
         checkpoints=tuple(f"{folder.id}@{step}" for step in marks.checkpoints(folder)),
         details=_details(recipe),
     )

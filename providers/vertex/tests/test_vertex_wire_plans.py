@@ -118,7 +118,7 @@ def test_preference_tuning_has_a_spec_and_a_beta_of_its_own() -> None:
 
 
 def test_a_preference_loss_that_the_service_does_not_have_is_refused() -> None:
-    with pytest.raises(Unsupported, match="loss 'sigmoid' only, not 'ipo'"):
+    with pytest.raises(Unsupported, match="has no place for loss: the recipe says 'ipo'"):
         body(DPO(loss="ipo"), base=FLASH, on=BEFORE)
 
 

@@ -12,9 +12,10 @@ from tuneport.examples import Kind
 from tuneport.last_days import base_name
 from tuneport.limits import providers as limited_providers
 from tuneport.limits import suffix_problem, target
+from tuneport.methods import METHOD_CLASSES
 from tuneport.porting.bases import ChosenBase, choose_base
 from tuneport.porting.held_out import HeldOut, hold_out, of_ones_own
-from tuneport.porting.settings import METHOD_CLASSES, Change, Terms, in_our_words, translated
+from tuneport.porting.settings import Change, Terms, in_our_words, translated
 from tuneport.porting.source import Source
 from tuneport.porting.work import Work
 from tuneport.provider import Capability

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from tuneport.methods import DPO, GRPO, SFT, LoRA, Training
+from tuneport.methods import METHOD_CLASSES
 from tuneport.porting.destinations import Destination
+from tuneport.tuned_weights import LoRA
 
 AUTO = "auto"
 
@@ -133,13 +134,13 @@ RULES: Mapping[str, Translate] = {
         for name in (
             *("warmup_ratio", "schedule", "weight_decay", "max_grad_norm", "too_long", "beta", "loss", "label_smoothing"),
             *("compute_multiplier", "eval_interval", "eval_samples", "reasoning_effort", "response_format"),
+            *("weights", "early_stopping", "keep", "neftune_alpha", "desirable_weight", "undesirable_weight", "center", "label_weights"),
+            *("samples_per_prompt", "max_tokens", "temperature"),
         )
     },
     "grader": lambda value, _: (value, "kept: it says what a good answer is"),
 }
 """The rule of each setting of a method."""
-
-METHOD_CLASSES: Mapping[str, type[Training]] = {"sft": SFT, "dpo": DPO, "grpo": GRPO}
 
 _WORDS = {
     "n_epochs": "epochs",

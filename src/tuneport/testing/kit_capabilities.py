@@ -9,7 +9,7 @@ from pathlib import Path
 from tuneport.errors import Unsupported
 from tuneport.job import JobState
 from tuneport.provider import Capability, Trainer
-from tuneport.recipe import METHODS, PLANNED_METHODS, Recipe
+from tuneport.recipe import METHODS, Recipe
 from tuneport.testing.kit import Made, Settle, TrainerKit, expect, expect_error, expect_time, fetch_one, make, support_of
 
 Count = Callable[[], int] | None
@@ -37,7 +37,7 @@ class CapabilityRules(TrainerKit):
             expect(request_count() == sent, "support() to send no request", f"{request_count() - sent} requests")
 
     def test_methods_that_cannot_be_trained_have_a_reason(self, trainer: Trainer) -> None:
-        answers = {method: trainer.support(Capability.TRAIN, method=method) for method in (*METHODS, *PLANNED_METHODS)}
+        answers = {method: trainer.support(Capability.TRAIN, method=method) for method in METHODS}
         expect(any(answers.values()), "at least one method that can be trained", answers)
         for method, support in answers.items():
             expect(bool(support) or bool(support.reason and support.whose), f"a reason and whose it is for {method!r}", support)

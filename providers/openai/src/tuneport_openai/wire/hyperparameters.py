@@ -12,6 +12,7 @@ from typing import Any
 
 from tuneport.errors import RecipeError, Unsupported
 from tuneport.methods import DPO, GRPO, SFT, Training
+from tuneport.own_settings import refuse_own_settings
 from tuneport_openai.wire.bases import METHODS
 from tuneport_openai.wire.dialect import OPENAI, Dialect
 from tuneport_openai.wire.graders import grader_body
@@ -118,8 +119,7 @@ def _refuse_other_meanings(method: Training, *, dialect: Dialect) -> None:
             f"{dialect.name} cuts rows at the limit of its model only, not at max_length {method.max_length}.",
             remedy="Leave max_length at 'auto', or shorten the rows before.",
         )
-    if isinstance(method, DPO) and method.loss != "sigmoid":
-        raise Unsupported(f"{dialect.name} trains preferences with loss 'sigmoid' only, not {method.loss!r}.", remedy="Leave loss out.")
+    refuse_own_settings(method, who=dialect.name)
 
 
 def _response_format(method: GRPO) -> dict[str, Any]:

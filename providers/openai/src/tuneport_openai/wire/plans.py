@@ -8,6 +8,7 @@ from typing import Any
 
 from tuneport.errors import RecipeError
 from tuneport.limits import suffix_problem
+from tuneport.methods import cloud_method
 from tuneport.plan import Plan, PlannedFile, PlannedRequest
 from tuneport.recipe import Recipe
 from tuneport_openai.wire.bases import base_of
@@ -38,7 +39,7 @@ def to_plan(
 
     Raises UnknownModel, Unsupported, RecipeError, CheckFailed and DatasetError; the cheap reasons come before the data are read.
     """
-    method = recipe.method
+    method = cloud_method(recipe.method, who=dialect.name)
     base = base_of(base, provider=provider, method=method.kind, on=on, dialect=dialect)
     options = options or options_of(recipe, provider=provider)
     values = hyperparameters(method, dialect=dialect)

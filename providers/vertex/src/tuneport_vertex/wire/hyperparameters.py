@@ -12,8 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuneport.errors import RecipeError, Unsupported
-from tuneport.methods import DPO, GRPO, SFT, LoRA, Training
+from tuneport.methods import DPO, GRPO, SFT, Training
+from tuneport.own_settings import refuse_own_settings
 from tuneport.quoting.job import COMPARED_EPOCHS
+from tuneport.tuned_weights import LoRA
 from tuneport_vertex.wire.options import REINFORCED, SIZES, VertexOptions
 
 UNUSED = ("warmup_ratio", "schedule", "weight_decay", "max_grad_norm")
@@ -135,8 +137,7 @@ def _refuse_others(method: Training, options: VertexOptions, *, kind: Kind) -> N
             f"Vertex AI cuts or drops rows at the limit of its model only, not at max_length {method.max_length}.",
             remedy="Leave max_length at 'auto', or shorten the rows before.",
         )
-    if isinstance(method, DPO) and method.loss != "sigmoid":
-        raise Unsupported(f"Vertex AI trains preferences with loss 'sigmoid' only, not {method.loss!r}.", remedy="Leave loss out.")
+    refuse_own_settings(method, who="Vertex AI")
     wrong = [name for name in REINFORCED if getattr(options, name) is not None] if not isinstance(method, GRPO) else []
     if wrong:
         raise RecipeError(f"options: {wrong[0]} is an option of reinforcement, and the method is {getattr(method, 'kind', '?')}.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import ConfigError, NotFound, RecipeError, UnknownModel, Unsupported
 from tuneport.limits import Target, target
-from tuneport.methods import DPO, GRPO, SFT
+from tuneport.methods import GRPO, CloudMethod, cloud_method
 from tuneport.plan import Plan, PlannedFile, PlannedRequest
 from tuneport.planned_data import CheckedData, Rows, checked_data, datasets_of
 from tuneport.recipe import Recipe
@@ -55,8 +55,8 @@ class Asked:
     options: VertexOptions
 
     @property
-    def method(self) -> SFT | DPO | GRPO:
-        return self.recipe.method
+    def method(self) -> CloudMethod:
+        return cloud_method(self.recipe.method, who="Vertex AI")
 
     @property
     def who(self) -> str:
