@@ -10,10 +10,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tuneport_local.rows import CONVERSATIONS, PAIRS, Kind, Row
+from tuneport_local.rows import CONVERSATIONS, PAIRS, PROMPTS, Kind, Row
 
 if TYPE_CHECKING:
+    from tuneport.recipe import Recipe
     from tuneport_local.assembly import Parts
+    from tuneport_local.spec import TrainingSpec
     from tuneport_local.watched import Watched
 
 
@@ -32,6 +34,9 @@ class Objective:
 
     `own` are the settings that this method has and others have not, with what `auto` means for each. `passes` says what else than the rows
     going through the model once, there and back, a step takes; '' for nothing. `packs`: whether its rows may lie end to end in a batch.
+
+    `writes`: its rows are prompts, and the model itself writes what is learned from (`samples_per_prompt` answers of up to `max_tokens`).
+    `refuse` raises for what of a recipe it cannot do, before anything is sent; `attempt` for what fails before the model is loaded.
     """
 
     method: str
@@ -44,6 +49,9 @@ class Objective:
     own: Mapping[str, Any] = field(default_factory=dict)
     passes: str = ""
     packs: bool = True
+    writes: bool = False
+    refuse: Callable[[Recipe], None] = lambda _: None
+    attempt: Callable[[TrainingSpec], None] = lambda _: None
 
 
 def _supervised(parts: Parts[Any]) -> Watched:
@@ -56,6 +64,24 @@ def _preferences(parts: Parts[Any]) -> Watched:
     from tuneport_local.dpo import assemble
 
     return assemble(parts)
+
+
+def _reinforcement(parts: Parts[Any]) -> Watched:
+    from tuneport_local.grpo import assemble
+
+    return assemble(parts)
+
+
+def _refuse_reinforcement(recipe: Recipe) -> None:
+    from tuneport_local.reinforcement import refuse_unusable
+
+    refuse_unusable(recipe)
+
+
+def _try_grader(spec: TrainingSpec) -> None:
+    from tuneport_local.reinforcement import try_grader
+
+    try_grader(spec)
 
 
 OBJECTIVES: Mapping[str, Objective] = {
@@ -79,6 +105,21 @@ OBJECTIVES: Mapping[str, Objective] = {
         own={"beta": 0.1, "loss": "sigmoid", "label_smoothing": 0.0},
         packs=False,
         passes="both answers of a pair, and both once more through the base as the reference",
+    ),
+    "grpo": Objective(
+        method="grpo",
+        format="canonical",
+        kind=PROMPTS,
+        noun="prompts",
+        learned="by reinforcement, towards answers that its grader scores above the others to the same prompt",
+        defaults=Defaults(epochs=1, batch_size=8, learning_rate=5e-5),
+        assemble=_reinforcement,
+        own={"grader": None, "samples_per_prompt": 8, "max_tokens": 256, "temperature": 1.0, "beta": 0.0, "eval_samples": 0},
+        packs=False,
+        passes="the answers are written token by token before they are learned from",
+        writes=True,
+        refuse=_refuse_reinforcement,
+        attempt=_try_grader,
     ),
 }
 METHODS = tuple(OBJECTIVES)

@@ -77,6 +77,7 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
     from tuneport_local.loading import load_tokenizer
 
     job.phase(JobState.VALIDATING, "reading and rendering the rows")
+    OBJECTIVES[spec.method].attempt(spec)
     found = weights.resolve(spec.base, home=home)
     base = weights.fetch(found, home=home, say=lambda message: job.event("info", message))
     job.event("info", f"base {spec.base}: {base.note}")
@@ -99,7 +100,15 @@ def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
     context = int(min(getattr(config, "max_position_embeddings", None) or math.inf, tokenizer.model_max_length, 1 << 20))
     if spec.max_length != "auto" and spec.max_length > context:
         raise RecipeError(f"max_length {spec.max_length} is more than the {context} tokens that {spec.base} can see.")
-    return context if spec.max_length == "auto" else spec.max_length
+    limit = (context if spec.max_length == "auto" else spec.max_length) - _room(spec)
+    if limit < 1:
+        raise RecipeError(f"an answer of {_room(spec)} tokens leaves no room for a prompt in {limit + _room(spec)}.", remedy="Lower max_tokens.")
+    return limit
+
+
+def _room(spec: TrainingSpec) -> int:
+    """Tokens that are kept for an answer beside each row."""
+    return int(spec.own["max_tokens"]) if OBJECTIVES[spec.method].writes else 0
 
 
 def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str) -> PreparedRows[Row]:
@@ -163,8 +172,8 @@ def _fit(job: JobLog, spec: TrainingSpec, prepared: _Prepared, model: Any) -> Fi
     fit = hardware.fit(
         prepared.hardware,
         hardware.Shape.of(model),
-        batch_size=spec.batch_size,
-        longest=prepared.rows.widest,
+        batch_size=spec.batch_size * (spec.own["samples_per_prompt"] if OBJECTIVES[spec.method].writes else 1),
+        longest=prepared.rows.widest + _room(spec),
         gradient_checkpointing=spec.gradient_checkpointing,
     )
     for reason in fit.reasons:
