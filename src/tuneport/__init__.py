@@ -35,9 +35,9 @@ if TYPE_CHECKING:
     from tuneport.graders import ScoreModel as ScoreModel
     from tuneport.graders import StringCheck as StringCheck
     from tuneport.graders import TextSimilarity as TextSimilarity
-    from tuneport.grading.grade import GraderLimits as GraderLimits
     from tuneport.grading.grade import Score as Score
     from tuneport.grading.grade import grade as grade
+    from tuneport.grading.process import GraderLimits as GraderLimits
     from tuneport.job import Event as Event
     from tuneport.job import Job as Job
     from tuneport.job import JobState as JobState
@@ -85,7 +85,8 @@ _HOMES = {
     "job": ("Event", "Job", "JobState", "Metric"),
     "methods": ("DPO", "GRPO", "KTO", "ORPO", "SFT", "Classify", "EarlyStopping", "Regress", "Reward"),
     "graders": ("MultiGrader", "NumericAnswer", "PythonGrader", "RegexCheck", "ScoreModel", "StringCheck", "TextSimilarity"),
-    "grading.grade": ("GraderLimits", "Score", "grade"),
+    "grading.grade": ("Score", "grade"),
+    "grading.process": ("GraderLimits",),
     "model": ("Deployment", "DeploymentPlan", "Model", "Prediction"),
     "plan": ("Plan",),
     "prices": ("Price", "PriceBook"),

@@ -164,9 +164,7 @@ class ScoreModel(RecipeTable):
         return self
 
 
-SingleGrader = Annotated[
-    StringCheck | TextSimilarity | PythonGrader | ScoreModel | RegexCheck | NumericAnswer, Field(discriminator="kind")
-]
+SingleGrader = Annotated[StringCheck | TextSimilarity | PythonGrader | ScoreModel | RegexCheck | NumericAnswer, Field(discriminator="kind")]
 
 
 class MultiGrader(RecipeTable):

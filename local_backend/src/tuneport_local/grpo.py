@@ -8,9 +8,8 @@ A pause or a failure while answers are drawn finds the state whole: nothing of t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from trl.trainer.grpo_config import GRPOConfig
@@ -57,14 +56,13 @@ def assemble(parts: Parts[RenderedPrompt]) -> GroupTrainer:
         beta=own["beta"],
         disable_dropout=parts.spec.lora.dropout == 0,
     )
-    model = adapted(parts)
-    _refuse_output_layer(model)
+    _refuse_output_layer(parts)
     trainer = GroupTrainer(
-        model=model,
+        model=adapted(parts),
         arguments=arguments,
         rows=as_prompts(parts.rows.rows),
         tokenizer=parts.tokenizer,
-        collate=list,
+        collate=_unasked,
         validation=[{"rows": parts.validation.rows}] if parts.validation else [],
         watcher=parts.run,
         callback=parts.run,
@@ -73,11 +71,16 @@ def assemble(parts: Parts[RenderedPrompt]) -> GroupTrainer:
     return trainer
 
 
-def _refuse_output_layer(model: Any) -> None:
-    from peft.tuners.tuners_utils import BaseTunerLayer
+def _unasked(rows: Sequence[dict[str, Any]]) -> Batch:
+    raise AssertionError("GRPOTrainer makes no batches of rows")
 
-    if isinstance(model.get_output_embeddings(), BaseTunerLayer):
-        raise RecipeError("lora.targets names the output layer, which reinforcement reads past its adapters.", remedy="Leave it out.")
+
+def _refuse_output_layer(parts: Parts[RenderedPrompt]) -> None:
+    """trl multiplies by the output layer's weights itself: adapters on it would learn nothing."""
+    layer, targets = parts.model.get_output_embeddings(), parts.spec.lora.targets
+    name = next((name for name, module in parts.model.named_modules() if module is layer), "")
+    if not isinstance(targets, str) and any(name == target or name.endswith(f".{target}") for target in targets):
+        raise RecipeError(f"lora.targets names {name}, which reinforcement reads past its adapters.", remedy="Leave it out.")
 
 
 class _Graded(GRPOTrainer):  # type: ignore[misc]
@@ -221,6 +224,6 @@ class GroupTrainer(Watched, _Graded):
 def _silence(steps: int, step: int, marks: Marks) -> str:
     what = f"at step {step}" if steps == 1 else f"in {steps} steps in a row, up to step {step},"
     return (
-        f"{what} all answers to a prompt scored alike (mean {marks.mean:.3g}), for every prompt: nothing can be learned from them. Where they "
-        "are all wrong, ask for something easier or give a part of the score for less; where they are all right, it is learned."
+        f"{what} all answers to a prompt scored alike (mean {marks.mean:.3g}), for every prompt: nothing can be learned from them. "
+        "Where they are all wrong, ask for something easier or give a part of the score for less; where they are all right, it is learned."
     )

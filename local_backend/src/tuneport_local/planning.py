@@ -93,7 +93,7 @@ def resolved(method: Training, options: LocalOptions, *, seed: int) -> dict[str,
     }
 
 
-def _validated_every(method: Training, options: LocalOptions) -> dict[str, int]:
+def _validated_every(method: Training, options: LocalOptions) -> dict[str, Any]:
     """`eval_interval` of a method that has one, where the options do not say it."""
     asked = getattr(method, "eval_interval", "auto")
     return {} if asked == "auto" or options.eval_every != "auto" else {"eval_every": asked}

@@ -53,7 +53,9 @@ class RenderedPrompt:
 
     def cut(self, tokens: int) -> RenderedPrompt:
         """Without its end it would be no prompt. Raises DatasetError."""
-        raise DatasetError(f"line {self.line}: a prompt cannot be cut to {tokens} tokens: its end is where the answer begins.", line=self.line)
+        raise DatasetError(
+            f"line {self.line}: a prompt cannot be cut to {tokens} tokens: its end is where the answer begins.", line=self.line
+        )
 
 
 def render_row(example: PromptExample, tokenizer: Any, *, template: Template, line: int) -> RenderedPrompt:

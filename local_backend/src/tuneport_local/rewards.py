@@ -1,7 +1,7 @@
 """What answers are worth while a model is trained, and what becomes of those that the grader fails on.
 
-A grader that fails on an answer of the very first step fails the job there, before anything is learned from it. Later such an answer gets the
-lowest score of its step, is counted and told of; if more than a tenth of a step's answers are such, the job fails.
+A grader that fails on an answer of the very first step fails the job there, before anything is learned from it. Later such an answer gets
+the lowest score of its step, is counted and told of; if more than a tenth of a step's answers are such, the job fails.
 """
 
 from __future__ import annotations

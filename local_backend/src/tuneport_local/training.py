@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tuneport.dataset import Dataset
-from tuneport.errors import RecipeError, UnknownModel
+from tuneport.errors import DatasetError, RecipeError, UnknownModel
 from tuneport.job import JobState
 from tuneport_local import artefacts, hardware, weights
 from tuneport_local.checkpoints import Checkpoint, Progress, newest_checkpoint
@@ -92,6 +92,15 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
     return _Prepared(base, tokenizer, rows, validation, chosen)
 
 
+def _with_room(error: DatasetError, spec: TrainingSpec) -> DatasetError:
+    """The same, saying what is kept of the length for answers."""
+    if not _room(spec):
+        return error
+    kept = f"Of what fits, {_room(spec)} tokens are kept for the answer (max_tokens)."
+    remedy = "Shorten them, lower max_tokens, or set too_long to 'drop'." if error.remedy else ""
+    return DatasetError(f"{error.message} {kept}", line=error.line, remedy=remedy)
+
+
 def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
     """Tokens per row: what the recipe says, else as many as the model can see."""
     from tuneport_local.loading import load_config
@@ -102,7 +111,9 @@ def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
         raise RecipeError(f"max_length {spec.max_length} is more than the {context} tokens that {spec.base} can see.")
     limit = (context if spec.max_length == "auto" else spec.max_length) - _room(spec)
     if limit < 1:
-        raise RecipeError(f"an answer of {_room(spec)} tokens leaves no room for a prompt in {limit + _room(spec)}.", remedy="Lower max_tokens.")
+        raise RecipeError(
+            f"an answer of {_room(spec)} tokens leaves no room for a prompt in {limit + _room(spec)}.", remedy="Lower max_tokens."
+        )
     return limit
 
 
@@ -114,7 +125,10 @@ def _room(spec: TrainingSpec) -> int:
 def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str) -> PreparedRows[Row]:
     objective, name = OBJECTIVES[spec.method], f"{purpose} data"
     numbered = Dataset.read(path, format=objective.format).numbered()
-    rows = prepare(numbered, tokenizer, kind=objective.kind, max_length=limit, too_long=spec.too_long, name=name)
+    try:
+        rows = prepare(numbered, tokenizer, kind=objective.kind, max_length=limit, too_long=spec.too_long, name=name)
+    except DatasetError as error:
+        raise _with_room(error, spec) from None
     for notice in notices(rows, name=name, max_length=limit, needed=objective.kind.needed):
         job.event("warning", notice)
     counted = f"{len(rows.rows)} {objective.noun}, {rows.tokens} tokens, {rows.trained_tokens} of them learned, longest {rows.longest}"

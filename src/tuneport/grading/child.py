@@ -17,33 +17,37 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO
 
 _PRINTED = 1_000
 _GRACE_S = 5.0
+_MOST = 1e6
 NAME = "<grader>"
 
 
 class Sink(io.TextIOBase):
     """Keeps the beginning of what is printed."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.kept = ""
 
-    def write(self, text):
+    def write(self, text: Any) -> int:
         self.kept += str(text)[: max(0, _PRINTED - len(self.kept))]
-        return len(text)
+        return len(str(text))
 
 
-def main():
+def main() -> None:
     """Until the other side is gone."""
     asked, answers = _own_channel()
     task = json.loads(asked.readline())
     _die_with(task["parent"])
     _limit_memory(task["memory_bytes"])
-    sink = sys.stdout = sys.stderr = Sink()
+    sink = Sink()
+    sys.stdout = sys.stderr = sink
     grade, failed = _loaded(task)
     _answer(answers, failed or {"ready": True, "printed": sink.kept})
-    if failed:
+    if grade is None:
         return
     for line in asked:
         sink.kept = ""
@@ -53,7 +57,7 @@ def main():
         _answer(answers, {**result, "printed": sink.kept})
 
 
-def _own_channel():
+def _own_channel() -> tuple[TextIO, TextIO]:
     """The two pipes to the other side, out of the grader's reach: its own input and outputs lead nowhere."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     asked, answers = os.fdopen(os.dup(0), encoding="utf-8"), os.fdopen(os.dup(1), "w", encoding="utf-8")
@@ -63,7 +67,7 @@ def _own_channel():
     return asked, answers
 
 
-def _die_with(parent):
+def _die_with(parent: int) -> None:
     """Ends this process when its parent does: by the kernel where it knows how, else by a look every second."""
     try:
         import ctypes
@@ -77,13 +81,13 @@ def _die_with(parent):
         threading.Thread(target=_watch, args=(parent,), daemon=True).start()
 
 
-def _watch(parent):
+def _watch(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1.0)
     os._exit(0)
 
 
-def _limit_memory(size):
+def _limit_memory(size: int) -> None:
     """What the process may allocate. Systems other than Linux do not hold to it."""
     import resource
 
@@ -95,19 +99,19 @@ def _limit_memory(size):
             continue
 
 
-def _loaded(task):
+def _loaded(task: Mapping[str, Any]) -> tuple[Callable[..., Any] | None, dict[str, Any] | None]:
     """The function, or what went wrong when its source was run."""
-    scope = {"__name__": "grader", "__builtins__": __builtins__}
+    scope: dict[str, Any] = {"__name__": "grader", "__builtins__": __builtins__}
     try:
-        exec(compile(task["source"], NAME, "exec"), scope)  # noqa: S102 - the code that the recipe's owner wrote, to be run here
-    except BaseException as error:  # noqa: BLE001 - whatever it raises is an answer
+        exec(compile(task["source"], NAME, "exec"), scope)
+    except BaseException as error:  # whatever it raises is an answer
         said = f"{type(error).__name__}: {error}"[:300]
         return None, {"error": "load", "kind": said, "line": _line_of(error)}
     grade = scope.get(task["function"])
     return (grade, None) if callable(grade) else (None, {"error": "function"})
 
 
-def _graded(grade, asked, settings):
+def _graded(grade: Callable[..., Any], asked: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
     random.seed(asked["seed"])
     sample, item = asked["sample"], asked["item"]
     try:
@@ -116,24 +120,24 @@ def _graded(grade, asked, settings):
         return {"error": "memory"}
     except (SystemExit, KeyboardInterrupt):
         return {"error": "exit"}
-    except BaseException as error:  # noqa: BLE001 - whatever it raises is an answer
+    except BaseException as error:  # whatever it raises is an answer
         return {"error": "raised", "kind": type(error).__name__, "line": _line_of(error)}
     if not isinstance(found, numbers.Real):
         return {"error": "kind", "kind": type(found).__name__}
     score = float(found)
-    return {"score": score} if abs(score) <= 1e6 else {"error": "number", "kind": "nan" if score != score else f"{score:g}"}
+    return {"score": score} if abs(score) <= _MOST else {"error": "number", "kind": f"{score:g}"}
 
 
-def _line_of(error):
+def _line_of(error: BaseException) -> int | None:
     """The last line of the grader's own source on the way to the error; None where there is none."""
-    line, step = getattr(error, "lineno", None) if isinstance(error, SyntaxError) else None, error.__traceback__
+    line, step = error.lineno if isinstance(error, SyntaxError) else None, error.__traceback__
     while step is not None:
         line = step.tb_lineno if step.tb_frame.f_code.co_filename == NAME else line
         step = step.tb_next
     return line
 
 
-def _answer(answers, said):
+def _answer(answers: TextIO, said: Mapping[str, Any]) -> None:
     answers.write(json.dumps(said) + "\n")
     answers.flush()
 

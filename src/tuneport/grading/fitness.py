@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from tuneport.graders import Grader, MultiGrader, NumericAnswer, PythonGrader, S
 from tuneport.grading import scoring
 from tuneport.grading.formula import refuse_unknown_names
 from tuneport.grading.similarity import UNAVAILABLE
+from tuneport.reference import reference
 
 if TYPE_CHECKING:
     from tuneport.dataset import Dataset
@@ -75,9 +77,8 @@ def missing(grader: Grader, item: Mapping[str, Any]) -> Iterator[str]:
 
 def item_of(example: Example) -> dict[str, Any]:
     """What graders see of a row: whatever it has beside its prompt."""
-    if not isinstance(example, PromptExample):
-        return {}
-    return dict(example.extra) | ({} if example.reference is None else {"reference": example.reference})
+    right = example.reference if isinstance(example, PromptExample) else reference(example)
+    return dict(example.extra) | ({} if right is None else {"reference": right})
 
 
 def _no_number(grader: NumericAnswer, item: Mapping[str, Any]) -> bool:
@@ -107,18 +108,25 @@ def _refuse_path(path: str, name: str) -> None:
 
 
 def _refuse_no_python(grader: PythonGrader, name: str) -> None:
-    import ast
-
     try:
         tree = ast.parse(grader.source)
     except (SyntaxError, ValueError) as error:
         where = f", line {error.lineno}" if isinstance(error, SyntaxError) else ""
         raise RecipeError(f"the source of the grader {name!r} is no Python: {getattr(error, 'msg', error)}{where}.") from None
-    named = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
-    assigned = {target.id for node in ast.walk(tree) if isinstance(node, ast.Assign) for target in node.targets if isinstance(target, ast.Name)}
-    imported = {each.asname or each.name for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) for each in node.names}
-    if "grade" not in named | assigned | imported:
+    if "grade" not in _names(tree):
         raise RecipeError(f"the source of the grader {name!r} has no function grade(sample, item).")
+
+
+def _names(tree: ast.Module) -> set[str]:
+    """What the source gives a name to, anywhere."""
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        match node:
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) | ast.Name(id=name, ctx=ast.Store()):
+                found.add(name)
+            case ast.alias(name=name, asname=other):
+                found.add(other or name)
+    return found
 
 
 def _named(lines: list[int]) -> str:

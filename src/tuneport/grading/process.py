@@ -117,7 +117,8 @@ class GraderProcess:
 
     def _asked(self, question: Mapping[str, Any], *, limit_s: float, doing: str) -> dict[str, Any]:
         process = self._process
-        assert process is not None and process.stdin is not None
+        assert process is not None
+        assert process.stdin is not None
         try:
             process.stdin.write(json.dumps(question).encode() + b"\n")
             process.stdin.flush()
