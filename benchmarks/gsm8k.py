@@ -31,7 +31,7 @@ GRADER = tp.MultiGrader(
     graders={"format": tp.RegexCheck(pattern=r"####\s*-?\$?[\d,]+(\.\d+)?\s*$"), "right": tp.NumericAnswer()},
     formula="0.5 * format + 0.5 * right",
 )
-METHOD = {"batch_size": PROMPTS_A_STEP, "learning_rate": 2e-4, "samples_per_prompt": 8, "max_tokens": ANSWER_TOKENS}
+METHOD = {"batch_size": PROMPTS_A_STEP, "learning_rate": 3e-4, "samples_per_prompt": 8, "max_tokens": ANSWER_TOKENS}
 
 
 def prompts(path: Path, *, rows: int) -> list[tp.PromptExample]:
@@ -77,7 +77,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--data", type=Path, default=DATA, help="folder with train.jsonl and test.jsonl")
     parser.add_argument("--home", type=Path, help="Tuneport's state folder; a temporary one when not given")
-    parser.add_argument("--steps", type=int, default=30)
+    parser.add_argument("--steps", type=int, default=24)
     parser.add_argument("--test", type=int, default=100, help="held-out questions")
     parser.add_argument("--no-record", action="store_true")
     given = parser.parse_args()
