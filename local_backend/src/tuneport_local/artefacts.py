@@ -29,7 +29,8 @@ _LICENCES = {"smollm2-135m-instruct": "apache-2.0"}
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a run when it ends. Seconds and tokens count all attempts; `begun` is when this one began (epoch seconds)."""
+    """What is known of a run when it ends. Seconds and tokens count all attempts; `begun` is when this one began (epoch seconds); `texts`
+    of the rows are plain text."""
 
     spec: TrainingSpec
     base_note: str
@@ -45,6 +46,7 @@ class Facts:
     training_s: float
     begun: float
     last_eval: dict[str, float] = field(default_factory=dict)
+    texts: int = 0
 
 
 def versions() -> dict[str, str]:
@@ -147,7 +149,7 @@ def _card(facts: Facts) -> str:
 
 # {spec.kind.title} {facts.base_name}
 
-Trained with Tuneport on {datetime.now(UTC).date().isoformat()}: {objective.learned}.
+Trained with Tuneport on {datetime.now(UTC).date().isoformat()}: {_learned(facts)}.
 Base weights: {facts.base_note}.
 
 | | |
@@ -185,6 +187,13 @@ def _precisions(facts: Facts) -> str:
     if facts.spec.kind.whole:
         return f"weights {machine.adapter_precision}, computed in {machine.precision}"
     return f"base {machine.precision}, adapters {machine.adapter_precision}"
+
+
+def _learned(facts: Facts) -> str:
+    if facts.texts:
+        rest = "" if facts.texts == facts.rows else f" and of the assistant's turns in the other {facts.rows - facts.texts} rows"
+        return f"continued pre-training, with loss on every token of plain text{rest}"
+    return OBJECTIVES[facts.spec.method].learned
 
 
 def _targets(spec: TrainingSpec) -> str:
