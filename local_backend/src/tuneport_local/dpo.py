@@ -13,8 +13,9 @@ from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
 from tuneport_local.assembly import Parts, adapted, settings
-from tuneport_local.batches import as_pairs, padded_pairs, pair_columns
+from tuneport_local.batches import as_pairs, padded_pairs, pair_batches
 from tuneport_local.pairs import RenderedPair
+from tuneport_local.unpadded import spare_padding
 from tuneport_local.watched import Batch, Watched
 
 _COPY = "ref"
@@ -24,7 +25,7 @@ _COPY = "ref"
 def assemble(parts: Parts[RenderedPair]) -> PreferenceTrainer:
     """The trainer of a job."""
     own = parts.spec.own
-    return PreferenceTrainer(
+    trainer = PreferenceTrainer(
         model=adapted(parts),
         arguments=DPOConfig(
             **settings(parts),
@@ -37,17 +38,12 @@ def assemble(parts: Parts[RenderedPair]) -> PreferenceTrainer:
         rows=as_pairs(parts.rows.rows),
         tokenizer=parts.tokenizer,
         collate=padded_pairs,
-        validation=_validation_batches(parts),
+        validation=pair_batches(parts.validation.rows if parts.validation else (), parts.fit.micro_batch),
         watcher=parts.run,
         callback=parts.run,
     )
-
-
-def _validation_batches(parts: Parts[RenderedPair]) -> Sequence[Batch]:
-    rows = parts.validation.rows if parts.validation else ()
-    ordered = sorted(rows, key=lambda pair: max(len(side.input_ids) for side in pair.sequences))
-    size = parts.fit.micro_batch
-    return [padded_pairs([pair_columns(pair) for pair in ordered[start : start + size]]) for start in range(0, len(ordered), size)]
+    spare_padding(trainer.model, parts, pair_batches(parts.rows.rows[:3], 3)[0], paired=True)
+    return trainer
 
 
 class PreferenceTrainer(Watched, DPOTrainer):  # type: ignore[misc]

@@ -19,6 +19,12 @@ OUTPUT_BYTES = 1 << 30
 
 _GB = Decimal(10**9)
 _BYTES_PER_WEIGHT = 2
+_AT_A_TIME = {
+    "dpo": "one pair at a time, the reference being the same weights",
+    "orpo": "one pair at a time",
+    "kto": "two answers at a time, the reference being the same weights",
+    "reward": "one pair at a time",
+}
 _BESIDE = Decimal("1.15")
 """Adapters of rank 16 on all linear layers with their gradients and two moments in fp32: some 1 % of the weights times 16 bytes, of 2."""
 
@@ -40,7 +46,7 @@ class MemoryNeed:
     def sentence(self) -> str:
         """What is needed of what."""
         of = "" if self.there is None else f" of the {self.there:.1f} GB there are"
-        how = "one pair at a time, the reference being the same weights" if self.method == "dpo" else "one row at a time"
+        how = _AT_A_TIME.get(self.method, "one row at a time")
         return f"training takes about {self.needed:.1f} GB{of} (bf16 weights, LoRA, {how})"
 
 
