@@ -1,7 +1,7 @@
 """trl's ORPOTrainer over pairs that are already rendered and masked. The odds ratio and what is measured of it are trl's own.
 
-Unlike with trl 1.16 nothing of the prompt is learned, only the better answer, and each pair weighs the same, so that a batch that goes in by
-parts gives what it gives whole. There is no reference.
+Unlike with trl 1.16 nothing of the prompt is learned, only the better answer, and each pair weighs the same, so that a batch that goes in
+by parts gives what it gives whole. There is no reference.
 """
 
 from __future__ import annotations
