@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 from trl.trainer.kto_config import KTOConfig
@@ -19,6 +20,7 @@ from tuneport_local.assembly import Parts, adapted, settings
 from tuneport_local.batches import as_table
 from tuneport_local.judged import JudgedRow, refuse_one_sided
 from tuneport_local.judged_batches import Judgements, columns_of
+from tuneport_local.trainable import is_adapted
 from tuneport_local.unpadded import spare_padding
 from tuneport_local.watched import Batch, Watched
 
@@ -39,8 +41,9 @@ def assemble(parts: Parts[JudgedRow]) -> JudgedTrainer:
         )
     columns = [columns_of(row, number=number) for number, row in enumerate(rows)]
     collate = Judgements(columns, longest=parts.rows.longest)
+    model = adapted(parts)
     trainer = JudgedTrainer(
-        model=adapted(parts),
+        model=model,
         arguments=KTOConfig(
             **settings(parts),
             max_length=None,
@@ -55,8 +58,9 @@ def assemble(parts: Parts[JudgedRow]) -> JudgedTrainer:
         validation=_validation_batches(parts),
         watcher=parts.run,
         callback=parts.run,
+        beside={"ref_model": None if is_adapted(model) else deepcopy(model)},
     )
-    spare_padding(trainer.model, parts, collate(columns[:3]), paired=False)
+    spare_padding(trainer, parts, collate(columns[:3]), paired=False)
     return trainer
 
 

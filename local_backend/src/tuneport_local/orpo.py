@@ -37,7 +37,7 @@ def assemble(parts: Parts[RenderedPair]) -> OddsRatioTrainer:
         watcher=parts.run,
         callback=parts.run,
     )
-    spare_padding(trainer.model, parts, pair_batches(parts.rows.rows[:3], 3)[0], paired=True)
+    spare_padding(trainer, parts, pair_batches(parts.rows.rows[:3], 3)[0], paired=True)
     return trainer
 
 

@@ -23,6 +23,7 @@ from tuneport_local.rows import PreparedRows, Row, notices, prepare
 from tuneport_local.spec import LoRASpec, TrainingSpec
 from tuneport_local.threads import share_cores
 from tuneport_local.trained import trained
+from tuneport_local.tuned_kinds import bytes_per_weight
 
 __all__ = ["JobLog", "LoRASpec", "Outcome", "TrainingSpec", "train"]
 
@@ -84,8 +85,13 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
     limit = _max_length(spec, Path(base.location), tokenizer)
     rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train")
     validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation") if spec.validation_file else None
-    packs = OBJECTIVES[spec.method].packs
-    chosen = hardware.choose(device=device, precision=spec.precision, adapter_precision=spec.adapter_precision, packs=packs)
+    chosen = hardware.choose(
+        device=device,
+        precision=spec.precision,
+        adapter_precision=spec.adapter_precision,
+        packs=OBJECTIVES[spec.method].packs,
+        trained=spec.kind.trained,
+    )
     for reason in chosen.reasons:
         job.event("info", reason)
     return _Prepared(base, tokenizer, rows, validation, chosen)
@@ -104,7 +110,7 @@ def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
 
 def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str) -> PreparedRows[Row]:
     objective, name = OBJECTIVES[spec.method], f"{purpose} data"
-    numbered = Dataset.read(path, format=objective.format).numbered()
+    numbered = Dataset.read(path, format=spec.data_format or objective.format).numbered()
     rows = prepare(numbered, tokenizer, kind=objective.kind, max_length=limit, too_long=spec.too_long, name=name)
     for notice in notices(rows, name=name, max_length=limit, needed=objective.kind.needed):
         job.event("warning", notice)
@@ -123,10 +129,11 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any
     from tuneport_local.batches import digest
     from tuneport_local.loading import load_model
     from tuneport_local.run import Run
+    from tuneport_local.trainable import loaded_in
 
     machine = prepared.hardware
     model = load_model(
-        Path(prepared.base.location), dtype=machine.precision, device=machine.device, trust_remote_code=spec.trust_remote_code
+        Path(prepared.base.location), dtype=loaded_in(spec, machine), device=machine.device, trust_remote_code=spec.trust_remote_code
     )
     _refuse_other_vocabulary(model, prepared, spec.base)
     rows_digest = digest(prepared.rows.rows)
@@ -161,12 +168,14 @@ def _refuse_other_vocabulary(model: Any, prepared: _Prepared, base: str) -> None
 
 
 def _fit(job: JobLog, spec: TrainingSpec, prepared: _Prepared, model: Any) -> Fit:
+    shape = hardware.Shape.of(model)
     fit = hardware.fit(
         prepared.hardware,
-        hardware.Shape.of(model),
+        shape,
         batch_size=spec.batch_size,
         longest=prepared.rows.widest,
         gradient_checkpointing=spec.gradient_checkpointing,
+        held_bytes=int(shape.weights * bytes_per_weight(spec.kind, method=spec.method)) if spec.kind.whole else 0,
     )
     for reason in fit.reasons:
         job.event("info", reason)
@@ -213,6 +222,7 @@ def _facts(spec: TrainingSpec, prepared: _Prepared, run: Any, *, begun: float) -
         tokens_per_epoch=prepared.rows.tokens,
         learned_tokens_per_epoch=prepared.rows.trained_tokens,
         validation_rows=len(prepared.validation.rows) if prepared.validation else 0,
+        texts=prepared.rows.texts,
         hardware=prepared.hardware,
         last=dict(run.last),
         last_eval=dict(run.last_eval),

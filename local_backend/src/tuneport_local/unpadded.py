@@ -78,20 +78,24 @@ def _shared(one: Sequence[int], other: Sequence[int], *, at_most: int) -> int:
     return next((place for place in range(at_most) if one[place] != other[place]), at_most)
 
 
-def spare_padding(model: Any, parts: Parts[Any], batch: Batch, *, paired: bool) -> None:
-    """Lets the model of a trainer answer without padding, where the hardware wants that and the model has shown on `batch` (input_ids,
-    attention_mask, completion_mask) that it gives the same; the job is told where it does not. To be called when trl's output layer is on.
+def spare_padding(trainer: Any, parts: Parts[Any], batch: Batch, *, paired: bool) -> None:
+    """Lets the model of a trainer, and its reference where that is another one, answer without padding, where the hardware wants that and
+    the model has shown on `batch` (input_ids, attention_mask, completion_mask) that it gives the same; the job is told where it does not.
     """
     if not parts.machine.packed:
         return
+    model, reference = trainer.model, getattr(trainer, "ref_model", None)
     network = model.get_base_model() if hasattr(model, "get_base_model") else model
     learned = batch["input_ids"].masked_fill(batch["completion_mask"] == 0, IGNORED)
     device = next(network.parameters()).device
     probe = {"input_ids": batch["input_ids"], "attention_mask": batch["attention_mask"], "labels": learned}
+    probe = {name: each.to(device) for name, each in probe.items()}
     reason = _why_as_it_was(model, network) or why_windowed(network, longest=parts.rows.widest)
-    reason = reason or without_padding(network, {name: each.to(device) for name, each in probe.items()}, paired=paired)
+    reason = reason or without_padding(network, probe, paired=paired)
     if reason:
         parts.job.event("info", f"padded batches for this model: {reason}")
+    elif reference is not None:
+        without_padding(reference, probe, paired=paired)
 
 
 def _why_as_it_was(model: Any, network: Any) -> str:
