@@ -68,6 +68,12 @@ def hyperparameters(recipe: Recipe, *, provider: str) -> dict[str, Any]:
 def resolved(method: Training, options: LocalOptions, *, seed: int) -> dict[str, Any]:
     """The same from its parts."""
     objective = OBJECTIVES[_kind(method)]
+    if method.batch_size != "auto" and method.batch_size < objective.least_batch:
+        least = objective.least_batch
+        raise RecipeError(
+            f"batch_size {method.batch_size} is too small for method {objective.method}, which compares the rows of a batch.",
+            remedy=f"Set it to {least} or more.",
+        )
     return {
         "epochs": _or(method.epochs, objective.defaults.epochs),
         "batch_size": _or(method.batch_size, objective.defaults.batch_size),

@@ -59,9 +59,9 @@ def kind_of(weights: Mapping[str, Any] | None) -> TunedKind:
 
 
 def bytes_per_weight(kind: TunedKind, *, method: str) -> float:
-    """Memory for each weight of the base. `dpo` compares with the base, which adapters leave as it is, and of which a whole model needs a
-    frozen copy."""
-    return kind.bytes_per_weight + (_COPY_BYTES if kind.whole and method == "dpo" else 0)
+    """Memory for each weight of the base. `dpo` and `kto` compare with the base, which adapters leave as it is, and of which a whole model
+    needs a frozen copy."""
+    return kind.bytes_per_weight + (_COPY_BYTES if kind.whole and method in ("dpo", "kto") else 0)
 
 
 def goes_with(kind: str, *, method: str) -> Support:
