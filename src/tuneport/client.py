@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tuneport.evaluate import Evaluation
     from tuneport.examples import Example, Message
     from tuneport.exporting import Export, Exported, Exports
+    from tuneport.graders import Grader
     from tuneport.model import Deployment, DeploymentPlan, Model, Prediction
     from tuneport.porting.port import Ported
     from tuneport.porting.wishes import Hear, What, Wishes
@@ -147,6 +148,7 @@ class Client(JobClient):
         against: AgainstWord | str | Model | Sequence[AgainstWord | str | Model] = (),
         labels_from: Iterable[Example] | None = None,
         metrics: Sequence[str] | None = None,
+        grader: Grader | None = None,
         generation: Generation | None = None,
         seed: int = 0,
         on_progress: Callable[[str, int, int], None] | None = None,
@@ -154,7 +156,7 @@ class Client(JobClient):
         """Measures a model on held-out rows, and against others on the same rows with paired intervals.
 
         `against` names models by URI, or 'base' (the model's own base as it is) and 'base+labels' (the base with the labels of
-        `labels_from`, else of the data it was tuned on, listed in its prompt).
+        `labels_from`, else of the data it was tuned on, listed in its prompt). A `grader` scores every answer: metric `reward`.
         """
         from tuneport.contenders import contenders
         from tuneport.evaluate import evaluate
@@ -167,6 +169,7 @@ class Client(JobClient):
             list(rows),
             against=others,
             metrics=metrics,
+            grader=grader,
             labels=references(known),
             generation=generation,
             seed=seed,

@@ -23,6 +23,7 @@ _VALIDATED = {
     "eval_loss": "validation loss",
     "eval_rewards/accuracies": "validation pairs whose better answer is preferred, as compared with the base",
     "eval_rewards/margins": "margin of their rewards",
+    "eval_rewards/mean": "mean reward over the validation prompts",
 }
 _LICENCES = {"smollm2-135m-instruct": "apache-2.0"}
 
@@ -201,6 +202,8 @@ def _targets(spec: TrainingSpec) -> str:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, dict):
+        return str(value.get("name") or value.get("kind"))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

@@ -42,6 +42,7 @@ class LocalOptions(Table):
     """`options.local` of a recipe. `auto` leaves the value to the hardware; the events of the job say what it became.
 
     `precision` is that of the frozen base, `adapter_precision` that of the trained weights. The three `…_every` count optimizer steps.
+    `grader_…` are the limits of one call of a grader that runs in a process of its own.
     `trust_remote_code` runs Python code that comes with a model of the hub: only for models whose code you have read.
     """
 
@@ -53,6 +54,8 @@ class LocalOptions(Table):
     log_every: Steps = 1
     gradient_checkpointing: bool | Auto = "auto"
     trust_remote_code: bool = False
+    grader_timeout_s: Annotated[float, Field(gt=0, le=3600, exclude_if=lambda value: value == 10.0)] = 10.0
+    grader_memory_mb: Annotated[int, Field(ge=64, exclude_if=lambda value: value == 1024)] = 1024
 
 
 def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:
@@ -92,10 +95,17 @@ def resolved(method: Training, options: LocalOptions, *, seed: int) -> dict[str,
             **dict(own_settings(method.lora)),
         },
         "seed": seed,
-        **{name: _or(getattr(method, name), usual) for name, usual in objective.own.items()},
+        **{name: _plain(_or(getattr(method, name), usual)) for name, usual in objective.own.items()},
         **{name: _plain(value) for name, value in own_settings(method) if name in SHARED},
         **options.model_dump(),
+        **_validated_every(method, options),
     }
+
+
+def _validated_every(method: Training, options: LocalOptions) -> dict[str, Any]:
+    """`eval_interval` of a method that has one, where the options do not say it."""
+    asked = getattr(method, "eval_interval", "auto")
+    return {} if asked == "auto" or options.eval_every != "auto" else {"eval_every": asked}
 
 
 def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: bool = True) -> Plan:
@@ -110,6 +120,7 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     datasets = {"train": recipe.train} | ({"validation": recipe.validation} if recipe.validation is not None else {})
     method = recipe.method.kind
     target = Target(provider=provider, model=base, method=method, limits=Limits(images=False, media=False, tools=knows_tools))
+    OBJECTIVES[method].refuse(recipe)
     reports = {purpose: _checked(dataset, purpose=purpose, target=target) for purpose, dataset in datasets.items()}
     held = contents(datasets.values())
     refuse_split(recipe.method, held, name=recipe.train.name)

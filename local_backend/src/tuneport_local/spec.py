@@ -55,6 +55,8 @@ class TrainingSpec:
     adapter_precision: str = "auto"
     gradient_checkpointing: bool | Auto = "auto"
     trust_remote_code: bool = False
+    grader_timeout_s: float = 10.0
+    grader_memory_mb: int = 1024
     client_id: str = ""
     recipe_fingerprint: str = ""
     dataset_fingerprint: str = ""

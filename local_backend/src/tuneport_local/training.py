@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tuneport.dataset import Dataset
-from tuneport.errors import RecipeError, UnknownModel
+from tuneport.errors import DatasetError, RecipeError, UnknownModel
 from tuneport.job import JobState
 from tuneport_local import artefacts, hardware, weights
 from tuneport_local.checkpoints import Checkpoint, Progress, newest_checkpoint
@@ -78,6 +78,7 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
     from tuneport_local.loading import load_tokenizer
 
     job.phase(JobState.VALIDATING, "reading and rendering the rows")
+    OBJECTIVES[spec.method].attempt(spec)
     found = weights.resolve(spec.base, home=home)
     base = weights.fetch(found, home=home, say=lambda message: job.event("info", message))
     job.event("info", f"base {spec.base}: {base.note}")
@@ -97,6 +98,15 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
     return _Prepared(base, tokenizer, rows, validation, chosen)
 
 
+def _with_room(error: DatasetError, spec: TrainingSpec) -> DatasetError:
+    """The same, saying what is kept of the length for answers."""
+    if not _room(spec):
+        return error
+    kept = f"Of what fits, {_room(spec)} tokens are kept for the answer (max_tokens)."
+    remedy = "Shorten them, lower max_tokens, or set too_long to 'drop'." if error.remedy else ""
+    return DatasetError(f"{error.message} {kept}", line=error.line, remedy=remedy)
+
+
 def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
     """Tokens per row: what the recipe says, else as many as the model can see."""
     from tuneport_local.loading import load_config
@@ -105,13 +115,26 @@ def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
     context = int(min(getattr(config, "max_position_embeddings", None) or math.inf, tokenizer.model_max_length, 1 << 20))
     if spec.max_length != "auto" and spec.max_length > context:
         raise RecipeError(f"max_length {spec.max_length} is more than the {context} tokens that {spec.base} can see.")
-    return context if spec.max_length == "auto" else spec.max_length
+    limit = (context if spec.max_length == "auto" else spec.max_length) - _room(spec)
+    if limit < 1:
+        raise RecipeError(
+            f"an answer of {_room(spec)} tokens leaves no room for a prompt in {limit + _room(spec)}.", remedy="Lower max_tokens."
+        )
+    return limit
+
+
+def _room(spec: TrainingSpec) -> int:
+    """Tokens that are kept for an answer beside each row."""
+    return int(spec.own["max_tokens"]) if OBJECTIVES[spec.method].writes else 0
 
 
 def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str) -> PreparedRows[Row]:
     objective, name = OBJECTIVES[spec.method], f"{purpose} data"
     numbered = Dataset.read(path, format=spec.data_format or objective.format).numbered()
-    rows = prepare(numbered, tokenizer, kind=objective.kind, max_length=limit, too_long=spec.too_long, name=name)
+    try:
+        rows = prepare(numbered, tokenizer, kind=objective.kind, max_length=limit, too_long=spec.too_long, name=name)
+    except DatasetError as error:
+        raise _with_room(error, spec) from None
     for notice in notices(rows, name=name, max_length=limit, needed=objective.kind.needed):
         job.event("warning", notice)
     rows = objective.apart(rows)
@@ -172,8 +195,8 @@ def _fit(job: JobLog, spec: TrainingSpec, prepared: _Prepared, model: Any) -> Fi
     fit = hardware.fit(
         prepared.hardware,
         shape,
-        batch_size=spec.batch_size,
-        longest=prepared.rows.widest,
+        batch_size=spec.batch_size * (spec.own["samples_per_prompt"] if OBJECTIVES[spec.method].writes else 1),
+        longest=prepared.rows.widest + _room(spec),
         gradient_checkpointing=spec.gradient_checkpointing,
         held_bytes=int(shape.weights * bytes_per_weight(spec.kind, method=spec.method)) if spec.kind.whole else 0,
     )

@@ -50,6 +50,9 @@ class Watcher(Protocol):
 
     def save(self, trainer: Watched, *, evaluation_due: bool = False) -> None: ...
 
+    def save_if_new(self, trainer: Watched) -> None:
+        """A checkpoint of what has been trained since the last one, if anything."""
+
 
 class Watched(Trainer):  # type: ignore[misc]
     """See the module. To be put before a trainer of trl: `class PortTrainer(Watched, SFTTrainer)`.
