@@ -11,6 +11,7 @@ from tuneport.job import Job, JobState
 from tuneport.job_client import JobClient
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from pathlib import Path
 
     from tuneport.asking_costs import Asking
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from tuneport.porting.port import Ported
     from tuneport.porting.wishes import Hear, What, Wishes
     from tuneport.provider import Generation, Server
+    from tuneport.recipe import Recipe
+    from tuneport.sweeping.space import Choices, Range
+    from tuneport.sweeping.sweep import Swept
+    from tuneport.sweeping.wishes import Heard
     from tuneport.watching import Watch
 
 T = TypeVar("T")
@@ -232,3 +237,46 @@ class Client(JobClient):
         from tuneport.porting.wishes import agreeing
 
         return port(str(getattr(named, "uri", named)), wishes, client=self, confirm=agreeing(*agree), hear=hear)
+
+    # sweeping
+
+    def sweep(
+        self,
+        recipe: Recipe,
+        space: Mapping[str, str | Range | Choices | Sequence[Any]],
+        *,
+        provider: str,
+        trials: int,
+        max_cost_usd: Decimal | None = None,
+        metric: str | None = None,
+        direction: str | None = None,
+        parallel: int = 1,
+        seed: int = 0,
+        prune: Literal["auto", "always", "never"] = "auto",
+        out: Path | None = None,
+        hear: Callable[[Heard], object] = lambda _: None,
+    ) -> Swept:
+        """Trains `recipe` with other values in the fields of `space`, at most `trials` times, and finds the best; the same call goes on
+        where an earlier one was stopped. `space` says for a dotted name a range ('1e-5..1e-3:log') or choices ([4, 8, 16]).
+
+        The call itself agrees to spend up to `max_cost_usd`, which all trials together never pass by their quotes. See
+        `tuneport.sweeping.wishes.Wishes` for the rest. Raises Unsupported without Optuna, JobFailed where every trial failed.
+        """
+        from tuneport.sweeping.space import dimension
+        from tuneport.sweeping.sweep import sweep
+        from tuneport.sweeping.wishes import Wishes
+
+        wishes = Wishes(
+            recipe=recipe,
+            provider=provider,
+            space={name: dimension(given, name=name) for name, given in space.items()},
+            trials=trials,
+            max_cost_usd=max_cost_usd,
+            metric=metric,
+            direction=direction,
+            parallel=parallel,
+            seed=seed,
+            prune=prune,
+            out=out,
+        )
+        return sweep(wishes, client=self, confirm=lambda _: None, hear=hear)
