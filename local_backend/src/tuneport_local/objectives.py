@@ -32,6 +32,7 @@ class Objective:
 
     `own` are the settings that this method has and others have not, with what `auto` means for each. `passes` says what else than the rows
     going through the model once, there and back, a step takes; '' for nothing. `packs`: whether its rows may lie end to end in a batch.
+    `judged_by` is what of a validation decides which weights are the best and when to stop early.
     """
 
     method: str
@@ -44,6 +45,8 @@ class Objective:
     own: Mapping[str, Any] = field(default_factory=dict)
     passes: str = ""
     packs: bool = True
+    judged_by: str = "loss"
+    higher_is_better: bool = False
 
 
 def _supervised(parts: Parts[Any]) -> Watched:

@@ -53,6 +53,8 @@ class TrainingSpec:
     adapter_precision: str = "auto"
     gradient_checkpointing: bool | Auto = "auto"
     trust_remote_code: bool = False
+    checkpoints_kept: int = 2
+    forgetting: bool | Auto = "auto"
     client_id: str = ""
     recipe_fingerprint: str = ""
     dataset_fingerprint: str = ""

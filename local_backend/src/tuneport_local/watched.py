@@ -24,7 +24,7 @@ Collate = Callable[[Sequence[dict[str, Any]]], Batch]
 
 
 class Stopped(Exception):
-    """The client wants the training to end here. `wish` is pause or cancel."""
+    """The training shall end here. `wish` is the client's, pause or cancel, or 'enough': it was over already when it began."""
 
     def __init__(self, wish: str) -> None:
         super().__init__(wish)
@@ -44,8 +44,14 @@ class Watcher(Protocol):
 
     def counted(self, tokens: int) -> None: ...
 
+    def lost(self, loss: float) -> None:
+        """The loss of one part of a batch, as its share of the step's."""
+
     def evaluated(self, step: int, values: Mapping[str, float], seconds: float) -> None:
         """`values` has `loss`, and what else the objective measures."""
+
+    def decide(self, trainer: Watched) -> None:
+        """Called after each validation: whether it is saved, and whether it was the last. Raises Stopped where nothing is left to train."""
 
     def save(self, trainer: Watched, *, evaluation_due: bool = False) -> None: ...
 
@@ -110,6 +116,7 @@ class Watched(Trainer):  # type: ignore[misc]
         loss = super().training_step(model, inputs, num_items_in_batch)
         if not torch.isfinite(loss):
             raise self._not_finite("loss", float(loss))
+        self._watcher.lost(float(loss))
         return loss
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
@@ -144,6 +151,7 @@ class Watched(Trainer):  # type: ignore[misc]
         if not math.isfinite(values["loss"]):
             raise self._not_finite("validation loss", values["loss"])
         self._watcher.evaluated(self.state.global_step, values, time.monotonic() - begun)
+        self._watcher.decide(self)
         return {f"eval_{name}": value for name, value in values.items()}
 
     def _measured(self) -> dict[str, float]:
@@ -166,6 +174,10 @@ class Watched(Trainer):  # type: ignore[misc]
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         self._watcher.save(self)
+
+    def take(self, folder: Path) -> None:
+        """The weights of a checkpoint instead of those there are, as a resume takes them."""
+        self._load_from_checkpoint(str(folder))
 
     def save_parts(self, folder: Path) -> None:
         """Everything `train(resume_from_checkpoint=…)` reads, into `folder`."""
