@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuneport_local.checkpoints import checkpoint_at
 from tuneport_local.divergence import ended_higher
+from tuneport_local.forgetting import Probe
 from tuneport_local.overfitting import overfitting
 from tuneport_local.stopping import Rules
 
@@ -34,17 +35,21 @@ class Ending:
         return f"step {self.step} of {self.last_step}: {self.why}"
 
 
-def ending(job: JobLog, trainer: Watched, run: Run, *, rules: Rules) -> Ending:
+def ending(job: JobLog, trainer: Watched, run: Run, *, rules: Rules, probe: Probe) -> Ending:
     """Leaves in the trainer's model the weights that the recipe keeps, and says which."""
     step, why = _kept(job, trainer, run, rules)
     by_heart = overfitting(run.course)
     nothing_gained = ended_higher(run.course, beginning=rules.beginning) if rules.judged_by == "loss" else ""
     if nothing_gained:
         job.event("warning", f"{nothing_gained}.")
+    forgotten = probe.after(job, trainer.model)
     remarks = [rules.enough(run.course), nothing_gained, by_heart.sentence if by_heart else ""]
     if by_heart and step == run.last_step:
         remarks.append("with keep = 'best', or early_stopping, the training could have been left at its best validation")
-    return Ending(step, run.last_step, why, tuple(f"{each}." for each in remarks if each))
+    if forgotten:
+        remarks.append(forgotten.sentence)
+    told = tuple(f"{each}." for each in remarks if each)
+    return Ending(step, run.last_step, why, told, forgotten.to_dict() if forgotten else None)
 
 
 def _kept(job: JobLog, trainer: Watched, run: Run, rules: Rules) -> tuple[int, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -32,10 +32,11 @@ _PACE = 0.2
 class Run(TrainerCallback):  # type: ignore[misc]
     """Watches a trainer for a job. Counts, times and writes; the trainer asks it and tells it."""
 
-    def __init__(self, job: JobLog, schedule: Schedule, *, rules: Rules, start: Progress) -> None:
+    def __init__(self, job: JobLog, schedule: Schedule, *, rules: Rules, start: Progress, lines: Sequence[int] = ()) -> None:
         self._job = job
         self._schedule = schedule
         self._rules = rules
+        self._lines = lines
         self._start = start
         self._step = start.step
         self._step_loss = 0.0
@@ -120,6 +121,13 @@ class Run(TrainerCallback):  # type: ignore[misc]
             trainer.control.should_training_stop = True
         at_its_best = self._rules.keep_best and best is not None and best.step == self._step
         trainer.control.should_save = trainer.control.should_save or bool(enough) or at_its_best
+
+    def not_finite(self, trainer: Watched, what: str, value: float) -> JobFailed:
+        from tuneport_local.not_finite import cause
+
+        found = cause(trainer, what=what, course=self.course, lines=self._lines)
+        step = self._step + (what != "validation loss")
+        return JobFailed(f"the {what} became {value} at step {step}; the training was stopped there. {found.sentence}", remedy=found.remedy)
 
     def save(self, trainer: Watched, *, evaluation_due: bool = False) -> None:
         step = int(trainer.state.global_step)

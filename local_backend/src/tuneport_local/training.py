@@ -17,6 +17,7 @@ from tuneport.job import JobState
 from tuneport_local import artefacts, hardware, weights
 from tuneport_local.checkpoints import Checkpoint, Progress, newest_checkpoint
 from tuneport_local.ending import Ending, ending
+from tuneport_local.forgetting import Probe
 from tuneport_local.hardware import Fit, Hardware
 from tuneport_local.joblog import JobLog
 from tuneport_local.objectives import OBJECTIVES
@@ -47,6 +48,16 @@ class _Prepared:
     hardware: Hardware
 
 
+@dataclass(frozen=True, slots=True)
+class _Assembled:
+    """The trainer, who watches it, where it starts, and what the base knew."""
+
+    trainer: Watched
+    run: Run
+    checkpoint: Checkpoint | None
+    probe: Probe
+
+
 def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
     """Trains until done or until the client wishes otherwise. Raises TuneportError with a sentence on failure.
 
@@ -63,9 +74,10 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
 
     job.phase(JobState.STARTING, f"loading {spec.base}")
     with quiet():
-        trainer, run, checkpoint = _assemble(job, spec, prepared)
+        made = _assemble(job, spec, prepared)
+        trainer, run = made.trainer, made.run
         try:
-            _train_on(trainer, run, checkpoint)
+            _train_on(trainer, run, made.checkpoint)
         except Stopped as stopped:
             if stopped.wish == "cancel":
                 run.save_if_new(trainer)
@@ -74,7 +86,7 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
         if run.paused:
             return "paused"
         job.phase(JobState.FINALIZING, "writing what was trained")
-        how = ending(job, trainer, run, rules=Rules.of(spec))
+        how = ending(job, trainer, run, rules=Rules.of(spec), probe=made.probe)
         facts = _facts(spec, prepared, run, how, begun=begun)
         artefacts.publish(job.path, trainer.model, tokenizer=prepared.tokenizer, facts=facts)
     return "succeeded"
@@ -134,8 +146,7 @@ def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: in
 # --- the trainer -----------------------------------------------------------------------------------------------------------------------
 
 
-def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Watched, Run, Checkpoint | None]:
-    """The trainer, who watches it, and where it starts."""
+def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> _Assembled:
     from tuneport_local.assembly import Parts
     from tuneport_local.batches import digest
     from tuneport_local.loading import load_model
@@ -151,7 +162,7 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Wat
     fit = _fit(job, spec, prepared, model)
     schedule = Schedule.of(spec, rows=len(prepared.rows.rows), validates=prepared.validation is not None)
     start = _start(job, spec, machine, checkpoint, rows_digest=rows_digest, total=schedule.total)
-    run = Run(job, schedule, rules=Rules.of(spec), start=start)
+    run = Run(job, schedule, rules=Rules.of(spec), start=start, lines=[row.line for row in prepared.rows.rows])
     parts = Parts(
         job=job,
         spec=spec,
@@ -165,7 +176,8 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Wat
         steps=schedule.total,
         evaluate_first=start.evaluation_due,
     )
-    return OBJECTIVES[spec.method].assemble(parts), run, checkpoint
+    probe = Probe.before(job, model, tokenizer=prepared.tokenizer, spec=spec, tokens_per_epoch=prepared.rows.tokens)
+    return _Assembled(OBJECTIVES[spec.method].assemble(parts), run, checkpoint, probe)
 
 
 def _refuse_other_vocabulary(model: Any, prepared: _Prepared, base: str) -> None:
