@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from tuneport import uri as uris
-from tuneport.errors import ConfigError, CredentialsRefused, JobFailed
+from tuneport.errors import ConfigError, CredentialsRefused, JobFailed, Unsupported
 from tuneport.job import Job, JobState
 from tuneport.job_client import JobClient
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tuneport.dataset import Dataset
     from tuneport.evaluate import Evaluation
     from tuneport.examples import Example, Message
+    from tuneport.exporting import Export, Exported, Exports
     from tuneport.model import Deployment, DeploymentPlan, Model, Prediction
     from tuneport.porting.port import Ported
     from tuneport.porting.wishes import Hear, What, Wishes
@@ -191,6 +192,31 @@ class Client(JobClient):
         found = contenders(self.model(model), against, models=self, labels_from=labels_from)
         most = (generation or room_for(references(rows))).max_tokens
         return evaluation_costs(found, rows, most_tokens=most, client=self)
+
+    # taking a model out
+
+    def export_needs(self, model: str | Model | Job, wish: Export) -> str | None:
+        """What `export` of the same would have to install first, in a sentence; None for nothing. Raises like it."""
+        target = self.model(model)
+        return self._exports(target).export_needs(target, wish)
+
+    def export(self, model: str | Model | Job, wish: Export, *, hear: Callable[[str], object] = lambda _: None) -> Exported:
+        """Writes the model into a folder that other programs load, and checks that it answers there as it does here: see `Exported.ok`.
+        Raises Unsupported where models do not leave their provider, or not in that form."""
+        target = self.model(model)
+        return self._exports(target).export(target, wish, hear=hear)
+
+    def _exports(self, model: Model) -> Exports:
+        from tuneport.exporting import Exports
+        from tuneport.provider import Capability
+
+        support = self.trainer(model.provider).support(Capability.DOWNLOAD)
+        if not support:
+            raise Unsupported(f"{model.uri} cannot be exported: {support.reason}.", remedy="Its data and settings can: tuneport archive")
+        server = self.server(model.provider)
+        if not isinstance(server, Exports):
+            raise Unsupported(f"{model.uri} cannot be exported: this is not built for {model.provider} yet.")
+        return server
 
     # porting
 

@@ -14,9 +14,12 @@ from tuneport.provider import Capability
 from tuneport.recipe import Recipe
 from tuneport.recipe_table import RecipeTable
 from tuneport.tables import Table, read_table
+from tuneport.tuned_weights import Full
 from tuneport_local.checkpoints import KEPT
+from tuneport_local.contents import RICH, Contents, contents, refuse_split
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.support import support
+from tuneport_local.tuned_kinds import KINDS, LORA, goes_with
 
 if TYPE_CHECKING:
     from tuneport.checks import CheckReport, Target
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 Auto = Literal["auto"]
 SHARED = ("weights", "early_stopping", "keep", "neftune_alpha")
 """Settings that a plan names only where a recipe changes them."""
-SHARED_BUILT: tuple[str, ...] = ("early_stopping", "keep")
+SHARED_BUILT: tuple[str, ...] = ("weights", "early_stopping", "keep")
 Steps = Annotated[int, Field(ge=1)]
 _SHOWN = 3
 
@@ -69,6 +72,12 @@ def hyperparameters(recipe: Recipe, *, provider: str) -> dict[str, Any]:
 def resolved(method: Training, options: LocalOptions, *, seed: int) -> dict[str, Any]:
     """The same from its parts."""
     objective = OBJECTIVES[_kind(method)]
+    if method.batch_size != "auto" and method.batch_size < objective.least_batch:
+        least = objective.least_batch
+        raise RecipeError(
+            f"batch_size {method.batch_size} is too small for method {objective.method}, which compares the rows of a batch.",
+            remedy=f"Set it to {least} or more.",
+        )
     return {
         "epochs": _or(method.epochs, objective.defaults.epochs),
         "batch_size": _or(method.batch_size, objective.defaults.batch_size),
@@ -106,13 +115,19 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     method = recipe.method.kind
     target = Target(provider=provider, model=base, method=method, limits=Limits(images=False, media=False, tools=knows_tools))
     reports = {purpose: _checked(dataset, purpose=purpose, target=target) for purpose, dataset in datasets.items()}
-    files = tuple(_file(dataset, purpose=purpose, rows=reports[purpose].rows, method=method) for purpose, dataset in datasets.items())
+    held = contents(datasets.values())
+    refuse_split(recipe.method, held, name=recipe.train.name)
+    carried = _format(method, held)
+    if carried == RICH:
+        datasets = {purpose: _conversations(dataset, method=method) for purpose, dataset in datasets.items()}
+    files = tuple(_file(dataset, purpose=purpose, rows=reports[purpose].rows, format=carried) for purpose, dataset in datasets.items())
     body = {
         "base": base,
         "method": method,
         "hyperparameters": values,
         "files": {file.purpose: f"{{file:{file.purpose}}}" for file in files},
         "suffix": recipe.suffix,
+        **({"format": carried} if carried != OBJECTIVES[method].format else {}),
     }
     return Plan(
         provider=provider,
@@ -146,6 +161,10 @@ def _method(recipe: Recipe) -> Training:
     if recipe.method.kind not in OBJECTIVES:
         raise Unsupported(f"{support(Capability.TRAIN, method=recipe.method.kind).reason}.")
     built = (*SHARED_BUILT, *OBJECTIVES[recipe.method.kind].own)
+    if (weights := recipe.method.weights) is not None and not (answer := goes_with(weights.kind, method=recipe.method.kind)):
+        raise Unsupported(f"{answer.reason}.")
+    if isinstance(weights, Full) and weights != Full():
+        raise Unsupported("freezing, layer-wise rates and thawing are not built for the local backend yet.", remedy="Leave them out.")
     if (later := next((name for name, _ in own_settings(recipe.method) if name not in built), None)) is not None:
         raise Unsupported(f"{later} is not built for the local backend yet.", remedy="Leave it out.")
     _refuse_unvalidated(recipe)
@@ -167,8 +186,12 @@ def _kind(method: Training) -> str:
     return str(getattr(method, "kind"))  # noqa: B009 - each method has one, and their common class has not
 
 
+def _usual_rate(method: Training) -> float:
+    return DEFAULTS[_kind(method)].learning_rate * KINDS[LORA if method.weights is None else method.weights.kind].rate
+
+
 def _learning_rate(method: Training) -> float:
-    usual = DEFAULTS[_kind(method)].learning_rate
+    usual = _usual_rate(method)
     if method.learning_rate_multiplier != "auto":
         return usual * method.learning_rate_multiplier
     return float(_or(method.learning_rate, usual))
@@ -182,7 +205,7 @@ def _notes(recipe: Recipe, values: dict[str, Any]) -> tuple[str, ...]:
     taken = [f"{name} {values[name]:g}" for name in names if getattr(method, name) == "auto"]
     notes = [f"taken where the recipe says auto: {', '.join(taken)}"] if taken else []
     if method.learning_rate_multiplier != "auto":
-        times = f"{method.learning_rate_multiplier:g} x the local default {DEFAULTS[recipe.method.kind].learning_rate:g}"
+        times = f"{method.learning_rate_multiplier:g} x the local default {_usual_rate(method):g}"
         notes.append(f"learning rate {values['learning_rate']:g} = {times}")
     return (*notes, *unlearned(recipe))
 
@@ -203,10 +226,20 @@ def _listed(problems: list[Finding]) -> str:
     return " ".join([*shown, *([f"(and {len(problems) - _SHOWN} more)"] if len(problems) > _SHOWN else [])])
 
 
-def _file(dataset: Dataset, *, purpose: str, rows: int, method: str) -> PlannedFile:
+def _format(method: str, held: Contents) -> str:
+    """That of the data files: the method's usual one, unless the rows hold what it has no place for."""
+    return RICH if held.texts or held.pictures else OBJECTIVES[method].format
+
+
+def _file(dataset: Dataset, *, purpose: str, rows: int, format: str) -> PlannedFile:
     from tuneport.plan import PlannedFile
 
-    return PlannedFile.from_chunks(lambda: dataset.chunks(format=OBJECTIVES[method].format), purpose=purpose, rows=rows)
+    return PlannedFile.from_chunks(lambda: dataset.chunks(format=format), purpose=purpose, rows=rows)
+
+
+def _conversations(dataset: Dataset, *, method: str) -> Dataset:
+    """The rows as what the method's usual format would make of them, where they are carried in another that keeps every kind."""
+    return dataset.recast("chat") if OBJECTIVES[method].format == "chat" else dataset
 
 
 def body_of(plan: Plan) -> dict[str, Any]:

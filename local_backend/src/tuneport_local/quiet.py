@@ -11,6 +11,7 @@ from typing import Any
 
 _NOTES = (
     r"`(is_gradient_checkpointing|gradient_checkpointing_(en|dis)able)` is deprecated.*",  # peft 0.21 and trl 1.16 use the old names
+    r"Unsupported layer type .*RMSNorm.* encountered, proceed at your own risk.*",  # peft 0.21 of LN tuning, which does support it
     r".*'pin_memory' argument is set as true but no accelerator is found.*",
 )
 _LOGGERS = ("transformers", "trl", "peft", "accelerate", "datasets", "huggingface_hub")

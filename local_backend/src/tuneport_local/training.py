@@ -27,6 +27,7 @@ from tuneport_local.spec import LoRASpec, TrainingSpec
 from tuneport_local.stopping import Rules
 from tuneport_local.threads import share_cores
 from tuneport_local.trained import trained
+from tuneport_local.tuned_kinds import bytes_per_weight
 
 if TYPE_CHECKING:
     from tuneport_local.run import Run
@@ -114,8 +115,13 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
     limit = _max_length(spec, Path(base.location), tokenizer)
     rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train")
     validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation") if spec.validation_file else None
-    packs = OBJECTIVES[spec.method].packs
-    chosen = hardware.choose(device=device, precision=spec.precision, adapter_precision=spec.adapter_precision, packs=packs)
+    chosen = hardware.choose(
+        device=device,
+        precision=spec.precision,
+        adapter_precision=spec.adapter_precision,
+        packs=OBJECTIVES[spec.method].packs,
+        trained=spec.kind.trained,
+    )
     for reason in chosen.reasons:
         job.event("info", reason)
     return _Prepared(base, tokenizer, rows, validation, chosen)
@@ -134,10 +140,11 @@ def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
 
 def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str) -> PreparedRows[Row]:
     objective, name = OBJECTIVES[spec.method], f"{purpose} data"
-    numbered = Dataset.read(path, format=objective.format).numbered()
+    numbered = Dataset.read(path, format=spec.data_format or objective.format).numbered()
     rows = prepare(numbered, tokenizer, kind=objective.kind, max_length=limit, too_long=spec.too_long, name=name)
     for notice in notices(rows, name=name, max_length=limit, needed=objective.kind.needed):
         job.event("warning", notice)
+    rows = objective.apart(rows)
     counted = f"{len(rows.rows)} {objective.noun}, {rows.tokens} tokens, {rows.trained_tokens} of them learned, longest {rows.longest}"
     job.event("info", f"{name}: {counted}")
     return rows
@@ -151,10 +158,11 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> _Assemble
     from tuneport_local.batches import digest
     from tuneport_local.loading import load_model
     from tuneport_local.run import Run
+    from tuneport_local.trainable import loaded_in
 
     machine = prepared.hardware
     model = load_model(
-        Path(prepared.base.location), dtype=machine.precision, device=machine.device, trust_remote_code=spec.trust_remote_code
+        Path(prepared.base.location), dtype=loaded_in(spec, machine), device=machine.device, trust_remote_code=spec.trust_remote_code
     )
     _refuse_other_vocabulary(model, prepared, spec.base)
     rows_digest = digest(prepared.rows.rows)
@@ -190,12 +198,14 @@ def _refuse_other_vocabulary(model: Any, prepared: _Prepared, base: str) -> None
 
 
 def _fit(job: JobLog, spec: TrainingSpec, prepared: _Prepared, model: Any) -> Fit:
+    shape = hardware.Shape.of(model)
     fit = hardware.fit(
         prepared.hardware,
-        hardware.Shape.of(model),
+        shape,
         batch_size=spec.batch_size,
         longest=prepared.rows.widest,
         gradient_checkpointing=spec.gradient_checkpointing,
+        held_bytes=int(shape.weights * bytes_per_weight(spec.kind, method=spec.method)) if spec.kind.whole else 0,
     )
     for reason in fit.reasons:
         job.event("info", reason)
@@ -228,6 +238,7 @@ def _facts(spec: TrainingSpec, prepared: _Prepared, run: Run, how: Ending, *, be
         tokens_per_epoch=prepared.rows.tokens,
         learned_tokens_per_epoch=prepared.rows.trained_tokens,
         validation_rows=len(prepared.validation.rows) if prepared.validation else 0,
+        texts=prepared.rows.texts,
         hardware=prepared.hardware,
         last=dict(run.last),
         last_eval=dict(run.last_eval),
