@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tuneport.files import whole_folder, write_text
+from tuneport_local.ending import Ending
 from tuneport_local.failures import written
 from tuneport_local.hardware import Hardware
 from tuneport_local.objectives import OBJECTIVES
@@ -47,6 +48,7 @@ class Facts:
     training_s: float
     begun: float
     last_eval: dict[str, float] = field(default_factory=dict)
+    ending: Ending | None = None
     texts: int = 0
 
 
@@ -91,6 +93,7 @@ def _run(facts: Facts) -> dict[str, Any]:
             "validation_rows": facts.validation_rows,
         },
         "metrics": _metrics(facts),
+        **({"ending": asdict(facts.ending)} if facts.ending else {}),
         "hardware": {
             "name": hardware_of(facts.hardware.device),
             "device": facts.hardware.device,
@@ -162,11 +165,20 @@ Base weights: {facts.base_note}.
 {_settings(spec)}
 | seed | {spec.seed} |
 | precision | {_precisions(facts)} |
-| training loss of the last step | {_shown(metrics["loss"])} |{validated}
+| training loss of the last step | {_shown(metrics["loss"])} |{validated}{_left(facts)}
 
-{note} Everything that decides the result is in `run.json`.
+{_remarks(facts)}{note} Everything that decides the result is in `run.json`.
 """
     )
+
+
+def _left(facts: Facts) -> str:
+    return f"\n| weights of | {facts.ending.left} |" if facts.ending else ""
+
+
+def _remarks(facts: Facts) -> str:
+    said = facts.ending.remarks if facts.ending else ()
+    return "".join(f"- {sentence[0].upper()}{sentence[1:]}\n" for sentence in said) + ("\n" if said else "")
 
 
 def licence_note(licence: str | None, *, noun: str = "adapter") -> str:

@@ -37,6 +37,7 @@ class Objective:
     own           the settings that this method has and others have not, with what `auto` means for each
     passes        what else than the rows going through the model once, there and back, a step takes; '' for nothing
     packs         whether its rows may lie end to end in a batch
+    judged_by     what of a validation decides which weights are the best, and when to stop early
     models, data  words for the table of methods; '' for `data` where the checks of core say it
     apart         makes several rows of those that hold several, once they are known to fit;  least_batch  rows that a batch must have
     writes        its rows are prompts, and the model itself writes what it learns from (`samples_per_prompt` answers of up to `max_tokens`)
@@ -53,6 +54,8 @@ class Objective:
     own: Mapping[str, Any] = field(default_factory=dict)
     passes: str = ""
     packs: bool = True
+    judged_by: str = "loss"
+    higher_is_better: bool = False
     models: str = "causal language models"
     data: str = ""
     apart: Callable[[PreparedRows[Row]], PreparedRows[Row]] = _as_they_are

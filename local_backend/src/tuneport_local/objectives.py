@@ -87,6 +87,8 @@ OBJECTIVES: Mapping[str, Objective] = {
         packs=False,
         passes="the answers are written token by token before they are learned from",
         writes=True,
+        judged_by="rewards/mean",
+        higher_is_better=True,
         refuse=_refuse_reinforcement,
         attempt=_try_grader,
     ),

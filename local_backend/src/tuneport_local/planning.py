@@ -9,12 +9,13 @@ from pydantic import Field
 
 from tuneport.errors import CheckFailed, RecipeError, Unsupported
 from tuneport.finding import Finding
-from tuneport.own_settings import own_settings
+from tuneport.own_settings import own, own_settings
 from tuneport.provider import Capability
 from tuneport.recipe import Recipe
 from tuneport.recipe_table import RecipeTable
 from tuneport.tables import Table, read_table
 from tuneport.tuned_weights import Full
+from tuneport_local.checkpoints import KEPT
 from tuneport_local.contents import RICH, Contents, contents, refuse_split
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.support import support
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 Auto = Literal["auto"]
 SHARED = ("weights", "early_stopping", "keep", "neftune_alpha")
 """Settings that a plan names only where a recipe changes them."""
-SHARED_BUILT: tuple[str, ...] = ("weights",)
+SHARED_BUILT: tuple[str, ...] = ("weights", "early_stopping", "keep")
 Steps = Annotated[int, Field(ge=1)]
 _SHOWN = 3
 
@@ -43,7 +44,8 @@ class LocalOptions(Table):
 
     `precision` is that of the frozen base, `adapter_precision` that of the trained weights. The three `…_every` count optimizer steps.
     `grader_…` are the limits of one call of a grader that runs in a process of its own.
-    `trust_remote_code` runs Python code that comes with a model of the hub: only for models whose code you have read.
+    `trust_remote_code` runs Python code that comes with a model of the hub: only for models whose code you have read. `checkpoints_kept`
+    are the newest; with keep = 'best' that one stays beside them. `forgetting`: whether a general text is read before and after.
     """
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,2})?)$")] = "auto"
@@ -56,6 +58,8 @@ class LocalOptions(Table):
     trust_remote_code: bool = False
     grader_timeout_s: Annotated[float, Field(gt=0, le=3600, exclude_if=lambda value: value == 10.0)] = 10.0
     grader_memory_mb: Annotated[int, Field(ge=64, exclude_if=lambda value: value == 1024)] = 1024
+    checkpoints_kept: Annotated[int, Field(ge=1, le=1000)] = own(KEPT)
+    forgetting: bool | Auto = own("auto")
 
 
 def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:
@@ -174,7 +178,19 @@ def _method(recipe: Recipe) -> Training:
         raise Unsupported("freezing, layer-wise rates and thawing are not built for the local backend yet.", remedy="Leave them out.")
     if (later := next((name for name, _ in own_settings(recipe.method) if name not in built), None)) is not None:
         raise Unsupported(f"{later} is not built for the local backend yet.", remedy="Leave it out.")
+    _refuse_unvalidated(recipe)
     return recipe.method
+
+
+def _refuse_unvalidated(recipe: Recipe) -> None:
+    """Raises RecipeError for what only a validation can decide, where there are no rows for one."""
+    method = recipe.method
+    wanted = "early_stopping" if method.early_stopping is not None else "keep = 'best'" if method.keep == "best" else ""
+    if wanted and recipe.validation is None:
+        raise RecipeError(
+            f"{wanted} needs validation rows, and the recipe names none.",
+            remedy="Give `validation` a file of its own, or a part of the data: {path, split}.",
+        )
 
 
 def _kind(method: Training) -> str:
