@@ -5,12 +5,15 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tuneport.files import whole_folder, write_text
+from tuneport.tuned_weights import Full
+from tuneport_local import adapter_files
 from tuneport_local.ending import Ending
 from tuneport_local.failures import written
 from tuneport_local.hardware import Hardware
@@ -69,7 +72,7 @@ def publish(folder: Path, model: Any, *, tokenizer: Any, facts: Facts) -> Path:
     target, document = folder / name, json.dumps(_run(facts), indent=1, default=str) + "\n"
     with written(f"the {name} in {folder}"), whole_folder(target) as part:
         if name == ADAPTER:
-            model.save_pretrained(part, save_embedding_layers=False)  # "auto" would ask the hub about the base
+            adapter_files.write(model, part)
         else:
             model.save_pretrained(part)
             tokenizer.save_pretrained(part)
@@ -191,8 +194,19 @@ def licence_note(licence: str | None, *, noun: str = "adapter") -> str:
 def _settings(spec: TrainingSpec) -> str:
     """The card's row about the weights that were trained."""
     if spec.kind.whole:
-        return "| weights | all of them |"
-    return f"| LoRA | rank {spec.lora.rank}, alpha {spec.lora.alpha:g}, dropout {spec.lora.dropout:g}, {_targets(spec)} |"
+        changed = {name: value for name, value in Full(**(spec.weights or {})) if value != Full.model_fields[name].default}
+        return f"| weights | all of them{', ' + _listed(changed) if changed else ''} |"
+    if spec.weights is not None:
+        return f"| {spec.kind.name} | {_listed(spec.weights)} |"
+    odd: list[str] = [] if spec.lora.variant == "plain" else [spec.lora.variant]
+    odd += [f"base in {spec.lora.quantize} bits"] if spec.lora.quantize else []
+    said = (f"rank {spec.lora.rank}, alpha {spec.lora.alpha:g}, dropout {spec.lora.dropout:g}, {_targets(spec)}", *odd)
+    return f"| LoRA | {', '.join(said)} |"
+
+
+def _listed(table: Mapping[str, Any]) -> str:
+    given = {name: value for name, value in table.items() if name != "kind" and value is not None}
+    return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in given.items()) or "as it is usual"
 
 
 def _precisions(facts: Facts) -> str:

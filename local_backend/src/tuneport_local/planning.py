@@ -14,9 +14,10 @@ from tuneport.provider import Capability
 from tuneport.recipe import Recipe
 from tuneport.recipe_table import RecipeTable
 from tuneport.tables import Table, read_table
-from tuneport.tuned_weights import Full
+from tuneport_local import quantized
 from tuneport_local.checkpoints import KEPT
 from tuneport_local.contents import RICH, Contents, contents, refuse_split
+from tuneport_local.devices import device_of
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.support import support
 from tuneport_local.tuned_kinds import KINDS, LORA, goes_with
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 Auto = Literal["auto"]
 SHARED = ("weights", "early_stopping", "keep", "neftune_alpha")
 """Settings that a plan names only where a recipe changes them."""
-SHARED_BUILT: tuple[str, ...] = ("weights", "early_stopping", "keep")
+SHARED_BUILT: tuple[str, ...] = ("weights", "lora.variant", "lora.quantize", "neftune_alpha", "early_stopping", "keep")
 Steps = Annotated[int, Field(ge=1)]
 _SHOWN = 3
 
@@ -120,6 +121,7 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     from tuneport.checks import Limits, Target
     from tuneport.plan import Plan, PlannedRequest
 
+    refuse_what_does_not_run_here(recipe, options_of(recipe, provider=provider))
     values = hyperparameters(recipe, provider=provider)
     datasets = {"train": recipe.train} | ({"validation": recipe.validation} if recipe.validation is not None else {})
     method = recipe.method.kind
@@ -158,6 +160,20 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     )
 
 
+def refuse_what_does_not_run_here(recipe: Recipe, options: LocalOptions) -> None:
+    """Raises Unsupported for settings that this machine, or a kind of weights, cannot do."""
+    method = recipe.method
+    if method.lora.quantize is not None and (why := quantized.why_not(device_of(options.device))):
+        raise Unsupported(f"{why}.", remedy=f"Install it (pip install {quantized.PACKAGE}), or leave lora.quantize out.")
+    kind = KINDS[LORA if method.weights is None else method.weights.kind]
+    if kind.name == "prefix" and options.gradient_checkpointing is True:
+        raise Unsupported(
+            "weights 'prefix' do not go with gradient_checkpointing: peft keeps the prefix as a memory.", remedy="Leave it out."
+        )
+    if kind.virtual and getattr(method, "neftune_alpha", None) is not None:
+        raise Unsupported(f"neftune_alpha is noise on the embeddings of words, and weights {kind.name!r} learn some of their own.")
+
+
 def _plain(value: Any) -> Any:
     """JSON-ready."""
     return value.model_dump(mode="json") if isinstance(value, Table | RecipeTable) else value
@@ -172,10 +188,9 @@ def _method(recipe: Recipe) -> Training:
     if recipe.method.kind not in OBJECTIVES:
         raise Unsupported(f"{support(Capability.TRAIN, method=recipe.method.kind).reason}.")
     built = (*SHARED_BUILT, *OBJECTIVES[recipe.method.kind].own)
-    if (weights := recipe.method.weights) is not None and not (answer := goes_with(weights.kind, method=recipe.method.kind)):
+    weights, lora = recipe.method.weights, recipe.method.lora.model_dump()
+    if not (answer := goes_with(LORA if weights is None else weights.kind, method=recipe.method.kind, lora=lora)):
         raise Unsupported(f"{answer.reason}.")
-    if isinstance(weights, Full) and weights != Full():
-        raise Unsupported("freezing, layer-wise rates and thawing are not built for the local backend yet.", remedy="Leave them out.")
     if (later := next((name for name, _ in own_settings(recipe.method) if name not in built), None)) is not None:
         raise Unsupported(f"{later} is not built for the local backend yet.", remedy="Leave it out.")
     _refuse_unvalidated(recipe)

@@ -27,7 +27,7 @@ from tuneport_local.spec import LoRASpec, TrainingSpec
 from tuneport_local.stopping import Rules
 from tuneport_local.threads import share_cores
 from tuneport_local.trained import trained
-from tuneport_local.tuned_kinds import bytes_per_weight
+from tuneport_local.tuned_kinds import bytes_per_weight, why_not_packed
 
 if TYPE_CHECKING:
     from tuneport_local.run import Run
@@ -121,6 +121,7 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
         precision=spec.precision,
         adapter_precision=spec.adapter_precision,
         packs=OBJECTIVES[spec.method].packs,
+        why_padded=why_not_packed(spec.weights, neftune=spec.neftune_alpha is not None),
         trained=spec.kind.trained,
     )
     for reason in chosen.reasons:
@@ -143,6 +144,7 @@ def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
 
     config = load_config(folder, trust_remote_code=spec.trust_remote_code)
     context = int(min(getattr(config, "max_position_embeddings", None) or math.inf, tokenizer.model_max_length, 1 << 20))
+    context -= spec.virtual_tokens
     if spec.max_length != "auto" and spec.max_length > context:
         raise RecipeError(f"max_length {spec.max_length} is more than the {context} tokens that {spec.base} can see.")
     limit = (context if spec.max_length == "auto" else spec.max_length) - _room(spec)
@@ -185,7 +187,11 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> _Assemble
 
     machine = prepared.hardware
     model = load_model(
-        Path(prepared.base.location), dtype=loaded_in(spec, machine), device=machine.device, trust_remote_code=spec.trust_remote_code
+        Path(prepared.base.location),
+        dtype=loaded_in(spec, machine),
+        device=machine.device,
+        trust_remote_code=spec.trust_remote_code,
+        bits=spec.lora.quantize,
     )
     _refuse_other_vocabulary(model, prepared, spec.base)
     rows_digest = digest(prepared.rows.rows)
@@ -227,7 +233,7 @@ def _fit(job: JobLog, spec: TrainingSpec, prepared: _Prepared, model: Any) -> Fi
         shape,
         batch_size=spec.batch_size * (spec.own["samples_per_prompt"] if OBJECTIVES[spec.method].writes else 1),
         longest=prepared.rows.widest + _room(spec),
-        gradient_checkpointing=spec.gradient_checkpointing,
+        gradient_checkpointing=False if spec.kind.name == "prefix" else spec.gradient_checkpointing,
         held_bytes=int(shape.weights * bytes_per_weight(spec.kind, method=spec.method)) if spec.kind.whole else 0,
     )
     for reason in fit.reasons:
