@@ -13,6 +13,7 @@ from typing import Any
 from tuneport.files import whole_folder, write_text
 from tuneport_local.failures import written
 from tuneport_local.hardware import Hardware
+from tuneport_local.head import Head
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.spec import TrainingSpec
 from tuneport_local.throughput import hardware_of
@@ -23,6 +24,13 @@ _VALIDATED = {
     "eval_loss": "validation loss",
     "eval_rewards/accuracies": "validation pairs whose better answer is preferred, as compared with the base",
     "eval_rewards/margins": "margin of their rewards",
+    "eval_accuracy": "validation rows with the right label",
+    "eval_macro_precision": "precision, mean over the labels",
+    "eval_macro_recall": "recall, mean over the labels",
+    "eval_macro_f1": "F1, mean over the labels",
+    "eval_mae": "validation error, mean absolute",
+    "eval_rmse": "validation error, root of the mean square",
+    "eval_r2": "share of the scores' variance explained (R2)",
 }
 _LICENCES = {"smollm2-135m-instruct": "apache-2.0"}
 
@@ -45,6 +53,7 @@ class Facts:
     training_s: float
     begun: float
     last_eval: dict[str, float] = field(default_factory=dict)
+    head: Head | None = None
 
 
 def versions() -> dict[str, str]:
@@ -68,6 +77,8 @@ def publish(folder: Path, model: Any, *, tokenizer: Any, facts: Facts) -> Path:
         else:
             model.save_pretrained(part)
             tokenizer.save_pretrained(part)
+        if facts.head is not None:
+            facts.head.write(part)
         (part / "README.md").write_text(_card(facts), encoding="utf-8")
         (part / "run.json").write_text(document, encoding="utf-8")
         write_text(folder / "run.json", document)
@@ -87,6 +98,7 @@ def _run(facts: Facts) -> dict[str, Any]:
             "learned_tokens_per_epoch": facts.learned_tokens_per_epoch,
             "validation_rows": facts.validation_rows,
         },
+        **({"head": asdict(facts.head)} if facts.head else {}),
         "metrics": _metrics(facts),
         "hardware": {
             "name": hardware_of(facts.hardware.device),
@@ -152,10 +164,10 @@ Base weights: {facts.base_note}.
 
 | | |
 |---|---|
-| data | {facts.rows} {objective.noun}, {facts.tokens_per_epoch} tokens, {facts.learned_tokens_per_epoch} of them learned |
+| data | {_data(facts)} |
 | data fingerprint | `{spec.dataset_fingerprint or "not recorded"}` |
 | epochs, batch size | {spec.epochs}, {spec.batch_size} |
-| learning rate | {spec.learning_rate:g}, {spec.schedule}, warm-up {spec.warmup_ratio:g} |{own}
+| learning rate | {spec.learning_rate:g}, {spec.schedule}, warm-up {spec.warmup_ratio:g} |{own}{_answers(facts)}
 | LoRA | rank {spec.lora.rank}, alpha {spec.lora.alpha:g}, dropout {spec.lora.dropout:g}, {_targets(spec)} |
 | seed | {spec.seed} |
 | precision | base {facts.hardware.precision}, adapters {facts.hardware.adapter_precision} |
@@ -164,6 +176,18 @@ Base weights: {facts.base_note}.
 {note} Everything that decides the result is in `run.json`.
 """
     )
+
+
+def _data(facts: Facts) -> str:
+    counted = f"{facts.rows} {OBJECTIVES[facts.spec.method].noun}"
+    if facts.head is None:
+        return f"{counted}, {facts.tokens_per_epoch} tokens, {facts.learned_tokens_per_epoch} of them learned"
+    return f"{counted}" + (f", {facts.tokens_per_epoch} tokens" if facts.tokens_per_epoch else " of images")
+
+
+def _answers(facts: Facts) -> str:
+    """The card's row about what the model answers with."""
+    return f"\n| answers with | {facts.head.said}: see `head.json` |" if facts.head is not None else ""
 
 
 def licence_note(licence: str | None) -> str:

@@ -13,6 +13,7 @@ from tuneport_local.spec import TrainingSpec
 from tuneport_local.weights import published_name
 
 if TYPE_CHECKING:
+    from tuneport_local.head import Head
     from tuneport_local.joblog import JobLog
     from tuneport_local.run import Run
 
@@ -23,7 +24,8 @@ _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with
 class Parts(Generic[RowT_co]):
     """A job as its trainer gets it: `model` is the base as it was loaded, `steps` are those of the whole training.
 
-    `evaluate_first`: the validation of the step that it goes on from has still to be done.
+    `evaluate_first`: the validation of the step that it goes on from has still to be done. `head` are the names of the modules on top that
+    are always learned whole, `answer` what they answer with; a language model has neither. `task` is PEFT's word for the kind of model.
     """
 
     job: JobLog
@@ -37,6 +39,14 @@ class Parts(Generic[RowT_co]):
     run: Run
     steps: int
     evaluate_first: bool
+    head: tuple[str, ...] = ()
+    answer: Head | None = None
+
+    @property
+    def task(self) -> str | None:
+        if self.answer is None:
+            return "CAUSAL_LM"
+        return "SEQ_CLS" if self.answer.medium == "text" else None
 
 
 def adapted(parts: Parts[Any]) -> Any:
@@ -55,7 +65,9 @@ def adapted(parts: Parts[Any]) -> Any:
         lora_alpha=spec.lora.alpha,
         lora_dropout=spec.lora.dropout,
         target_modules=targets if isinstance(targets, str) else list(targets),
-        task_type="CAUSAL_LM",
+        task_type=parts.task,
+        modules_to_save=list(parts.head) or None,
+        exclude_modules=list(parts.head) or None,
     )
     try:
         tuned: Any = get_peft_model(parts.model, config, autocast_adapter_dtype=False)

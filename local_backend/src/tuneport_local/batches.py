@@ -44,11 +44,12 @@ def pair_columns(pair: RenderedPair) -> dict[str, list[int]]:
 
 
 def digest(rows: Sequence[Row]) -> str:
-    """sha256 over tokens and masks, in order."""
+    """sha256 over tokens and masks, and what rows are beside these, in order."""
     found = hashlib.sha256()
     for row in rows:
         for sequence in row.sequences:
             found.update(repr((sequence.input_ids, sequence.loss_mask)).encode())
+        found.update(row.beside)
     return found.hexdigest()
 
 

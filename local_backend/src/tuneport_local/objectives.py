@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from tuneport_local.labelled_rows import LABELLED
 from tuneport_local.rows import CONVERSATIONS, PAIRS, Kind, Row
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Objective:
 
     `own` are the settings that this method has and others have not, with what `auto` means for each. `passes` says what else than the rows
     going through the model once, there and back, a step takes; '' for nothing. `packs`: whether its rows may lie end to end in a batch.
+    `headed`: whether the model gets a head of its own, and answers with labels or scores instead of text.
     """
 
     method: str
@@ -44,6 +46,7 @@ class Objective:
     own: Mapping[str, Any] = field(default_factory=dict)
     passes: str = ""
     packs: bool = True
+    headed: bool = False
 
 
 def _supervised(parts: Parts[Any]) -> Watched:
@@ -54,6 +57,12 @@ def _supervised(parts: Parts[Any]) -> Watched:
 
 def _preferences(parts: Parts[Any]) -> Watched:
     from tuneport_local.dpo import assemble
+
+    return assemble(parts)
+
+
+def _labelled(parts: Parts[Any]) -> Watched:
+    from tuneport_local.head_training import assemble
 
     return assemble(parts)
 
@@ -79,6 +88,29 @@ OBJECTIVES: Mapping[str, Objective] = {
         own={"beta": 0.1, "loss": "sigmoid", "label_smoothing": 0.0},
         packs=False,
         passes="both answers of a pair, and both once more through the base as the reference",
+    ),
+    "classify": Objective(
+        method="classify",
+        format="canonical",
+        kind=LABELLED,
+        noun="rows",
+        learned="to give texts or images a label, by a softmax head",
+        defaults=Defaults(epochs=4, batch_size=32, learning_rate=1e-3),
+        assemble=_labelled,
+        own={"label_weights": "equal"},
+        packs=False,
+        headed=True,
+    ),
+    "regress": Objective(
+        method="regress",
+        format="canonical",
+        kind=LABELLED,
+        noun="rows",
+        learned="to give texts or images a score, by a linear head",
+        defaults=Defaults(epochs=4, batch_size=32, learning_rate=1e-3),
+        assemble=_labelled,
+        packs=False,
+        headed=True,
     ),
 }
 METHODS = tuple(OBJECTIVES)

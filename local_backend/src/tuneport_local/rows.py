@@ -16,7 +16,8 @@ _LINES_NAMED = 20
 
 
 class Row(Protocol):
-    """A row as it is trained on: one sequence of tokens, or several. `line` is its line in its file."""
+    """A row as it is trained on: one sequence of tokens, several, or none (a picture). `line` is its line in its file, `beside` what it is
+    beside its tokens: its label, its picture."""
 
     @property
     def line(self) -> int: ...
@@ -26,6 +27,9 @@ class Row(Protocol):
 
     @property
     def sequences(self) -> tuple[RenderedRow, ...]: ...
+
+    @property
+    def beside(self) -> bytes: ...
 
     @property
     def trained_tokens(self) -> int: ...
@@ -110,7 +114,7 @@ class PreparedRows(Generic[RowT_co]):
     @property
     def highest_token(self) -> int:
         """The highest token id in any row."""
-        return max(max(sequence.input_ids) for row in self.rows for sequence in row.sequences)
+        return max((max(sequence.input_ids) for row in self.rows for sequence in row.sequences), default=0)
 
 
 def prepare(
@@ -167,7 +171,7 @@ def _rows(lines: Sequence[int]) -> str:
 
 def _length(row: Row) -> int:
     """Tokens of its longest sequence."""
-    return max(len(sequence.input_ids) for sequence in row.sequences)
+    return max((len(sequence.input_ids) for sequence in row.sequences), default=0)
 
 
 def _other_kind(example: Example, line: int, needed: str) -> DatasetError:

@@ -9,7 +9,7 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tuneport.dataset import Dataset
 from tuneport.errors import RecipeError, UnknownModel
@@ -24,6 +24,11 @@ from tuneport_local.spec import LoRASpec, TrainingSpec
 from tuneport_local.threads import share_cores
 from tuneport_local.trained import trained
 
+if TYPE_CHECKING:
+    from tuneport_local.head import Head
+    from tuneport_local.head_loading import Headed
+    from tuneport_local.labelled_rows import LabelledRow
+
 __all__ = ["JobLog", "LoRASpec", "Outcome", "TrainingSpec", "train"]
 
 Outcome = Literal["succeeded", "paused", "cancelled"]
@@ -31,13 +36,14 @@ Outcome = Literal["succeeded", "paused", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """Everything known before the model is loaded."""
+    """Everything known before the model is loaded. `tokenizer` is an image processor where the rows are images."""
 
     base: weights.BaseWeights
     tokenizer: Any
     rows: PreparedRows[Row]
     validation: PreparedRows[Row] | None
     hardware: Hardware
+    head: Head | None = None
 
 
 def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
@@ -80,15 +86,18 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
     found = weights.resolve(spec.base, home=home)
     base = weights.fetch(found, home=home, say=lambda message: job.event("info", message))
     job.event("info", f"base {spec.base}: {base.note}")
-    tokenizer = load_tokenizer(Path(base.location), trust_remote_code=spec.trust_remote_code)
-    limit = _max_length(spec, Path(base.location), tokenizer)
-    rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train")
-    validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation") if spec.validation_file else None
+    if OBJECTIVES[spec.method].headed:
+        tokenizer, rows, validation, head = _read_headed(job, spec, Path(base.location))
+    else:
+        tokenizer, head = load_tokenizer(Path(base.location), trust_remote_code=spec.trust_remote_code), None
+        limit = _max_length(spec, Path(base.location), tokenizer)
+        rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train")
+        validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation") if spec.validation_file else None
     packs = OBJECTIVES[spec.method].packs
     chosen = hardware.choose(device=device, precision=spec.precision, adapter_precision=spec.adapter_precision, packs=packs)
     for reason in chosen.reasons:
         job.event("info", reason)
-    return _Prepared(base, tokenizer, rows, validation, chosen)
+    return _Prepared(base, tokenizer, rows, validation, chosen, head)
 
 
 def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
@@ -113,6 +122,25 @@ def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: in
     return rows
 
 
+def _read_headed(
+    job: JobLog, spec: TrainingSpec, folder: Path
+) -> tuple[Any, PreparedRows[LabelledRow], PreparedRows[LabelledRow] | None, Head]:
+    from tuneport_local.head_rows import read_headed
+
+    found = read_headed(spec, folder, limit=lambda tokenizer: _max_length(spec, folder, tokenizer))
+    for rows, name in ((found.rows, "train data"), (found.validation, "validation data")):
+        if rows is not None:
+            for notice in notices(rows, name=name, max_length=rows.longest, needed=OBJECTIVES[spec.method].kind.needed):
+                job.event("warning", notice)
+            job.event("info", f"{name}: {len(rows.rows)} {found.head.medium}s{_lengths(rows)}")
+    job.event("info", f"the head answers with {found.head.said}")
+    return found.reader, found.rows, found.validation, found.head
+
+
+def _lengths(rows: PreparedRows[LabelledRow]) -> str:
+    return f", {rows.tokens} tokens, longest {rows.longest}" if rows.tokens else ""
+
+
 # --- the trainer -----------------------------------------------------------------------------------------------------------------------
 
 
@@ -124,8 +152,13 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any
     from tuneport_local.run import Run
 
     machine = prepared.hardware
-    model = load_model(
-        Path(prepared.base.location), dtype=machine.precision, device=machine.device, trust_remote_code=spec.trust_remote_code
+    headed = _with_head(job, spec, prepared) if prepared.head is not None else None
+    model = (
+        load_model(
+            Path(prepared.base.location), dtype=machine.precision, device=machine.device, trust_remote_code=spec.trust_remote_code
+        )
+        if headed is None
+        else headed.model
     )
     _refuse_other_vocabulary(model, prepared, spec.base)
     rows_digest = digest(prepared.rows.rows)
@@ -146,11 +179,34 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any
         run=run,
         steps=schedule.total,
         evaluate_first=start.evaluation_due,
+        head=headed.modules if headed else (),
+        answer=prepared.head,
     )
     return OBJECTIVES[spec.method].assemble(parts), run, checkpoint
 
 
+def _with_head(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> Headed:
+    """The base with the head that the rows ask for."""
+    from tuneport_local.head_loading import load_headed, refuse_moving_statistics
+
+    assert prepared.head is not None, "the rows of this method ask for a head"
+    headed = load_headed(
+        Path(prepared.base.location),
+        prepared.head,
+        dtype=prepared.hardware.precision,
+        device=prepared.hardware.device,
+        padding=getattr(prepared.tokenizer, "pad_token_id", None),
+        seed=spec.seed,
+        trust_remote_code=spec.trust_remote_code,
+    )
+    refuse_moving_statistics(headed.model, spec.base)
+    job.event("info", f"the head ({', '.join(headed.modules)}) is {'new' if headed.new else 'the one that the base has'}")
+    return headed
+
+
 def _refuse_other_vocabulary(model: Any, prepared: _Prepared, base: str) -> None:
+    if prepared.head is not None and prepared.head.medium == "image":
+        return
     highest, known = prepared.rows.highest_token, int(model.get_input_embeddings().num_embeddings)
     if highest >= known:
         raise UnknownModel(
@@ -160,13 +216,16 @@ def _refuse_other_vocabulary(model: Any, prepared: _Prepared, base: str) -> None
 
 
 def _fit(job: JobLog, spec: TrainingSpec, prepared: _Prepared, model: Any) -> Fit:
-    fit = hardware.fit(
-        prepared.hardware,
-        hardware.Shape.of(model),
-        batch_size=spec.batch_size,
-        longest=prepared.rows.widest,
-        gradient_checkpointing=spec.gradient_checkpointing,
-    )
+    if prepared.head is not None and prepared.head.medium == "image":
+        fit = hardware.fit_pictures(batch_size=spec.batch_size, gradient_checkpointing=spec.gradient_checkpointing is True)
+    else:
+        fit = hardware.fit(
+            prepared.hardware,
+            hardware.Shape.of(model),
+            batch_size=spec.batch_size,
+            longest=prepared.rows.widest,
+            gradient_checkpointing=spec.gradient_checkpointing,
+        )
     for reason in fit.reasons:
         job.event("info", reason)
     return fit
@@ -219,4 +278,5 @@ def _facts(spec: TrainingSpec, prepared: _Prepared, run: Any, *, begun: float) -
         tokens=run.progress_tokens,
         training_s=run.seconds,
         begun=begun,
+        head=prepared.head,
     )
