@@ -28,7 +28,6 @@ from .joblog import Killed, MemoryJob, same_weights, spec_of, weights
 from .tiny import save_tiny
 from .tiny_headed import LABELS, pictures, save_bert, save_resnet, save_vit, texts, write_rows
 
-STEPS = 24
 CLASSIFY: dict[str, Any] = {"method": "classify", "label_weights": "equal"}
 REGRESS: dict[str, Any] = {"method": "regress"}
 
@@ -81,10 +80,10 @@ def answers_of(home: Path, model: Model, rows: Sequence[Example]) -> list[Predic
 
 
 SCENES: dict[str, tuple[Callable[..., Path], Callable[..., list[LabelledExample]], dict[str, Any]]] = {
-    "encoder": (save_bert, texts, CLASSIFY | {"learning_rate": 0.03}),
+    "encoder": (save_bert, texts, CLASSIFY),
     "decoder": (save_tiny, texts, CLASSIFY),
-    "pictures": (save_vit, pictures, CLASSIFY | {"learning_rate": 0.03}),
-    "scores": (save_tiny, texts, REGRESS | {"epochs": 6}),
+    "pictures": (save_vit, pictures, CLASSIFY | {"epochs": 8}),
+    "scores": (save_tiny, texts, REGRESS | {"epochs": 8}),
 }
 
 
@@ -149,10 +148,12 @@ def test_a_loaded_model_answers_as_the_trained_network_did(scenes: Callable[[str
 def test_the_adapter_says_the_same_in_plain_transformers_and_peft(scenes: Callable[[str], Scene]) -> None:
     from peft import PeftModel
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from tuneport_local.quiet import quiet
 
     scene = scenes("encoder")
-    base = AutoModelForSequenceClassification.from_pretrained(scene.base, num_labels=3)
-    network = PeftModel.from_pretrained(base, str(scene.whole.adapter)).eval()
+    with quiet():
+        base = AutoModelForSequenceClassification.from_pretrained(scene.base, num_labels=3)
+        network = PeftModel.from_pretrained(base, str(scene.whole.adapter)).eval()
     tokenizer = AutoTokenizer.from_pretrained(scene.base)
     with torch.no_grad():
         chances = [network(**tokenizer(row.text, return_tensors="pt")).logits.softmax(-1).max().item() for row in scene.held_out]
@@ -248,7 +249,8 @@ def refused(base: Path, rows: Sequence[Any], tmp_path: Path, *, validation: Sequ
     """The sentence with which a training ends before its first step."""
     job = MemoryJob(tmp_path / "refused")
     held_out = write_rows(tmp_path / "held-out.jsonl", list(validation)) if validation is not None else None
-    spec = spec_of(base, write_rows(tmp_path / "rows.jsonl", list(rows)), validation=held_out, **{**CLASSIFY, **given})
+    given = REGRESS | given if given.get("method") == "regress" else CLASSIFY | given
+    spec = spec_of(base, write_rows(tmp_path / "rows.jsonl", list(rows)), validation=held_out, **given)
     with pytest.raises((DatasetError, UnknownModel, RecipeError)) as error:
         train(job, spec=spec, home=tmp_path)
     assert JobState.RUNNING not in job.phases
@@ -278,7 +280,7 @@ def test_rows_with_nothing_to_tell_apart_are_refused(bert: Path, tmp_path: Path)
     level = [LabelledExample(f"Where {number}", score=2.0) for number in range(4)]
 
     assert "train data: all 4 rows have the same label" in refused(bert, alike, tmp_path)
-    assert "train data: all 4 rows have the same score" in refused(bert, level, tmp_path, method="regress", label_weights=None)
+    assert "train data: all 4 rows have the same score" in refused(bert, level, tmp_path, method="regress")
 
 
 @pytest.mark.parametrize(
@@ -286,7 +288,10 @@ def test_rows_with_nothing_to_tell_apart_are_refused(bert: Path, tmp_path: Path)
     [
         (LabelledExample("  ", label="Red"), "train data: line 4: the text is empty"),
         (LabelledExample("Where", score=math.nan), "train data: line 4: the row has no label and no finite score"),
-        (ChatExample((Message("user", "one"), Message("assistant", "Red"))), "train data: line 4: a chat row; a head needs texts or images"),
+        (
+            ChatExample((Message("user", "one"), Message("assistant", "Red"))),
+            "train data: line 4: a chat row; a head needs texts or images",
+        ),
         (LabelledExample("one " * 200, label="Red"), "train data: 1 row longer than 64 tokens: line 4"),
         (pictures(1)[0], "line 1 is a text and line 4 an image"),
     ],
@@ -296,7 +301,9 @@ def test_a_row_that_no_head_can_learn_from_is_refused_by_its_line(bert: Path, tm
 
 
 def test_a_damaged_picture_is_refused_by_its_line(vit: Path, tmp_path: Path) -> None:
-    assert "train data: line 4: " in refused(vit, [*pictures(3), LabelledExample(image="data:image/png;base64,AAAA", label="Red")], tmp_path)
+    assert "train data: line 4: " in refused(
+        vit, [*pictures(3), LabelledExample(image="data:image/png;base64,AAAA", label="Red")], tmp_path
+    )
 
 
 def test_texts_for_a_base_of_pictures_and_pictures_for_a_base_of_texts_are_refused(bert: Path, vit: Path, tmp_path: Path) -> None:
@@ -399,5 +406,5 @@ def test_an_evaluation_has_the_metrics_of_labels_or_those_of_scores(scenes: Call
 
 @pytest.mark.train
 def test_a_picture_for_a_model_of_texts_is_refused_by_its_row(scenes: Callable[[str], Scene]) -> None:
-    with pytest.raises(DatasetError, match="row 2: the row is a image, and the model takes texts|row 2: the row is an image"):
+    with pytest.raises(DatasetError, match="row 2: the row is an image, and the model takes texts"):
         scenes("encoder").answers([*texts(1), *pictures(1)])

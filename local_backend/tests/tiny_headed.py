@@ -32,6 +32,7 @@ def save_bert(folder: Path, *, dropout: float = 0.1) -> Path:
         max_position_embeddings=64,
         pad_token_id=0,
         hidden_dropout_prob=dropout,
+        initializer_range=0.15,
         attention_probs_dropout_prob=dropout,
     )
     tokenizer = tiny_tokenizer(template=None)
@@ -54,7 +55,14 @@ def save_vit(folder: Path) -> Path:
 
     torch.manual_seed(0)
     config = ViTConfig(
-        hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=64, image_size=8, patch_size=4, hidden_dropout_prob=0.1
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        image_size=8,
+        patch_size=4,
+        hidden_dropout_prob=0.1,
+        initializer_range=0.1,
     )
     with quiet():
         ViTModel(config, add_pooling_layer=False).save_pretrained(folder)
@@ -77,13 +85,13 @@ def save_resnet(folder: Path) -> Path:
 
 
 def texts(rows: int, *, first: int = 0, scored: bool = False) -> list[LabelledExample]:
-    """Texts of different lengths whose label a word of theirs tells; or a score, which the number of words in them is."""
+    """Texts of different lengths whose label, or most of their score, a word of theirs tells."""
     found = []
     for number in range(first, first + rows):
         label = LABELS[number % 3]
         times = 1 + number % 4
         text = " ".join([WORDS[label]] * times) + f" {number}"
-        found.append(LabelledExample(text, score=float(times)) if scored else LabelledExample(text, label=label))
+        found.append(LabelledExample(text, score=4.0 * LABELS.index(label) + times / 4) if scored else LabelledExample(text, label=label))
     return found
 
 

@@ -144,20 +144,20 @@ def _card(facts: Facts) -> str:
     front = [
         "---",
         f"base_model: {facts.base_name}",
-        "library_name: peft",
+        f"library_name: {'transformers' if spec.kind.whole else 'peft'}",
         *([f"license: {licence}"] if licence else []),
-        f"tags: [lora, {spec.method}]",
+        f"tags: [{spec.kind.name}, {spec.method}]",
         "---",
     ]
     objective = OBJECTIVES[spec.method]
     own = "".join(f"\n| {name.replace('_', ' ')} | {_value(value)} |" for name, value in spec.own.items())
     validated = "".join(f"\n| {words} | {metrics[name]:.4f} |" for name, words in _VALIDATED.items() if name in metrics)
-    note = licence_note(licence)
+    note = licence_note(licence, noun=spec.kind.noun)
     return (
         "\n".join(front)
         + f"""
 
-# A LoRA adapter for {facts.base_name}
+# {spec.kind.title} {facts.base_name}
 
 Trained with Tuneport on {datetime.now(UTC).date().isoformat()}: {objective.learned}.
 Base weights: {facts.base_note}.
@@ -168,9 +168,9 @@ Base weights: {facts.base_note}.
 | data fingerprint | `{spec.dataset_fingerprint or "not recorded"}` |
 | epochs, batch size | {spec.epochs}, {spec.batch_size} |
 | learning rate | {spec.learning_rate:g}, {spec.schedule}, warm-up {spec.warmup_ratio:g} |{own}{_answers(facts)}
-| LoRA | rank {spec.lora.rank}, alpha {spec.lora.alpha:g}, dropout {spec.lora.dropout:g}, {_targets(spec)} |
+{_settings(spec)}
 | seed | {spec.seed} |
-| precision | base {facts.hardware.precision}, adapters {facts.hardware.adapter_precision} |
+| precision | {_precisions(facts)} |
 | training loss of the last step | {_shown(metrics["loss"])} |{validated}
 
 {note} Everything that decides the result is in `run.json`.
@@ -190,11 +190,25 @@ def _answers(facts: Facts) -> str:
     return f"\n| answers with | {facts.head.said}: see `head.json` |" if facts.head is not None else ""
 
 
-def licence_note(licence: str | None) -> str:
-    """What the card says of the adapter's licence."""
+def licence_note(licence: str | None, *, noun: str = "adapter") -> str:
+    """What the card says of the licence of what was trained."""
     if licence:
         return f"The base is under {licence}; check that your data allow the use you have in mind."
-    return "The licence of the base applies to this adapter; check it and that your data allow the use you have in mind."
+    return f"The licence of the base applies to this {noun}; check it and that your data allow the use you have in mind."
+
+
+def _settings(spec: TrainingSpec) -> str:
+    """The card's row about the weights that were trained."""
+    if spec.kind.whole:
+        return "| weights | all of them |"
+    return f"| LoRA | rank {spec.lora.rank}, alpha {spec.lora.alpha:g}, dropout {spec.lora.dropout:g}, {_targets(spec)} |"
+
+
+def _precisions(facts: Facts) -> str:
+    machine = facts.hardware
+    if facts.spec.kind.whole:
+        return f"weights {machine.adapter_precision}, computed in {machine.precision}"
+    return f"base {machine.precision}, adapters {machine.adapter_precision}"
 
 
 def _targets(spec: TrainingSpec) -> str:

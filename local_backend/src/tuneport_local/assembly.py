@@ -5,12 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
-from tuneport.errors import RecipeError
 from tuneport_local.hardware import Fit, Hardware
-from tuneport_local.loading import torch_dtype
 from tuneport_local.rows import PreparedRows, RowT_co
 from tuneport_local.spec import TrainingSpec
-from tuneport_local.weights import published_name
+from tuneport_local.trainable import trainable
 
 if TYPE_CHECKING:
     from tuneport_local.head import Head
@@ -50,37 +48,8 @@ class Parts(Generic[RowT_co]):
 
 
 def adapted(parts: Parts[Any]) -> Any:
-    """The model with fresh adapters, the same for the same seed, in the adapters' own precision; everything else frozen.
-
-    Raises RecipeError when `targets` name no layer of the model.
-    """
-    from peft import LoraConfig, get_peft_model
-    from transformers import set_seed
-
-    spec = parts.spec
-    set_seed(spec.seed)
-    targets = spec.lora.targets
-    config = LoraConfig(
-        r=spec.lora.rank,
-        lora_alpha=spec.lora.alpha,
-        lora_dropout=spec.lora.dropout,
-        target_modules=targets if isinstance(targets, str) else list(targets),
-        task_type=parts.task,
-        modules_to_save=list(parts.head) or None,
-        exclude_modules=list(parts.head) or None,
-    )
-    try:
-        tuned: Any = get_peft_model(parts.model, config, autocast_adapter_dtype=False)
-    except ValueError:
-        layers = sorted({name.rpartition(".")[2] for name, module in parts.model.named_modules() if type(module).__name__ == "Linear"})
-        raise RecipeError(
-            f"lora.targets {targets!r} name no layer of {spec.base}.", remedy=f"Its linear layers: {', '.join(layers)}."
-        ) from None
-    config.base_model_name_or_path = published_name(spec.base)
-    for parameter in tuned.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.to(torch_dtype(parts.machine.adapter_precision))
-    return tuned
+    """The model with what the recipe has trained of it, the same for the same seed: see `trainable`."""
+    return trainable(parts)
 
 
 def settings(parts: Parts[Any]) -> dict[str, Any]:

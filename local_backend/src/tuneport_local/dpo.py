@@ -1,12 +1,14 @@
 """trl's DPOTrainer over pairs that are already rendered and masked. The loss, the reference and what is measured of them are trl's own.
 
-The reference is the base: the same model with its adapters off, so that there is one model in memory.
+The reference is the base: the same model with its adapters off, so that there is one model in memory. Where all weights are trained it is
+a frozen copy of them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 from trl.trainer.dpo_config import DPOConfig
@@ -15,6 +17,7 @@ from trl.trainer.dpo_trainer import DPOTrainer
 from tuneport_local.assembly import Parts, adapted, settings
 from tuneport_local.batches import as_pairs, padded_pairs, pair_columns
 from tuneport_local.pairs import RenderedPair
+from tuneport_local.trainable import is_adapted
 from tuneport_local.watched import Batch, Watched
 
 _COPY = "ref"
@@ -23,9 +26,9 @@ _COPY = "ref"
 
 def assemble(parts: Parts[RenderedPair]) -> PreferenceTrainer:
     """The trainer of a job."""
-    own = parts.spec.own
+    own, model = parts.spec.own, adapted(parts)
     return PreferenceTrainer(
-        model=adapted(parts),
+        model=model,
         arguments=DPOConfig(
             **settings(parts),
             max_length=None,
@@ -40,6 +43,7 @@ def assemble(parts: Parts[RenderedPair]) -> PreferenceTrainer:
         validation=_validation_batches(parts),
         watcher=parts.run,
         callback=parts.run,
+        beside={"ref_model": None if is_adapted(model) else deepcopy(model)},
     )
 
 
@@ -55,7 +59,8 @@ class PreferenceTrainer(Watched, DPOTrainer):  # type: ignore[misc]
 
     def built(self) -> None:
         self._learned = 0
-        self.model.delete_adapter(_COPY)  # the adapters are new: a copy of them says what the base alone says, and costs memory and time
+        if is_adapted(self.model):  # the adapters are new: a copy of them says what the base alone says, and costs memory and time
+            self.model.delete_adapter(_COPY)
 
     def tokens_in(self, batch: Batch) -> int:
         return int(batch["attention_mask"].sum())

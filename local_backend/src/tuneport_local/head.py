@@ -1,7 +1,7 @@
 """What a model answers with by a head of its own: labels or a score. Told without torch, by `head.json` beside its weights.
 
-    {"method": "classify", "medium": "text", "labels": ["late", "lost"]}
-    {"method": "regress", "medium": "image", "centre": 3.1, "spread": 1.2}
+{"method": "classify", "medium": "text", "labels": ["late", "lost"]}
+{"method": "regress", "medium": "image", "centre": 3.1, "spread": 1.2}
 """
 
 from __future__ import annotations

@@ -47,7 +47,7 @@ class _Asked:
 
 
 class HeadAnswers:
-    """Loads what is asked for and keeps it, on the best device and in the precision it was trained in here."""
+    """Loads what is asked for and keeps it."""
 
     def __init__(self, home: Path) -> None:
         self._home = home
@@ -82,7 +82,7 @@ def _load(model: Model, home: Path) -> _Headed:
     folder = Path(weights.fetch(weights.resolve(model.base or model.id, home=home), home=home).location) if adapter else path
     text = head.medium == "text"
     reader = (load_tokenizer if text else load_processor)(folder, trust_remote_code=trusted)
-    machine = hardware.choose(packs=False)
+    machine = _machine()
     headed = load_headed(
         folder,
         head,
@@ -97,6 +97,12 @@ def _load(model: Model, home: Path) -> _Headed:
     return _Headed(network, reader, Template.of(reader) if text else None, head, machine, int(most))
 
 
+def _machine() -> hardware.Hardware:
+    """The best device. In half precision a probability depends a little on the rows beside its own, so that is for GPUs, where it pays."""
+    best = hardware.choose(packs=False)
+    return best if best.device.startswith("cuda") else hardware.choose(device=best.device, precision="fp32", packs=False)
+
+
 def _tokens(reader: Any, text: bool) -> int:
     return min(int(reader.model_max_length), 1 << 20) if text else 0
 
@@ -108,7 +114,7 @@ def _asked(row: Example, loaded: _Headed, number: int) -> _Asked:
         text, image = asked(row)
         found: Medium = "text" if image is None else "image"
         if found != loaded.head.medium:
-            raise BadRow(f"the row is a {found}, and the model takes {loaded.head.medium}s.")
+            raise BadRow(f"the row is {'a text' if found == 'text' else 'an image'}, and the model takes {loaded.head.medium}s.")
         if image is not None:
             return _Asked(picture=bytes_of(image))
         assert loaded.template is not None, "a model of texts has a tokenizer"
@@ -161,7 +167,7 @@ def _asked_once(loaded: _Headed, inputs: Sequence[_Asked]) -> list[Prediction]:
 
 
 def _computing(machine: hardware.Hardware, device: Any) -> Any:
-    """As in training: in the machine's precision, with what was learned kept in its own."""
+    """In the machine's precision, with what was learned kept in its own."""
     import torch
 
     from tuneport_local.loading import torch_dtype

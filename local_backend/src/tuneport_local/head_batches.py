@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, overload
 
@@ -53,7 +54,7 @@ class Batches(Sequence[Batch]):
         self._collate = collate
 
     def __len__(self) -> int:
-        return -(-len(self._rows) // self._size)
+        return math.ceil(len(self._rows) / self._size)
 
     def __iter__(self) -> Iterator[Batch]:
         return (self[number] for number in range(len(self)))

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import RecipeError, UnknownModel
 from tuneport_local.head import Head, Medium
 from tuneport_local.loading import cannot_load, placed, some, torch_dtype
 from tuneport_local.quiet import quiet
+
+if TYPE_CHECKING:
+    from tuneport_local.joblog import JobLog
+    from tuneport_local.spec import TrainingSpec
 
 _POOLER = ".pooler."
 """What some encoders have between their blocks and a head, and checkpoints of their pretraining often have not."""
@@ -81,6 +85,24 @@ def load_headed(
     return Headed(placed(model, device).eval(), (*names, *below), new=not (there and (same or trained)))
 
 
+def load_for(job: JobLog, spec: TrainingSpec, folder: Path, head: Head, *, dtype: str, device: str, reader: Any) -> Headed:
+    """The base of a job under the head that its rows ask for; the job hears whether that is new. Raises like `load_headed`, and RecipeError
+    for weights that such a model has no place for."""
+    headed = load_headed(
+        folder,
+        head,
+        dtype=dtype,
+        device=device,
+        padding=getattr(reader, "pad_token_id", None),
+        seed=spec.seed,
+        trust_remote_code=spec.trust_remote_code,
+    )
+    if not spec.kind.whole:
+        refuse_moving_statistics(headed.model, spec.base)
+    job.event("info", f"the head ({', '.join(headed.modules)}) is {'new' if headed.new else 'the one that the base has'}")
+    return headed
+
+
 def load_processor(folder: Path, *, trust_remote_code: bool = False) -> Any:
     """What makes pixels of pictures for the model in `folder`, without torchvision. Raises UnknownModel."""
     from transformers import AutoImageProcessor
@@ -93,7 +115,7 @@ def load_processor(folder: Path, *, trust_remote_code: bool = False) -> Any:
 
 
 def refuse_moving_statistics(model: Any, base: str) -> None:
-    """Raises RecipeError for adapters on a model that keeps statistics of its batches: they change in training, and no adapter holds them."""
+    """Raises RecipeError for adapters on a model that keeps statistics of its batches, which change in training."""
     names = {type(module).__name__ for module in model.modules() if getattr(module, "running_mean", None) is not None}
     if names:
         raise RecipeError(

@@ -13,10 +13,11 @@ from tuneport.examples import Example, LabelledExample
 from tuneport.formats.format import BadRow
 from tuneport_local.head import Head, Medium
 from tuneport_local.head_loading import load_processor, refuse_headless
+from tuneport_local.joblog import JobLog
 from tuneport_local.labelled_rows import LABELLED, LabelledRow, refuse_unknown_labels
 from tuneport_local.loading import load_tokenizer
 from tuneport_local.objectives import OBJECTIVES
-from tuneport_local.rows import PreparedRows, prepare
+from tuneport_local.rows import PreparedRows, notices, prepare
 from tuneport_local.spec import TrainingSpec
 
 Numbered = Sequence[tuple[int, Example]]
@@ -55,6 +56,19 @@ def read_headed(spec: TrainingSpec, folder: Path, *, limit: Callable[[Any], int]
     if (validation := found.get("validation")) is not None:
         refuse_unknown_labels(validation.rows, head, name="validation data")
     return HeadedRows(reader, found["train"], validation, head)
+
+
+def read_for(job: JobLog, spec: TrainingSpec, folder: Path, *, limit: Callable[[Any], int]) -> HeadedRows:
+    """The same, and the job hears what there is."""
+    found = read_headed(spec, folder, limit=limit)
+    for rows, name in ((found.rows, "train data"), (found.validation, "validation data")):
+        if rows is not None:
+            for notice in notices(rows, name=name, max_length=rows.longest, needed=LABELLED.needed):
+                job.event("warning", notice)
+            lengths = f", {rows.tokens} tokens, longest {rows.longest}" if rows.tokens else ""
+            job.event("info", f"{name}: {len(rows.rows)} {found.head.medium}s{lengths}")
+    job.event("info", f"the head answers with {found.head.said}")
+    return found
 
 
 def _listed(path: Path) -> Numbered:

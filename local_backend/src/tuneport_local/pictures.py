@@ -139,9 +139,7 @@ def _address(url: str, *, folder: Path, checked: set[str]) -> str:
 def _read(url: str, folder: Path) -> bytes:
     path = Path(unquote(urlsplit(url).path)) if url.lower().startswith("file:") else Path(url).expanduser()
     if not url.lower().startswith("file:") and _SCHEME.match(url):
-        raise BadRow(
-            f"a picture's address begins with {url.partition(':')[0]}:, and nothing is fetched for a job here; {_REMEDY_ELSEWHERE}."
-        )
+        raise BadRow(f"a picture's address begins with {url.partition(':')[0]}:, and nothing is fetched for a job here; {_ELSEWHERE}.")
     path = path if path.is_absolute() else folder / path
     try:
         if path.stat().st_size > MOST_BYTES:

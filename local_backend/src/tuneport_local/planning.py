@@ -14,8 +14,10 @@ from tuneport.provider import Capability
 from tuneport.recipe import Recipe
 from tuneport.recipe_table import RecipeTable
 from tuneport.tables import Table, read_table
+from tuneport.tuned_weights import Full
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.support import support
+from tuneport_local.tuned_kinds import KINDS, LORA, goes_with
 
 if TYPE_CHECKING:
     from tuneport.checks import CheckReport, Target
@@ -26,7 +28,7 @@ if TYPE_CHECKING:
 Auto = Literal["auto"]
 SHARED = ("weights", "early_stopping", "keep", "neftune_alpha")
 """Settings that a plan names only where a recipe changes them."""
-SHARED_BUILT: tuple[str, ...] = ()
+SHARED_BUILT: tuple[str, ...] = ("weights",)
 Steps = Annotated[int, Field(ge=1)]
 _SHOWN = 3
 
@@ -149,6 +151,10 @@ def _method(recipe: Recipe) -> Training:
     if recipe.method.kind not in OBJECTIVES:
         raise Unsupported(f"{support(Capability.TRAIN, method=recipe.method.kind).reason}.")
     built = (*SHARED_BUILT, *OBJECTIVES[recipe.method.kind].own)
+    if (weights := recipe.method.weights) is not None and not (answer := goes_with(weights.kind, method=recipe.method.kind)):
+        raise Unsupported(f"{answer.reason}.")
+    if isinstance(weights, Full) and weights != Full():
+        raise Unsupported("freezing, layer-wise rates and thawing are not built for the local backend yet.", remedy="Leave them out.")
     if (later := next((name for name, _ in own_settings(recipe.method) if name not in built), None)) is not None:
         raise Unsupported(f"{later} is not built for the local backend yet.", remedy="Leave it out.")
     return recipe.method
@@ -158,8 +164,12 @@ def _kind(method: Training) -> str:
     return str(getattr(method, "kind"))  # noqa: B009 - each method has one, and their common class has not
 
 
+def _usual_rate(method: Training) -> float:
+    return DEFAULTS[_kind(method)].learning_rate * KINDS[LORA if method.weights is None else method.weights.kind].rate
+
+
 def _learning_rate(method: Training) -> float:
-    usual = DEFAULTS[_kind(method)].learning_rate
+    usual = _usual_rate(method)
     if method.learning_rate_multiplier != "auto":
         return usual * method.learning_rate_multiplier
     return float(_or(method.learning_rate, usual))
@@ -173,7 +183,7 @@ def _notes(recipe: Recipe, values: dict[str, Any]) -> tuple[str, ...]:
     taken = [f"{name} {values[name]:g}" for name in names if getattr(method, name) == "auto"]
     notes = [f"taken where the recipe says auto: {', '.join(taken)}"] if taken else []
     if method.learning_rate_multiplier != "auto":
-        times = f"{method.learning_rate_multiplier:g} x the local default {DEFAULTS[recipe.method.kind].learning_rate:g}"
+        times = f"{method.learning_rate_multiplier:g} x the local default {_usual_rate(method):g}"
         notes.append(f"learning rate {values['learning_rate']:g} = {times}")
     return (*notes, *unlearned(recipe))
 

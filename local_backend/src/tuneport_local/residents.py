@@ -19,6 +19,7 @@ from tuneport.reference import as_chat
 from tuneport_local import generation as answers
 from tuneport_local import hardware, weights
 from tuneport_local.rendering import Template, render, render_prompt
+from tuneport_local.trained import has_adapter, stands_on
 
 _ROWS_AT_ONCE = 96
 """Rows that are answered before any is handed on: two full batches."""
@@ -89,7 +90,7 @@ class Residents:
     @contextmanager
     def _active(self, base: _Base, model: Model) -> Iterator[Any]:
         """The network of `base` that answers as `model` does, for as long as the block lasts."""
-        wanted = _NONE if model.kind == "base" else model.id
+        wanted = model.id if has_adapter(model) else _NONE
         if wanted is not _NONE and wanted not in base.adapters:
             self._put_on(base, model)
         if base.tuned is not None and base.active != wanted:
@@ -98,7 +99,7 @@ class Residents:
         yield base.loaded.model if base.tuned is None else base.tuned
 
     def _base(self, model: Model) -> _Base:
-        name = model.base or model.id
+        name = stands_on(model)
         found = self._bases.pop(name, None) or self._loaded(name, model)
         self._bases[name] = found
         for forgotten in list(self._bases)[: -self._bases_kept]:

@@ -15,7 +15,7 @@ from tuneport_local.jobs import Jobs
 from tuneport_local.support import support
 from tuneport_local.threads import share_cores
 from tuneport_local.trained import trained
-from tuneport_local.tuned import adapter_in, checkpoint_of, model_of
+from tuneport_local.tuned import checkpoint_of, model_of, tuned_in
 
 if TYPE_CHECKING:
     from tuneport.examples import Example, Message
@@ -40,13 +40,13 @@ class LocalServer:
 
     def model(self, model_id: str) -> Model:
         """A tuned model by its job's id or the beginning of it (8 characters at least), a checkpoint by `<job>@<step>`, an
-        adapter by its folder, a base by name."""
+        adapter or an exported model by its folder, a base by name."""
         job_id, at, step = model_id.rpartition("@")
         if at and step.isdecimal() and (folder := self._job(job_id)) is not None:
             return self._checkpoint(folder, int(step))
         if (folder := self._job(model_id)) is not None:
             return self._final(folder)
-        if (found := adapter_in(model_id, provider=self._name)) is not None:
+        if (found := tuned_in(model_id, provider=self._name)) is not None:
             return found
         from tuneport_local.weights import resolve
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from tuneport.errors import RecipeError
 from tuneport_local.objectives import OBJECTIVES
+from tuneport_local.tuned_kinds import TunedKind, kind_of
 
 Auto = Literal["auto"]
 
@@ -62,6 +63,11 @@ class TrainingSpec:
     early_stopping: Mapping[str, Any] | None = None
     keep: Literal["last", "best"] = "last"
     neftune_alpha: float | None = None
+
+    @property
+    def kind(self) -> TunedKind:
+        """What is trained."""
+        return kind_of(self.weights)
 
     @classmethod
     def from_dict(cls, recipe: Mapping[str, Any]) -> TrainingSpec:

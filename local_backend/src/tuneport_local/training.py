@@ -23,11 +23,10 @@ from tuneport_local.rows import PreparedRows, Row, notices, prepare
 from tuneport_local.spec import LoRASpec, TrainingSpec
 from tuneport_local.threads import share_cores
 from tuneport_local.trained import trained
+from tuneport_local.tuned_kinds import bytes_per_weight
 
 if TYPE_CHECKING:
     from tuneport_local.head import Head
-    from tuneport_local.head_loading import Headed
-    from tuneport_local.labelled_rows import LabelledRow
 
 __all__ = ["JobLog", "LoRASpec", "Outcome", "TrainingSpec", "train"]
 
@@ -80,24 +79,37 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
 
 
 def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Prepared:
-    from tuneport_local.loading import load_tokenizer
-
     job.phase(JobState.VALIDATING, "reading and rendering the rows")
     found = weights.resolve(spec.base, home=home)
     base = weights.fetch(found, home=home, say=lambda message: job.event("info", message))
     job.event("info", f"base {spec.base}: {base.note}")
-    if OBJECTIVES[spec.method].headed:
-        tokenizer, rows, validation, head = _read_headed(job, spec, Path(base.location))
-    else:
-        tokenizer, head = load_tokenizer(Path(base.location), trust_remote_code=spec.trust_remote_code), None
-        limit = _max_length(spec, Path(base.location), tokenizer)
-        rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train")
-        validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation") if spec.validation_file else None
-    packs = OBJECTIVES[spec.method].packs
-    chosen = hardware.choose(device=device, precision=spec.precision, adapter_precision=spec.adapter_precision, packs=packs)
+    tokenizer, rows, validation, head = _material(job, spec, Path(base.location))
+    chosen = hardware.choose(
+        device=device,
+        precision=spec.precision,
+        adapter_precision=spec.adapter_precision,
+        packs=OBJECTIVES[spec.method].packs,
+        trained=spec.kind.trained,
+    )
     for reason in chosen.reasons:
         job.event("info", reason)
     return _Prepared(base, tokenizer, rows, validation, chosen, head)
+
+
+def _material(job: JobLog, spec: TrainingSpec, folder: Path) -> tuple[Any, PreparedRows[Row], PreparedRows[Row] | None, Head | None]:
+    """The tokenizer, the rows to train and to validate on, and the head they ask for where the method puts one on the base."""
+    from tuneport_local.loading import load_tokenizer
+
+    if OBJECTIVES[spec.method].headed:
+        from tuneport_local.head_rows import read_for
+
+        found = read_for(job, spec, folder, limit=lambda tokenizer: _max_length(spec, folder, tokenizer))
+        return found.reader, found.rows, found.validation, found.head
+    tokenizer = load_tokenizer(folder, trust_remote_code=spec.trust_remote_code)
+    limit = _max_length(spec, folder, tokenizer)
+    rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train")
+    validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation") if spec.validation_file else None
+    return tokenizer, rows, validation, None
 
 
 def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
@@ -122,25 +134,6 @@ def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: in
     return rows
 
 
-def _read_headed(
-    job: JobLog, spec: TrainingSpec, folder: Path
-) -> tuple[Any, PreparedRows[LabelledRow], PreparedRows[LabelledRow] | None, Head]:
-    from tuneport_local.head_rows import read_headed
-
-    found = read_headed(spec, folder, limit=lambda tokenizer: _max_length(spec, folder, tokenizer))
-    for rows, name in ((found.rows, "train data"), (found.validation, "validation data")):
-        if rows is not None:
-            for notice in notices(rows, name=name, max_length=rows.longest, needed=OBJECTIVES[spec.method].kind.needed):
-                job.event("warning", notice)
-            job.event("info", f"{name}: {len(rows.rows)} {found.head.medium}s{_lengths(rows)}")
-    job.event("info", f"the head answers with {found.head.said}")
-    return found.reader, found.rows, found.validation, found.head
-
-
-def _lengths(rows: PreparedRows[LabelledRow]) -> str:
-    return f", {rows.tokens} tokens, longest {rows.longest}" if rows.tokens else ""
-
-
 # --- the trainer -----------------------------------------------------------------------------------------------------------------------
 
 
@@ -148,18 +141,10 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any
     """The trainer, who watches it, and where it starts."""
     from tuneport_local.assembly import Parts
     from tuneport_local.batches import digest
-    from tuneport_local.loading import load_model
     from tuneport_local.run import Run
 
     machine = prepared.hardware
-    headed = _with_head(job, spec, prepared) if prepared.head is not None else None
-    model = (
-        load_model(
-            Path(prepared.base.location), dtype=machine.precision, device=machine.device, trust_remote_code=spec.trust_remote_code
-        )
-        if headed is None
-        else headed.model
-    )
+    model, head = _loaded(job, spec, prepared)
     _refuse_other_vocabulary(model, prepared, spec.base)
     rows_digest = digest(prepared.rows.rows)
     checkpoint = newest_checkpoint(job.checkpoints, say=lambda message: job.event("warning", message), rows_digest=rows_digest)
@@ -179,29 +164,24 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any
         run=run,
         steps=schedule.total,
         evaluate_first=start.evaluation_due,
-        head=headed.modules if headed else (),
+        head=head,
         answer=prepared.head,
     )
     return OBJECTIVES[spec.method].assemble(parts), run, checkpoint
 
 
-def _with_head(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> Headed:
-    """The base with the head that the rows ask for."""
-    from tuneport_local.head_loading import load_headed, refuse_moving_statistics
+def _loaded(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any, tuple[str, ...]]:
+    """The base in memory, and the names of what is on top of it where the method puts a head there."""
+    from tuneport_local.head_loading import load_for
+    from tuneport_local.loading import load_model
+    from tuneport_local.trainable import loaded_in
 
-    assert prepared.head is not None, "the rows of this method ask for a head"
-    headed = load_headed(
-        Path(prepared.base.location),
-        prepared.head,
-        dtype=prepared.hardware.precision,
-        device=prepared.hardware.device,
-        padding=getattr(prepared.tokenizer, "pad_token_id", None),
-        seed=spec.seed,
-        trust_remote_code=spec.trust_remote_code,
-    )
-    refuse_moving_statistics(headed.model, spec.base)
-    job.event("info", f"the head ({', '.join(headed.modules)}) is {'new' if headed.new else 'the one that the base has'}")
-    return headed
+    folder, machine = Path(prepared.base.location), prepared.hardware
+    dtype = loaded_in(spec, machine)
+    if prepared.head is not None:
+        headed = load_for(job, spec, folder, prepared.head, dtype=dtype, device=machine.device, reader=prepared.tokenizer)
+        return headed.model, headed.modules
+    return load_model(folder, dtype=dtype, device=machine.device, trust_remote_code=spec.trust_remote_code), ()
 
 
 def _refuse_other_vocabulary(model: Any, prepared: _Prepared, base: str) -> None:
@@ -219,12 +199,14 @@ def _fit(job: JobLog, spec: TrainingSpec, prepared: _Prepared, model: Any) -> Fi
     if prepared.head is not None and prepared.head.medium == "image":
         fit = hardware.fit_pictures(batch_size=spec.batch_size, gradient_checkpointing=spec.gradient_checkpointing is True)
     else:
+        shape = hardware.Shape.of(model)
         fit = hardware.fit(
             prepared.hardware,
-            hardware.Shape.of(model),
+            shape,
             batch_size=spec.batch_size,
             longest=prepared.rows.widest,
             gradient_checkpointing=spec.gradient_checkpointing,
+            held_bytes=int(shape.weights * bytes_per_weight(spec.kind, method=spec.method)) if spec.kind.whole else 0,
         )
     for reason in fit.reasons:
         job.event("info", reason)

@@ -18,6 +18,7 @@ from transformers import PrinterCallback, Trainer
 
 from tuneport.errors import JobFailed
 from tuneport_local.batches import EpochOrder
+from tuneport_local.trainable import is_adapted
 
 Batch = dict[str, Any]
 Collate = Callable[[Sequence[dict[str, Any]]], Batch]
@@ -53,7 +54,8 @@ class Watcher(Protocol):
 class Watched(Trainer):  # type: ignore[misc]
     """See the module. To be put before a trainer of trl: `class PortTrainer(Watched, SFTTrainer)`.
 
-    `watcher` is whoever runs the job; `collate` makes batches of rows, `validation` are batches already made.
+    `watcher` is whoever runs the job; `collate` makes batches of rows, `validation` are batches already made. `beside` is what only this
+    trainer of trl takes.
     """
 
     def __init__(
@@ -67,11 +69,18 @@ class Watched(Trainer):  # type: ignore[misc]
         validation: Sequence[Batch],
         watcher: Watcher,
         callback: Any,
+        beside: Mapping[str, Any] | None = None,
     ) -> None:
         self._watcher = watcher
         self._validation = validation
         super().__init__(
-            model=model, args=arguments, train_dataset=rows, processing_class=tokenizer, data_collator=collate, callbacks=[callback]
+            model=model,
+            args=arguments,
+            train_dataset=rows,
+            processing_class=tokenizer,
+            data_collator=collate,
+            callbacks=[callback],
+            **(beside or {}),
         )
         self.remove_callback(PrinterCallback)
         self.built()
@@ -168,9 +177,13 @@ class Watched(Trainer):  # type: ignore[misc]
         self._watcher.save(self)
 
     def save_parts(self, folder: Path) -> None:
-        """Everything `train(resume_from_checkpoint=…)` reads, into `folder`."""
-        self.model.save_pretrained(folder, save_embedding_layers=False)  # "auto" would ask the hub about the base
-        (folder / "README.md").unlink(missing_ok=True)
+        """Everything `train(resume_from_checkpoint=…)` reads, into `folder`; a whole model with its tokenizer, so that it can answer."""
+        if is_adapted(self.model):
+            self.model.save_pretrained(folder, save_embedding_layers=False)  # "auto" would ask the hub about the base
+            (folder / "README.md").unlink(missing_ok=True)
+        else:
+            self.model.save_pretrained(folder)
+            self.processing_class.save_pretrained(folder)
         self._save_optimizer_and_scheduler(str(folder))
         self._save_scaler(str(folder))
         self._save_rng_state(str(folder))
