@@ -72,6 +72,7 @@ def evaluate(
     if not asked:
         raise DatasetError("there are no rows to evaluate on.", remedy="Give at least one row with a reference answer.")
     right = references(asked)
+    _check_texts(contenders, asked)
     known = label_set(right, given=labels, wanted=metrics)
     generation = generation or room_for(right)
     taken = [_take(one, asked, right, known, measures=measures, generation=generation, on_progress=on_progress) for one in contenders]
@@ -126,6 +127,22 @@ def _check_settings(contenders: Sequence[Contender], *, resamples: int, level: f
     refuse_settings(level=level, resamples=resamples)
 
 
+def _is_text(row: Example) -> bool:
+    return not isinstance(row, LabelledExample) and row.style == "text"
+
+
+def _check_texts(contenders: Sequence[Contender], rows: tuple[Example, ...]) -> None:
+    """Plain text is measured whole: it asks nothing, so that nothing can be put in front of it and nobody answers it."""
+    texts = sum(map(_is_text, rows))
+    if texts and any(contender.system for contender in contenders):
+        raise UsageError("plain text is measured as it stands, and a contender has an instruction.", remedy="Leave the instruction out.")
+    if 0 < texts < len(rows):
+        raise DatasetError(
+            f"{texts} of {len(rows)} rows are plain text, which is measured by perplexity alone, and the others have answers.",
+            remedy="Evaluate on the two kinds apart.",
+        )
+
+
 def _take(
     contender: Contender,
     rows: tuple[Example, ...],
@@ -146,6 +163,8 @@ def _take(
     asked = rows if "text" not in gives else tuple(as_chat(row, system=contender.system) for row in rows)
     answers = Answers(right, _ask(contender, asked, needs=needs, generation=generation, on_progress=on_progress), labels)
     missing = {measure.name: reason for measure in measures if (reason := unavailable(measure, gives, answers))}
+    if _is_text(rows[0]):
+        missing |= {m.name: "rows of plain text have no answers" for m in measures if "log_probabilities" not in m.needs}
     tallies = _tallies([measure for measure in measures if measure.name not in missing], answers)
     values = {measure.name: measure.of(tallies[measure.name]) if measure.name in tallies else None for measure in measures}
     missing |= {name: "too large for a number" for name, value in values.items() if value is not None and not isfinite(value)}
@@ -159,8 +178,10 @@ def _tallies(measures: Sequence[Measure], answers: Answers) -> dict[str, Tally]:
 
 def _usable(contender: Contender, rows: tuple[Example, ...]) -> frozenset[Need]:
     """What the model gives for such rows: a label where rows are labelled and nothing is put in front of them, else text. One that gives no
-    text has no choice."""
+    text has no choice. Plain text has log-probabilities alone."""
     gives = given_by(contender.server, contender.model)
+    if _is_text(rows[0]):
+        return gives & {"log_probabilities"}
     if "text" not in gives:
         return gives
     classified = "labels" in gives and not contender.system and all(isinstance(row, LabelledExample) for row in rows)

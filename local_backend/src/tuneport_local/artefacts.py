@@ -37,7 +37,8 @@ _LICENCES = {"smollm2-135m-instruct": "apache-2.0"}
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What is known of a run when it ends. Seconds and tokens count all attempts; `begun` is when this one began (epoch seconds)."""
+    """What is known of a run when it ends. Seconds and tokens count all attempts; `begun` is when this one began (epoch seconds); `texts`
+    of the rows are plain text."""
 
     spec: TrainingSpec
     base_note: str
@@ -53,6 +54,7 @@ class Facts:
     training_s: float
     begun: float
     last_eval: dict[str, float] = field(default_factory=dict)
+    texts: int = 0
     head: Head | None = None
 
 
@@ -149,7 +151,6 @@ def _card(facts: Facts) -> str:
         f"tags: [{spec.kind.name}, {spec.method}]",
         "---",
     ]
-    objective = OBJECTIVES[spec.method]
     own = "".join(f"\n| {name.replace('_', ' ')} | {_value(value)} |" for name, value in spec.own.items())
     validated = "".join(f"\n| {words} | {metrics[name]:.4f} |" for name, words in _VALIDATED.items() if name in metrics)
     note = licence_note(licence, noun=spec.kind.noun)
@@ -159,7 +160,7 @@ def _card(facts: Facts) -> str:
 
 # {spec.kind.title} {facts.base_name}
 
-Trained with Tuneport on {datetime.now(UTC).date().isoformat()}: {objective.learned}.
+Trained with Tuneport on {datetime.now(UTC).date().isoformat()}: {_learned(facts)}.
 Base weights: {facts.base_note}.
 
 | | |
@@ -209,6 +210,13 @@ def _precisions(facts: Facts) -> str:
     if facts.spec.kind.whole:
         return f"weights {machine.adapter_precision}, computed in {machine.precision}"
     return f"base {machine.precision}, adapters {machine.adapter_precision}"
+
+
+def _learned(facts: Facts) -> str:
+    if facts.texts:
+        rest = "" if facts.texts == facts.rows else f" and of the assistant's turns in the other {facts.rows - facts.texts} rows"
+        return f"continued pre-training, with loss on every token of plain text{rest}"
+    return OBJECTIVES[facts.spec.method].learned
 
 
 def _targets(spec: TrainingSpec) -> str:

@@ -85,7 +85,8 @@ def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     """The ids after which an answer is over: those of the chat template, of the tokenizer and of the model's own settings."""
     said = model.generation_config.eos_token_id
     own = said if isinstance(said, list) else [said]
-    return Template.of(tokenizer).ends | {int(token) for token in own if token is not None}
+    template = Template.of(tokenizer)
+    return template.ends | {int(token) for token in (*own, template.text_end) if token is not None}
 
 
 @dataclass(frozen=True)

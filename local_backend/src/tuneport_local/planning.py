@@ -15,6 +15,7 @@ from tuneport.recipe import Recipe
 from tuneport.recipe_table import RecipeTable
 from tuneport.tables import Table, read_table
 from tuneport.tuned_weights import Full
+from tuneport_local.contents import RICH, Contents, contents, refuse_split
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.support import support
 from tuneport_local.tuned_kinds import KINDS, LORA, goes_with
@@ -109,15 +110,20 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     reports = {purpose: _checked(dataset, purpose=purpose, target=target) for purpose, dataset in datasets.items()}
     if headed:
         _refuse_one_answer(reports["train"], recipe.train.name)
-    if headed and len(datasets) > 1:
-        _refuse_new_labels(datasets["train"], datasets["validation"], target)
-    files = tuple(_file(dataset, purpose=purpose, rows=reports[purpose].rows, method=method) for purpose, dataset in datasets.items())
+        _refuse_new_labels(datasets, target)
+    held = contents(datasets.values())
+    refuse_split(recipe.method, held, name=recipe.train.name)
+    carried = _format(method, held)
+    if carried == RICH:
+        datasets = {purpose: _conversations(dataset, method=method) for purpose, dataset in datasets.items()}
+    files = tuple(_file(dataset, purpose=purpose, rows=reports[purpose].rows, format=carried) for purpose, dataset in datasets.items())
     body = {
         "base": base,
         "method": method,
         "hyperparameters": values,
         "files": {file.purpose: f"{{file:{file.purpose}}}" for file in files},
         "suffix": recipe.suffix,
+        **({"format": carried} if carried != OBJECTIVES[method].format else {}),
     }
     return Plan(
         provider=provider,
@@ -216,12 +222,14 @@ def _refuse_one_answer(report: CheckReport, name: str) -> None:
         )
 
 
-def _refuse_new_labels(train: Dataset, validation: Dataset, target: Target) -> None:
+def _refuse_new_labels(datasets: dict[str, Dataset], target: Target) -> None:
     """Raises CheckFailed for labels that only the rows to validate on have."""
     from tuneport.checks import check_pair
 
-    problems = [*check_pair(train, validation, target=target, rules={"labels-covered"}).findings]
-    if problems:
+    validation = datasets.get("validation")
+    if validation is None or target.method != "classify":
+        return
+    if problems := [*check_pair(datasets["train"], validation, target=target, rules={"labels-covered"}).findings]:
         raise CheckFailed(
             f"{validation.name} (validation) cannot be used: {_listed(problems)}", remedy="Add rows with these labels to train on."
         )
@@ -232,10 +240,20 @@ def _listed(problems: list[Finding]) -> str:
     return " ".join([*shown, *([f"(and {len(problems) - _SHOWN} more)"] if len(problems) > _SHOWN else [])])
 
 
-def _file(dataset: Dataset, *, purpose: str, rows: int, method: str) -> PlannedFile:
+def _format(method: str, held: Contents) -> str:
+    """That of the data files: the method's usual one, unless the rows hold what it has no place for."""
+    return RICH if held.texts or held.pictures else OBJECTIVES[method].format
+
+
+def _file(dataset: Dataset, *, purpose: str, rows: int, format: str) -> PlannedFile:
     from tuneport.plan import PlannedFile
 
-    return PlannedFile.from_chunks(lambda: dataset.chunks(format=OBJECTIVES[method].format), purpose=purpose, rows=rows)
+    return PlannedFile.from_chunks(lambda: dataset.chunks(format=format), purpose=purpose, rows=rows)
+
+
+def _conversations(dataset: Dataset, *, method: str) -> Dataset:
+    """The rows as what the method's usual format would make of them, where they are carried in another that keeps every kind."""
+    return dataset.recast("chat") if OBJECTIVES[method].format == "chat" else dataset
 
 
 def body_of(plan: Plan) -> dict[str, Any]:

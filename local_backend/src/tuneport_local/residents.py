@@ -11,14 +11,14 @@ from typing import Any
 
 import msgspec
 
-from tuneport.errors import UnknownModel
+from tuneport.errors import UnknownModel, UsageError
 from tuneport.examples import ChatExample, Example, Message
 from tuneport.model import Model, Prediction
 from tuneport.provider import Generation, Need
 from tuneport.reference import as_chat
 from tuneport_local import generation as answers
 from tuneport_local import hardware, weights
-from tuneport_local.rendering import Template, render, render_prompt
+from tuneport_local.rendering import RenderedRow, Template, render, render_prompt
 from tuneport_local.trained import has_adapter, stands_on
 
 _ROWS_AT_ONCE = 96
@@ -140,6 +140,7 @@ def _predict(
     tokenizer, template = base.loaded.tokenizer, base.template
     found = [Prediction(text="")] * len(rows)
     if "text" in needs:
+        _refuse_texts(rows)
         prompts = [render_prompt(_asked(row), tokenizer, tools=row.tools, template=template) for row in rows]
         found = list(answers.generate(network, tokenizer, prompts, generation=generation, first=first))
     if "log_probabilities" in needs:
@@ -152,11 +153,26 @@ def _measured(network: Any, base: _Base, rows: Sequence[ChatExample], found: Seq
     tokenizer, template = base.loaded.tokenizer, base.template
     places = [place for place, row in enumerate(rows) if _asked(row) != row.messages and row.messages[-1].text]
     rendered = [render(_answered(rows[place]), tokenizer, template=template, line=place + 1, last_turn_only=True) for place in places]
-    scores = dict(zip(places, answers.log_probabilities(network, tokenizer, rendered), strict=True))
+    scores = dict(zip(places, _scores(network, tokenizer, rendered), strict=True))
     return [
         replace(one, log_probability=scores[place][0], log_probability_tokens=scores[place][1]) if place in scores else one
         for place, one in enumerate(found)
     ]
+
+
+def _scores(network: Any, tokenizer: Any, rows: Sequence[RenderedRow]) -> list[tuple[float, int]]:
+    """Of each row the sum of the log-probabilities of its learned tokens, and their number. Plain text of more tokens than the model sees
+    is measured in pieces, as it is trained on."""
+    context = answers.context_tokens(network)
+    parts = [row.split(context) if row.text else (row,) for row in rows]
+    found = iter(list(answers.log_probabilities(network, tokenizer, [part for each in parts for part in each])))
+    sums = [[next(found) for _ in each] for each in parts]
+    return [(sum(score for score, _ in each), sum(tokens for _, tokens in each)) for each in sums]
+
+
+def _refuse_texts(rows: Sequence[ChatExample]) -> None:
+    if any(row.style == "text" for row in rows):
+        raise UsageError("a row is plain text, which asks nothing that could be answered.", remedy="Measure it: --metrics perplexity")
 
 
 def _asked(row: ChatExample) -> tuple[Message, ...]:

@@ -30,6 +30,7 @@ class TrainingSpec:
 
     `own` are the settings that only this method has (`objectives`). `weights` are which are trained instead of low-rank adapters,
     `early_stopping` when a training ends early, `keep` which weights are left: as the recipe's method says them, None where it does not.
+    `data_format` is that of the data files where it is not the method's usual one.
     """
 
     base: str
@@ -43,7 +44,7 @@ class TrainingSpec:
     weight_decay: float
     max_grad_norm: float
     max_length: int | Auto
-    too_long: Literal["refuse", "drop", "truncate"]
+    too_long: Literal["refuse", "drop", "truncate", "split"]
     lora: LoRASpec
     seed: int
     eval_every: int | Auto = "auto"
@@ -63,6 +64,7 @@ class TrainingSpec:
     early_stopping: Mapping[str, Any] | None = None
     keep: Literal["last", "best"] = "last"
     neftune_alpha: float | None = None
+    data_format: str | None = None
 
     @property
     def kind(self) -> TunedKind:
@@ -94,6 +96,7 @@ class TrainingSpec:
                 dataset_fingerprint=recipe.get("dataset_fingerprint") or "",
                 method=method,
                 own=own,
+                data_format=recipe.get("format"),
                 **values,
             )
         except (KeyError, TypeError, ValueError) as error:

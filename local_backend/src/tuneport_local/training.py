@@ -125,7 +125,7 @@ def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
 
 def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str) -> PreparedRows[Row]:
     objective, name = OBJECTIVES[spec.method], f"{purpose} data"
-    numbered = Dataset.read(path, format=objective.format).numbered()
+    numbered = Dataset.read(path, format=spec.data_format or objective.format).numbered()
     rows = prepare(numbered, tokenizer, kind=objective.kind, max_length=limit, too_long=spec.too_long, name=name)
     for notice in notices(rows, name=name, max_length=limit, needed=objective.kind.needed):
         job.event("warning", notice)
@@ -253,6 +253,7 @@ def _facts(spec: TrainingSpec, prepared: _Prepared, run: Any, *, begun: float) -
         tokens_per_epoch=prepared.rows.tokens,
         learned_tokens_per_epoch=prepared.rows.trained_tokens,
         validation_rows=len(prepared.validation.rows) if prepared.validation else 0,
+        texts=prepared.rows.texts,
         hardware=prepared.hardware,
         last=dict(run.last),
         last_eval=dict(run.last_eval),

@@ -27,6 +27,7 @@ from tuneport_local.devices import DeviceQueue, device_of
 from tuneport_local.failures import MachineGaveOut, told
 from tuneport_local.jobfolder import JobFolder, JobStatus
 from tuneport_local.launch import claim, process_started
+from tuneport_local.tracking.tracked import tracked
 from tuneport_local.tuned_kinds import work_of
 
 _LOOK_EVERY_S = 0.5
@@ -129,7 +130,9 @@ def _train(folder: JobFolder) -> Outcome:
     from tuneport_local.training import TrainingSpec, train
 
     recipe = folder.recipe()
-    outcome: Outcome = train(folder, spec=TrainingSpec.from_dict(recipe), home=Path(recipe["home"]))
+    with tracked(folder) as tracking:
+        outcome: Outcome = train(folder, spec=TrainingSpec.from_dict(recipe), home=Path(recipe["home"]))
+        tracking.ended(outcome)
     _remember_speed(folder, recipe)
     return outcome
 
