@@ -12,7 +12,7 @@ from tuneport.errors import DatasetError, Unreachable, Unsupported, UsageError
 from tuneport.evaluation import Answer, Comparison, Evaluation, LabelReport, LabelScore, Outcome, shown
 from tuneport.examples import Example, LabelledExample
 from tuneport.model import Deployment, Model, Prediction
-from tuneport.provider import Generation, Need, Server
+from tuneport.provider import Generation, Need, Server, given_by
 from tuneport.reference import as_chat, labels_prompt, reference, references
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def evaluate(
 ) -> Evaluation:
     """Lets every contender answer every row and measures them; `against` is compared with `contender`, never with one another.
 
-    metrics     names from `tuneport.metrics.MEASURES`, all for None; the verdict is about the first that all can be measured by
+    metrics     names from `tuneport.metrics.MEASURES`; for None those for scores where all rows have one, else all others; the verdict is
+                about the first that all can be measured by
     grader      scores every answer: metric `reward`, which the verdict is about then; other metrics only where `metrics` names them.
                 Rows need no reference then, and answers have room for 256 tokens
     labels      labels known beside those in the rows' references (the training data's); an answer outside both counts as `other`
@@ -73,9 +74,11 @@ def evaluate(
     contenders = (contender, *against)
     _check_settings(contenders, resamples=resamples, level=level)
     asked = tuple(rows)
-    measures = measures_of(metrics) if grader is None else _graded(grader, asked, metrics)
+    scored = bool(asked) and all(map(_is_scored, asked))
+    measures = measures_of(metrics, scored=scored) if grader is None else _graded(grader, asked, metrics)
     if not asked:
         raise DatasetError("there are no rows to evaluate on.", remedy="Give at least one row with a reference answer.")
+    _check_texts(contenders, asked)
     right = references(asked) if grader is None or metrics else tuple(reference(row) or "" for row in asked)
     known = label_set(right, given=labels, wanted=metrics)
     generation = generation or (room_for(right) if grader is None else Generation(max_tokens=GRADED_TOKENS))
@@ -138,6 +141,22 @@ def _check_settings(contenders: Sequence[Contender], *, resamples: int, level: f
     refuse_settings(level=level, resamples=resamples)
 
 
+def _is_text(row: Example) -> bool:
+    return not isinstance(row, LabelledExample) and row.style == "text"
+
+
+def _check_texts(contenders: Sequence[Contender], rows: tuple[Example, ...]) -> None:
+    """Plain text is measured whole: it asks nothing, so that nothing can be put in front of it and nobody answers it."""
+    texts = sum(map(_is_text, rows))
+    if texts and any(contender.system for contender in contenders):
+        raise UsageError("plain text is measured as it stands, and a contender has an instruction.", remedy="Leave the instruction out.")
+    if 0 < texts < len(rows):
+        raise DatasetError(
+            f"{texts} of {len(rows)} rows are plain text, which is measured by perplexity alone, and the others have answers.",
+            remedy="Evaluate on the two kinds apart.",
+        )
+
+
 def _take(
     contender: Contender,
     rows: tuple[Example, ...],
@@ -153,11 +172,13 @@ def _take(
     gives = _usable(contender, rows)
     needs = frozenset(need for measure in measures for need in measure.needs if need in gives)
     if not needs:
-        have, names = ", ".join(sorted(contender.server.gives)) or "nothing", ", ".join(measure.name for measure in measures)
+        have, names = ", ".join(sorted(gives)) or "nothing", ", ".join(measure.name for measure in measures)
         raise Unsupported(f"{contender.name}: the server gives {have}, and none of {names} can be measured by that on these rows.")
-    asked = rows if "labels" in gives else tuple(as_chat(row, system=contender.system) for row in rows)
+    asked = rows if "text" not in gives else tuple(as_chat(row, system=contender.system) for row in rows)
     answers = Answers(right, _ask(contender, asked, needs=needs, generation=generation, on_progress=on_progress), labels)
     missing = {measure.name: reason for measure in measures if (reason := unavailable(measure, gives, answers))}
+    if _is_text(rows[0]):
+        missing |= {m.name: "rows of plain text have no answers" for m in measures if "log_probabilities" not in m.needs}
     tallies = _tallies([measure for measure in measures if measure.name not in missing], answers)
     values = {measure.name: measure.of(tallies[measure.name]) if measure.name in tallies else None for measure in measures}
     missing |= {name: "too large for a number" for name, value in values.items() if value is not None and not isfinite(value)}
@@ -170,9 +191,19 @@ def _tallies(measures: Sequence[Measure], answers: Answers) -> dict[str, Tally]:
 
 
 def _usable(contender: Contender, rows: tuple[Example, ...]) -> frozenset[Need]:
-    """What the server gives for such rows: a label where rows are labelled and nothing is put in front of them, else text."""
-    classified = "labels" in contender.server.gives and not contender.system and all(isinstance(row, LabelledExample) for row in rows)
-    return contender.server.gives - {"text" if classified else "labels"}
+    """What the model gives for such rows: a label where rows are labelled and nothing is put in front of them, else text. One that gives no
+    text has no choice. Plain text has log-probabilities alone."""
+    gives = given_by(contender.server, contender.model)
+    if _is_text(rows[0]):
+        return gives & {"log_probabilities"}
+    if "text" not in gives:
+        return gives
+    classified = "labels" in gives and not contender.system and all(isinstance(row, LabelledExample) for row in rows)
+    return gives - {"text" if classified else "labels"}
+
+
+def _is_scored(row: Example) -> bool:
+    return isinstance(row, LabelledExample) and row.score is not None
 
 
 def _ask(

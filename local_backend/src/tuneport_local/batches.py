@@ -7,7 +7,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from torch.utils.data import Sampler
+from torch.utils.data import Dataset, Sampler
 
 from tuneport_local.pairs import RenderedPair
 from tuneport_local.prompts import RenderedPrompt
@@ -21,9 +21,9 @@ IGNORED = -100
 
 def as_dataset(rows: Sequence[RenderedRow]) -> Any:
     """The rows as trl takes them: `input_ids`, and `labels` that are IGNORED wherever nothing is learned."""
-    from datasets import Dataset
+    from datasets import Dataset as Table
 
-    return Dataset.from_dict({"input_ids": [list(row.input_ids) for row in rows], "labels": [labels(row) for row in rows]})
+    return Table.from_dict({"input_ids": [list(row.input_ids) for row in rows], "labels": [labels(row) for row in rows]})
 
 
 def labels(row: RenderedRow) -> list[int]:
@@ -34,9 +34,14 @@ def labels(row: RenderedRow) -> list[int]:
 
 def as_pairs(pairs: Sequence[RenderedPair]) -> Any:
     """The pairs as `padded_pairs` takes them."""
-    from datasets import Dataset
+    return as_table([pair_columns(pair) for pair in pairs])
 
-    return Dataset.from_list([pair_columns(pair) for pair in pairs])
+
+def as_table(rows: Sequence[dict[str, Any]]) -> Any:
+    """The rows as the table that trl asks for."""
+    from datasets import Dataset as Table
+
+    return Table.from_list(list(rows))
 
 
 def as_prompts(rows: Sequence[RenderedPrompt]) -> Any:
@@ -53,11 +58,12 @@ def pair_columns(pair: RenderedPair) -> dict[str, list[int]]:
 
 
 def digest(rows: Sequence[Row]) -> str:
-    """sha256 over tokens and masks, in order."""
+    """sha256 over tokens and masks, and what rows are beside these, in order."""
     found = hashlib.sha256()
     for row in rows:
         for sequence in row.sequences:
             found.update(repr((sequence.input_ids, sequence.loss_mask)).encode())
+        found.update(row.beside)
     return found.hexdigest()
 
 
@@ -100,6 +106,29 @@ def padded_pairs(pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "attention_mask": (torch.arange(longest)[None] < lengths[:, None]).long(),
         "completion_mask": torch.tensor([_filled(learned, 0, longest) for _, learned in sides]),
     }
+
+
+class Rendered(Dataset):  # type: ignore[misc]
+    """Rows that are ready, for trainers that would render them: asked to be mapped, they stay what they are."""
+
+    def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        return self._rows[place]
+
+    def map(self, function: Any, **_options: Any) -> Rendered:
+        """Itself."""
+        return self
+
+
+def pair_batches(pairs: Sequence[RenderedPair], size: int) -> list[dict[str, Any]]:
+    """Padded batches of so many pairs, the shortest first."""
+    ordered = sorted(pairs, key=lambda pair: max(len(side.input_ids) for side in pair.sequences))
+    return [padded_pairs([pair_columns(pair) for pair in ordered[start : start + size]]) for start in range(0, len(ordered), size)]
 
 
 def _filled(values: Sequence[int], filler: int, length: int) -> list[int]:

@@ -85,7 +85,8 @@ def end_tokens(model: Any, tokenizer: Any) -> frozenset[int]:
     """The ids after which an answer is over: those of the chat template, of the tokenizer and of the model's own settings."""
     said = model.generation_config.eos_token_id
     own = said if isinstance(said, list) else [said]
-    return Template.of(tokenizer).ends | {int(token) for token in own if token is not None}
+    template = Template.of(tokenizer)
+    return template.ends | {int(token) for token in (*own, template.text_end) if token is not None}
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,9 @@ def _score(logits: Any, targets: Any, taken: Any) -> float:
 
 
 def context_tokens(model: Any) -> int:
-    """How many tokens the model can see."""
-    return getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 20
+    """How many tokens the model can see behind those that are learned."""
+    whole = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 20
+    return int(whole) - int(getattr(model, "virtual_tokens", 0))
 
 
 def _room(model: Any, prompts: Sequence[Sequence[int]], generation: Generation) -> list[int]:

@@ -22,6 +22,7 @@ from tuneport_local.control import Control, guard_for, not_plain
 from tuneport_local.turns import Span, answer_spans, as_dicts, as_tool_dicts, words_of
 
 Tokenizer = Any
+_TEXT_ENDS = ("<|endoftext|>", "<|end_of_text|>")
 _USUAL_ENDS = ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end|>", "<|return|>", "<|call|>")
 
 
@@ -29,13 +30,14 @@ _USUAL_ENDS = ("<|im_end|>", "<|eot_id|>", "<|eom_id|>", "<end_of_turn>", "<|end
 class RenderedRow:
     """One row as the model sees it. `loss_mask` is True where a token is learned; `line` is the row's line in its file.
 
-    `quoted`: its words hold control tokens of the model, which were read as plain text.
+    `quoted`: its words hold control tokens of the model, which were read as plain text. `text`: it is plain text and no conversation.
     """
 
     input_ids: tuple[int, ...]
     loss_mask: tuple[bool, ...]
     line: int
     quoted: bool = False
+    text: bool = False
 
     @property
     def trained_tokens(self) -> int:
@@ -48,6 +50,11 @@ class RenderedRow:
         return (self,)
 
     @property
+    def beside(self) -> bytes:
+        """What it is beside its tokens: nothing."""
+        return b""
+
+    @property
     def teaches(self) -> bool:
         """Whether anything in it is learned."""
         return any(self.loss_mask[1:])
@@ -56,10 +63,17 @@ class RenderedRow:
         """Its first `tokens` tokens."""
         return replace(self, input_ids=self.input_ids[:tokens], loss_mask=self.loss_mask[:tokens])
 
+    def split(self, tokens: int) -> tuple[RenderedRow, ...]:
+        """Plain text end to end in pieces of `tokens` tokens. A single token at the end is left out: nothing stands before it."""
+        starts = range(0, len(self.input_ids), tokens)
+        pieces = (replace(self, input_ids=self.input_ids[at : at + tokens], loss_mask=self.loss_mask[at : at + tokens]) for at in starts)
+        return tuple(piece for piece in pieces if piece.teaches)
+
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What of a tokenizer decides the rendering. After any of `ends` (ids; `end_tokens` are their texts) the assistant has finished."""
+    """What of a tokenizer decides the rendering. After any of `ends` (ids; `end_tokens` are their texts) the assistant has finished;
+    `text_end` is the id that stands behind a plain text, None where the tokenizer has none."""
 
     chat: bool
     end_tokens: tuple[str, ...]
@@ -67,6 +81,7 @@ class Template:
     knows_developer: bool
     knows_tools: bool
     control: Control
+    text_end: int | None
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> Template:
@@ -83,6 +98,7 @@ class Template:
             knows_developer="developer" in text,
             knows_tools="tool" in text,
             control=Control.of(tokenizer, also=sorted(tokens)),
+            text_end=_text_end(tokenizer),
         )
 
 
@@ -100,6 +116,14 @@ class _Conversation:
         guard = guard_for(plain) if template.control.stands_in(plain) else ""
         said, offered = template.control.guarded(plain, guard) if guard else plain
         return cls(said, offered, guard)
+
+
+def _text_end(tokenizer: Tokenizer) -> int | None:
+    """What ends a text: the tokenizer's end token, or, where that one ends turns, the one that its base was trained with before."""
+    known, end = tokenizer.get_added_vocab(), tokenizer.eos_token
+    if end in _USUAL_ENDS:
+        end = next((token for token in _TEXT_ENDS if token in known), end)
+    return None if end is None else int(tokenizer.convert_tokens_to_ids(end))
 
 
 def _probed_end(tokenizer: Tokenizer) -> str | None:
@@ -120,6 +144,8 @@ def render(example: ChatExample, tokenizer: Tokenizer, *, template: Template, li
     Raises DatasetError naming the line when the template has no place for the row, or hides where its answers are.
     """
     try:
+        if example.style == "text":
+            return _text(example, tokenizer, template, line=line)
         if not template.chat:
             return _plain(example, tokenizer, template, line=line)
         conversation = _Conversation.of(example.messages, example.tools, template)
@@ -259,6 +285,20 @@ def _plain(example: ChatExample, tokenizer: Tokenizer, template: Template, *, li
         return RenderedRow(tuple(prompt), (False,) * len(prompt), line, quoted)
     completion = [*tokenizer(said, add_special_tokens=False, split_special_tokens=True).input_ids, tokenizer.eos_token_id]
     return RenderedRow((*prompt, *completion), (False,) * len(prompt) + (True,) * len(completion), line, quoted)
+
+
+def _text(example: ChatExample, tokenizer: Tokenizer, template: Template, *, line: int) -> RenderedRow:
+    """The words as they are and the end of text, all learned: no chat template, no question."""
+    if len(example.messages) != 1 or example.messages[0].role != "assistant" or example.tools:
+        raise UsageError("a row of plain text is one text of the assistant, without a question, an instruction or tools.")
+    if template.text_end is None:
+        raise UsageError("the tokenizer has no end-of-text token, so texts could not be told apart.", remedy="Choose another base model.")
+    words = words_of(example.messages[0])
+    ids = list(tokenizer(words, split_special_tokens=True).input_ids)
+    if ids[-1:] != [template.text_end]:
+        ids.append(template.text_end)
+    learned = example.messages[0].weight != 0 and bool(words)
+    return RenderedRow(tuple(ids), (learned,) * len(ids), line, template.control.stands_in(words), text=True)
 
 
 def _plain_prompt(messages: Sequence[Message]) -> str:
