@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import TuneportError
-from tuneport.examples import ChatExample, Example, PreferenceExample
+from tuneport.examples import ChatExample, Example, PreferenceExample, PromptExample
 from tuneport.files import write_text
 from tuneport.quoting.measured_before import key_of
 from tuneport.span import Span
@@ -43,6 +43,9 @@ _TOKENS_PER_MESSAGE = 5
 """The marks around a message in ChatML and its kin."""
 
 
+_COUNTED = (ChatExample, PreferenceExample, PromptExample)
+
+
 @dataclass(frozen=True, slots=True)
 class TokenCount:
     """Tokens of all rows as they are trained on, marks of the chat template included. `how`: exact | from some rows | estimated."""
@@ -51,14 +54,14 @@ class TokenCount:
     how: str
 
 
-_KINDS: dict[str, Kind | None] = {"dpo": "preference", "orpo": "preference", "reward": "preference", "kto": None}
+_KINDS: dict[str, Kind | None] = {"dpo": "preference", "orpo": "preference", "reward": "preference", "kto": None, "grpo": "prompt"}
 """What rows are recast into before they are counted, by method; conversations for the others. None where several kinds are learned."""
 
 
 def count_tokens(dataset: Dataset, *, base: str, home: Path, method: str = "sft") -> TokenCount:
     """Exact for few rows of a base whose tokenizer is on this disk. A file that was counted before is not counted again.
 
-    Of pairs, both answers count, each with its prompt before it.
+    Of pairs, both answers count, each with its prompt before it; of prompts, what is known: the prompt, once.
 
     Raises DatasetError.
     """
@@ -117,9 +120,9 @@ def _sample(rows: Dataset) -> _Sample:
     longest: list[tuple[int, Example]] = []
     for line, row in rows.numbered():
         characters += (size := _characters(row))
-        if size > most and isinstance(row, ChatExample | PreferenceExample):
+        if size > most and isinstance(row, _COUNTED):
             longest, most = [(line, row)], size
-        if seen % step == 0 and isinstance(row, ChatExample | PreferenceExample):
+        if seen % step == 0 and isinstance(row, _COUNTED):
             kept.append((line, row))
             if len(kept) > COUNTED_ROWS:
                 kept, step = kept[::2], step * 2
@@ -165,6 +168,8 @@ def _from(counted: list[int], sample: _Sample) -> Span:
 
 def _conversations(row: Example) -> tuple[ChatExample, ...]:
     """What of a row goes through the model."""
+    if isinstance(row, PromptExample):
+        return (ChatExample(row.messages, row.tools, style=row.style),)
     return sides(row) if isinstance(row, PreferenceExample) else (row,) if isinstance(row, ChatExample) else ()
 
 

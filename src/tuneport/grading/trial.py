@@ -76,8 +76,8 @@ def tried(grader: Grader, answered: Iterable[tuple[int, Example, str]], *, what:
         for line, row, answer in answered:
             item = item_of(row)
             try:
-                refuse_missing(grader, item, where=f"line {line}")
-                found.append(Graded(line, grading.score(answer, item, where=f"line {line}")))
+                refuse_missing(grader, item, where="the row")
+                found.append(Graded(line, grading.score(answer, item)))
             except (CheckFailed, GraderFailed) as error:
                 found.append(Graded(line, None, error.message))
     return Trial(what, tuple(found))
