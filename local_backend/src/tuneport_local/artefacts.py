@@ -14,8 +14,10 @@ from typing import Any
 from tuneport.files import whole_folder, write_text
 from tuneport.tuned_weights import Full
 from tuneport_local import adapter_files
+from tuneport_local.ending import Ending
 from tuneport_local.failures import written
 from tuneport_local.hardware import Hardware
+from tuneport_local.head import Head
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.spec import TrainingSpec
 from tuneport_local.throughput import hardware_of
@@ -26,6 +28,14 @@ _VALIDATED = {
     "eval_loss": "validation loss",
     "eval_rewards/accuracies": "validation pairs whose better answer is preferred, as compared with the base",
     "eval_rewards/margins": "margin of their rewards",
+    "eval_rewards/mean": "mean reward over the validation prompts",
+    "eval_accuracy": "validation rows with the right label",
+    "eval_macro_precision": "precision, mean over the labels",
+    "eval_macro_recall": "recall, mean over the labels",
+    "eval_macro_f1": "F1, mean over the labels",
+    "eval_mae": "validation error, mean absolute",
+    "eval_rmse": "validation error, root of the mean square",
+    "eval_r2": "share of the scores' variance explained (R2)",
 }
 _LICENCES = {"smollm2-135m-instruct": "apache-2.0"}
 
@@ -49,7 +59,9 @@ class Facts:
     training_s: float
     begun: float
     last_eval: dict[str, float] = field(default_factory=dict)
+    ending: Ending | None = None
     texts: int = 0
+    head: Head | None = None
 
 
 def versions() -> dict[str, str]:
@@ -73,6 +85,8 @@ def publish(folder: Path, model: Any, *, tokenizer: Any, facts: Facts) -> Path:
         else:
             model.save_pretrained(part)
             tokenizer.save_pretrained(part)
+        if facts.head is not None:
+            facts.head.write(part)
         (part / "README.md").write_text(_card(facts), encoding="utf-8")
         (part / "run.json").write_text(document, encoding="utf-8")
         write_text(folder / "run.json", document)
@@ -92,7 +106,9 @@ def _run(facts: Facts) -> dict[str, Any]:
             "learned_tokens_per_epoch": facts.learned_tokens_per_epoch,
             "validation_rows": facts.validation_rows,
         },
+        **({"head": asdict(facts.head)} if facts.head else {}),
         "metrics": _metrics(facts),
+        **({"ending": asdict(facts.ending)} if facts.ending else {}),
         "hardware": {
             "name": hardware_of(facts.hardware.device),
             "device": facts.hardware.device,
@@ -142,7 +158,6 @@ def _card(facts: Facts) -> str:
         f"tags: [{spec.kind.name}, {spec.method}]",
         "---",
     ]
-    objective = OBJECTIVES[spec.method]
     own = "".join(f"\n| {name.replace('_', ' ')} | {_value(value)} |" for name, value in spec.own.items())
     validated = "".join(f"\n| {words} | {metrics[name]:.4f} |" for name, words in _VALIDATED.items() if name in metrics)
     note = licence_note(licence, noun=spec.kind.noun)
@@ -157,18 +172,39 @@ Base weights: {facts.base_note}.
 
 | | |
 |---|---|
-| data | {facts.rows} {objective.noun}, {facts.tokens_per_epoch} tokens, {facts.learned_tokens_per_epoch} of them learned |
+| data | {_data(facts)} |
 | data fingerprint | `{spec.dataset_fingerprint or "not recorded"}` |
 | epochs, batch size | {spec.epochs}, {spec.batch_size} |
-| learning rate | {spec.learning_rate:g}, {spec.schedule}, warm-up {spec.warmup_ratio:g} |{own}
+| learning rate | {spec.learning_rate:g}, {spec.schedule}, warm-up {spec.warmup_ratio:g} |{own}{_answers(facts)}
 {_settings(spec)}
 | seed | {spec.seed} |
 | precision | {_precisions(facts)} |
-| training loss of the last step | {_shown(metrics["loss"])} |{validated}
+| training loss of the last step | {_shown(metrics["loss"])} |{validated}{_left(facts)}
 
-{note} Everything that decides the result is in `run.json`.
+{_remarks(facts)}{note} Everything that decides the result is in `run.json`.
 """
     )
+
+
+def _left(facts: Facts) -> str:
+    return f"\n| weights of | {facts.ending.left} |" if facts.ending else ""
+
+
+def _remarks(facts: Facts) -> str:
+    said = facts.ending.remarks if facts.ending else ()
+    return "".join(f"- {sentence[0].upper()}{sentence[1:]}\n" for sentence in said) + ("\n" if said else "")
+
+
+def _data(facts: Facts) -> str:
+    counted = f"{facts.rows} {OBJECTIVES[facts.spec.method].noun}"
+    if facts.head is None:
+        return f"{counted}, {facts.tokens_per_epoch} tokens, {facts.learned_tokens_per_epoch} of them learned"
+    return f"{counted}" + (f", {facts.tokens_per_epoch} tokens" if facts.tokens_per_epoch else " of images")
+
+
+def _answers(facts: Facts) -> str:
+    """The card's row about what the model answers with."""
+    return f"\n| answers with | {facts.head.said}: see `head.json` |" if facts.head is not None else ""
 
 
 def licence_note(licence: str | None, *, noun: str = "adapter") -> str:
@@ -215,6 +251,8 @@ def _targets(spec: TrainingSpec) -> str:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, dict):
+        return str(value.get("name") or value.get("kind"))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

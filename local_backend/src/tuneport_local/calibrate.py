@@ -15,6 +15,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from tuneport.dataset import Dataset
 from tuneport.errors import TuneportError
 from tuneport.examples import ChatExample, Example, Message, PreferenceExample
@@ -93,14 +95,18 @@ def _pair(number: int) -> PreferenceExample:
     return PreferenceExample((Message("user", _QUESTION.format(number)),), (better,), (worse,))
 
 
-_ROWS: dict[str, Callable[[int], Example]] = {"sft": _chat, "dpo": _pair}
+def _judged(number: int) -> ChatExample:
+    return msgspec.structs.replace(_chat(number), desirable=number % 2 == 0)
+
+
+_ROWS: dict[str, Callable[[int], Example]] = {"sft": _chat, "dpo": _pair, "orpo": _pair, "kto": _judged}
 
 
 def _recipe(base: str, *, device: str, home: Path, method: str, trained: Mapping[str, Any]) -> dict[str, Any]:
-    from tuneport.recipe import DPO, SFT
+    from tuneport.methods import METHOD_CLASSES
     from tuneport_local.planning import LocalOptions, resolved
 
-    settings = {"sft": SFT, "dpo": DPO}[method](epochs=1, batch_size=_BATCH, **trained)
+    settings = METHOD_CLASSES[method].model_validate({"epochs": 1, "batch_size": _BATCH, **trained})
     values = resolved(settings, LocalOptions(device=device, checkpoint_every=10**6), seed=0)
     return {"base": base, "method": method, "recipe": {}, "hyperparameters": values, "client_id": "calibration", "home": str(home)}
 

@@ -22,6 +22,12 @@ OUTPUT_BYTES = 1 << 30
 
 _GB = Decimal(10**9)
 _BYTES_PER_WEIGHT = 2
+_AT_A_TIME = {
+    "dpo": "one pair at a time, {reference}",
+    "orpo": "one pair at a time",
+    "kto": "two answers at a time, {reference}",
+    "reward": "one pair at a time",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,7 @@ class MemoryNeed:
         """What is needed of what."""
         of = "" if self.there is None else f" of the {self.there:.1f} GB there are"
         reference = "a copy of them for the reference" if self.kind.whole else "the reference being the same weights"
-        how = f"one pair at a time, {reference}" if self.method == "dpo" else "one row at a time"
+        how = _AT_A_TIME.get(self.method, "one row at a time").format(reference=reference)
         return f"training takes about {self.needed:.1f} GB{of} ({memory_words(self.kind, self.lora)}, {how})"
 
 

@@ -131,7 +131,7 @@ def collator(job: JobLog, model: Any, rows: Sequence[RenderedRow], machine: Hard
     probe = [
         {"input_ids": list(row.input_ids[:32]), "labels": labels(row)[:32]} for row in sorted(rows, key=lambda row: len(row.input_ids))[:3]
     ]
-    reason = _why_windowed(model, longest=max(len(row.input_ids) for row in rows))
+    reason = attention.why_windowed(model, longest=max(len(row.input_ids) for row in rows))
     try:
         if not reason:
             model.set_attn_implementation(attention.SEGMENTS)
@@ -143,14 +143,6 @@ def collator(job: JobLog, model: Any, rows: Sequence[RenderedRow], machine: Hard
     model.set_attn_implementation(usual)
     job.event("info", f"padded batches for this model: {reason}")
     return padded
-
-
-def _why_windowed(model: Any, *, longest: int) -> str:
-    """Why rows of `longest` tokens cannot be packed for a model whose layers see a part of them only, or ''."""
-    config = model.config.get_text_config()
-    windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
-    narrowest = min((window for window in windows if window), default=longest)
-    return f"its layers see {narrowest} tokens at once, the longest row has {longest}" if narrowest < longest else ""
 
 
 def _seen(inputs: dict[str, Any]) -> dict[str, Any]:

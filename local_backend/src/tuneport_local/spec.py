@@ -57,6 +57,10 @@ class TrainingSpec:
     adapter_precision: str = "auto"
     gradient_checkpointing: bool | Auto = "auto"
     trust_remote_code: bool = False
+    grader_timeout_s: float = 10.0
+    grader_memory_mb: int = 1024
+    checkpoints_kept: int = 2
+    forgetting: bool | Auto = "auto"
     client_id: str = ""
     recipe_fingerprint: str = ""
     dataset_fingerprint: str = ""
