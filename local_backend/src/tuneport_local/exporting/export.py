@@ -69,9 +69,13 @@ def _prepared(task: Task) -> Writer:
         from tuneport_local.exporting.forms import merged
 
         return merged(task)
-    from tuneport_local.exporting.gguf import gguf
+    if task.wish.form == "gguf":
+        from tuneport_local.exporting.gguf import gguf
 
-    return gguf(task)
+        return gguf(task)
+    from tuneport_local.exporting.ollama import ollama
+
+    return ollama(task)
 
 
 def _renamed(failed: Path, to: Path) -> Path:

@@ -11,12 +11,12 @@ from tuneport_local.exporting.converter import Converter, find
 from tuneport_local.exporting.forms import asked, check_of, write_weights
 from tuneport_local.exporting.gguf_answers import Answered, by_llama, by_transformers
 from tuneport_local.exporting.gguf_facts import GgufFacts, read_facts, wrong_facts
+from tuneport_local.exporting.modelfile import FILE
 from tuneport_local.exporting.original import BYTES, Measure, Original, load
 from tuneport_local.exporting.task import Made, Task, Writer
 from tuneport_local.exporting.workshop import DIRECT
 from tuneport_local.weights import published_name
 
-FILE = "model.gguf"
 _WORK = ".work"
 _BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 1.1}
 
@@ -34,7 +34,7 @@ def gguf(task: Task) -> Writer:
         return Made(
             check,
             made_with=converter.name,
-            notes=_notes(task),
+            notes=notes(task),
             lines=lines,
             command=f"llama-cli -m FOLDER/{FILE} -cnv",
             details=told(facts),
@@ -99,6 +99,7 @@ def told(facts: GgufFacts) -> dict[str, str | int | float | None]:
     }
 
 
-def _notes(task: Task) -> tuple[str, ...]:
+def notes(task: Task) -> tuple[str, ...]:
+    """What the weights are."""
     source = task.source.base.note
     return (f"Weights in {task.wish.quantise}.", *([f"The base's weights were {source}."] if "dequantised" in source else []))
