@@ -50,6 +50,11 @@ class RenderedRow:
         return (self,)
 
     @property
+    def beside(self) -> bytes:
+        """What it is beside its tokens: nothing."""
+        return b""
+
+    @property
     def teaches(self) -> bool:
         """Whether anything in it is learned."""
         return any(self.loss_mask[1:])

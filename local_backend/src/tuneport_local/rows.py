@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar, cast
 
 from tuneport.errors import DatasetError
-from tuneport.examples import ChatExample, Example, PreferenceExample
+from tuneport.examples import ChatExample, Example, PreferenceExample, PromptExample
 from tuneport_local.pairs import RenderedPair, render_pair
+from tuneport_local.prompts import RenderedPrompt, render_row
 from tuneport_local.rendering import RenderedRow, Template, render
 
 TooLong = Literal["refuse", "drop", "truncate", "split"]
@@ -16,7 +17,8 @@ _LINES_NAMED = 20
 
 
 class Row(Protocol):
-    """A row as it is trained on: one sequence of tokens, or several. `line` is its line in its file."""
+    """A row as it is trained on: one sequence of tokens, several, or none (a picture). `line` is its line in its file, `beside` what it is
+    beside its tokens: its label, its picture."""
 
     @property
     def line(self) -> int: ...
@@ -26,6 +28,9 @@ class Row(Protocol):
 
     @property
     def sequences(self) -> tuple[RenderedRow, ...]: ...
+
+    @property
+    def beside(self) -> bytes: ...
 
     @property
     def trained_tokens(self) -> int: ...
@@ -72,8 +77,20 @@ class Pairs:
         return render_pair(example, tokenizer, template=template, line=line)
 
 
+class Prompts:
+    """Rows that the model answers itself, for a grader."""
+
+    needed = "a prompt"
+
+    def render(self, example: Example, tokenizer: Any, *, template: Template, line: int) -> RenderedPrompt:
+        if not isinstance(example, PromptExample):
+            raise _other_kind(example, line, "reinforcement needs prompts, which the model answers itself")
+        return render_row(example, tokenizer, template=template, line=line)
+
+
 CONVERSATIONS = Conversations()
 PAIRS = Pairs()
+PROMPTS = Prompts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +133,7 @@ class PreparedRows(Generic[RowT_co]):
     @property
     def highest_token(self) -> int:
         """The highest token id in any row."""
-        return max(max(sequence.input_ids) for row in self.rows for sequence in row.sequences)
+        return max((max(sequence.input_ids) for row in self.rows for sequence in row.sequences), default=0)
 
 
 def prepare(
@@ -175,7 +192,7 @@ def _rows(lines: Sequence[int]) -> str:
 
 def _length(row: Row) -> int:
     """Tokens of its longest sequence."""
-    return max(len(sequence.input_ids) for sequence in row.sequences)
+    return max((len(sequence.input_ids) for sequence in row.sequences), default=0)
 
 
 def _other_kind(example: Example, line: int, needed: str) -> DatasetError:
