@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
 from tuneport.errors import RecipeError
+from tuneport_local.eyes import language_targets
 from tuneport_local.hardware import Fit, Hardware
 from tuneport_local.loading import torch_dtype
 from tuneport_local.rows import PreparedRows, RowT_co
@@ -13,6 +14,7 @@ from tuneport_local.spec import TrainingSpec
 from tuneport_local.weights import published_name
 
 if TYPE_CHECKING:
+    from tuneport_local.eyes import Eyes
     from tuneport_local.joblog import JobLog
     from tuneport_local.run import Run
 
@@ -23,7 +25,7 @@ _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with
 class Parts(Generic[RowT_co]):
     """A job as its trainer gets it: `model` is the base as it was loaded, `steps` are those of the whole training.
 
-    `evaluate_first`: the validation of the step that it goes on from has still to be done.
+    `evaluate_first`: the validation of the step that it goes on from has still to be done. `eyes` are those of a base that sees.
     """
 
     job: JobLog
@@ -37,6 +39,7 @@ class Parts(Generic[RowT_co]):
     run: Run
     steps: int
     evaluate_first: bool
+    eyes: Eyes | None = None
 
 
 def adapted(parts: Parts[Any]) -> Any:
@@ -49,12 +52,12 @@ def adapted(parts: Parts[Any]) -> Any:
 
     spec = parts.spec
     set_seed(spec.seed)
-    targets = spec.lora.targets
+    targets = language_targets(parts.model, spec.lora.targets)
     config = LoraConfig(
         r=spec.lora.rank,
         lora_alpha=spec.lora.alpha,
         lora_dropout=spec.lora.dropout,
-        target_modules=targets if isinstance(targets, str) else list(targets),
+        target_modules=targets,
         task_type="CAUSAL_LM",
     )
     try:

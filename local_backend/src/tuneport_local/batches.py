@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 from torch.utils.data import Sampler
 
@@ -18,10 +18,39 @@ IGNORED = -100
 
 
 def as_dataset(rows: Sequence[RenderedRow]) -> Any:
-    """The rows as trl takes them: `input_ids`, and `labels` that are IGNORED wherever nothing is learned."""
+    """The rows as trl takes them: `input_ids`, and `labels` that are IGNORED wherever nothing is learned; `pictures` where any has some."""
     from datasets import Dataset
 
-    return Dataset.from_dict({"input_ids": [list(row.input_ids) for row in rows], "labels": [labels(row) for row in rows]})
+    found: dict[str, Any] = {"input_ids": [list(row.input_ids) for row in rows], "labels": [labels(row) for row in rows]}
+    if any(row.pictures for row in rows):
+        found["pictures"] = [list(row.pictures) for row in rows]
+    return Dataset.from_dict(found)
+
+
+def columns(row: RenderedRow) -> dict[str, Any]:
+    """One row likewise."""
+    found: dict[str, Any] = {"input_ids": list(row.input_ids), "labels": labels(row)}
+    return {**found, "pictures": list(row.pictures)} if row.pictures else found
+
+
+class Collated(Sequence[dict[str, Any]]):
+    """Batches that are made when they are looked at: with pictures, all at once would fill the memory."""
+
+    def __init__(self, rows: Sequence[Sequence[dict[str, Any]]], collate: Callable[[Sequence[dict[str, Any]]], dict[str, Any]]) -> None:
+        self._rows = rows
+        self._collate = collate
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Collated: ...
+
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | Collated:
+        return Collated(self._rows[index], self._collate) if isinstance(index, slice) else self._collate(self._rows[index])
 
 
 def labels(row: RenderedRow) -> list[int]:
@@ -44,11 +73,12 @@ def pair_columns(pair: RenderedPair) -> dict[str, list[int]]:
 
 
 def digest(rows: Sequence[Row]) -> str:
-    """sha256 over tokens and masks, in order."""
+    """sha256 over tokens and masks, and what rows are beside these, in order."""
     found = hashlib.sha256()
     for row in rows:
         for sequence in row.sequences:
             found.update(repr((sequence.input_ids, sequence.loss_mask)).encode())
+        found.update(row.beside)
     return found.hexdigest()
 
 

@@ -34,6 +34,11 @@ class RenderedPair:
         return (self.chosen, self.rejected)
 
     @property
+    def beside(self) -> bytes:
+        """What it is beside its tokens: nothing."""
+        return b""
+
+    @property
     def trained_tokens(self) -> int:
         """Tokens of both answers."""
         return self.chosen.trained_tokens + self.rejected.trained_tokens

@@ -16,6 +16,7 @@ from tuneport.recipe_table import RecipeTable
 from tuneport.tables import Table, read_table
 from tuneport_local.contents import RICH, Contents, contents, refuse_split
 from tuneport_local.objectives import OBJECTIVES
+from tuneport_local.pictures import embedded
 from tuneport_local.support import support
 
 if TYPE_CHECKING:
@@ -90,10 +91,10 @@ def resolved(method: Training, options: LocalOptions, *, seed: int) -> dict[str,
     }
 
 
-def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: bool = True) -> Plan:
+def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: bool = True, blind: str = "") -> Plan:
     """The plan for a recipe whose base has been found to exist. Raises RecipeError, Unsupported, DatasetError, CheckFailed.
 
-    `knows_tools` is False when the base's chat template is at hand and has no place for tools.
+    `knows_tools` is False when the base's chat template is at hand and has no place for tools; `blind`: why it is shown no images.
     """
     from tuneport.checks import Limits, Target
     from tuneport.plan import Plan, PlannedRequest
@@ -101,10 +102,14 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     values = hyperparameters(recipe, provider=provider)
     datasets = {"train": recipe.train} | ({"validation": recipe.validation} if recipe.validation is not None else {})
     method = recipe.method.kind
-    target = Target(provider=provider, model=base, method=method, limits=Limits(images=False, media=False, tools=knows_tools))
-    reports = {purpose: _checked(dataset, purpose=purpose, target=target) for purpose, dataset in datasets.items()}
     held = contents(datasets.values())
     refuse_split(recipe.method, held, name=recipe.train.name)
+    blind = support(Capability.IMAGES, method=method).reason or (f"{base} is shown no images: {blind}" if blind else "")
+    if held.pictures and not blind:
+        datasets = {purpose: embedded(dataset) for purpose, dataset in datasets.items()}
+    target = Target(provider=provider, model=base, method=method, limits=Limits(images=not blind, media=False, tools=knows_tools))
+    why = f"{blind}." if held.pictures and blind else ""
+    reports = {purpose: _checked(dataset, purpose=purpose, target=target, why=why) for purpose, dataset in datasets.items()}
     carried = _format(method, held)
     if carried == RICH:
         datasets = {purpose: _conversations(dataset, method=method) for purpose, dataset in datasets.items()}
@@ -178,14 +183,16 @@ def _notes(recipe: Recipe, values: dict[str, Any]) -> tuple[str, ...]:
     return (*notes, *unlearned(recipe))
 
 
-def _checked(dataset: Dataset, *, purpose: str, target: Target) -> CheckReport:
-    """What the rules say of the data. Raises CheckFailed with the first lines that cannot be trained on."""
+def _checked(dataset: Dataset, *, purpose: str, target: Target, why: str = "") -> CheckReport:
+    """What the rules say of the data. Raises CheckFailed with the first lines that cannot be trained on, and `why`."""
     from tuneport.checks import check
 
     report = check(dataset, target=target)
     problems = [finding for finding in report.findings if finding.severity == "error"]
     if problems:
-        raise CheckFailed(f"{dataset.name} ({purpose}) cannot be used: {_listed(problems)}", remedy="See: tuneport data check")
+        raise CheckFailed(
+            f"{dataset.name} ({purpose}) cannot be used: {_listed(problems)}", remedy=f"{why} See: tuneport data check".strip()
+        )
     return report
 
 

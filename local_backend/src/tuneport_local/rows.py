@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar, cast
 
 from tuneport.errors import DatasetError
 from tuneport.examples import ChatExample, Example, PreferenceExample
 from tuneport_local.pairs import RenderedPair, render_pair
 from tuneport_local.rendering import RenderedRow, Template, render
 
+if TYPE_CHECKING:
+    from tuneport_local.eyes import Eyes
+
 TooLong = Literal["refuse", "drop", "truncate", "split"]
 _LINES_NAMED = 20
 
 
 class Row(Protocol):
-    """A row as it is trained on: one sequence of tokens, or several. `line` is its line in its file."""
+    """A row as it is trained on: one sequence of tokens, several, or none (a picture). `line` is its line in its file, `beside` what it is
+    beside its tokens: its label, its picture."""
 
     @property
     def line(self) -> int: ...
@@ -26,6 +30,9 @@ class Row(Protocol):
 
     @property
     def sequences(self) -> tuple[RenderedRow, ...]: ...
+
+    @property
+    def beside(self) -> bytes: ...
 
     @property
     def trained_tokens(self) -> int: ...
@@ -51,14 +58,17 @@ class Kind(Protocol[RowT_co]):
 
 
 class Conversations:
-    """Rows whose assistant is learned from."""
+    """Rows whose assistant is learned from. `eyes` are those of a base that sees."""
 
     needed = "an assistant turn with a weight"
+
+    def __init__(self, eyes: Eyes | None = None) -> None:
+        self._eyes = eyes
 
     def render(self, example: Example, tokenizer: Any, *, template: Template, line: int) -> RenderedRow:
         if not isinstance(example, ChatExample):
             raise _other_kind(example, line, "supervised training needs chats or prompt/completion")
-        return render(example, tokenizer, template=template, line=line)
+        return render(example, tokenizer, template=template, line=line, eyes=self._eyes)
 
 
 class Pairs:
@@ -104,6 +114,11 @@ class PreparedRows(Generic[RowT_co]):
         return sum(isinstance(row, RenderedRow) and row.text for row in self.rows)
 
     @property
+    def pictured(self) -> int:
+        """How many have pictures."""
+        return sum(isinstance(row, RenderedRow) and bool(row.pictures) for row in self.rows)
+
+    @property
     def longest(self) -> int:
         """Tokens of the longest sequence."""
         return max(map(_length, self.rows))
@@ -116,7 +131,7 @@ class PreparedRows(Generic[RowT_co]):
     @property
     def highest_token(self) -> int:
         """The highest token id in any row."""
-        return max(max(sequence.input_ids) for row in self.rows for sequence in row.sequences)
+        return max((max(sequence.input_ids) for row in self.rows for sequence in row.sequences), default=0)
 
 
 def prepare(
@@ -175,7 +190,7 @@ def _rows(lines: Sequence[int]) -> str:
 
 def _length(row: Row) -> int:
     """Tokens of its longest sequence."""
-    return max(len(sequence.input_ids) for sequence in row.sequences)
+    return max((len(sequence.input_ids) for sequence in row.sequences), default=0)
 
 
 def _other_kind(example: Example, line: int, needed: str) -> DatasetError:

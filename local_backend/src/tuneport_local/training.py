@@ -19,7 +19,7 @@ from tuneport_local.checkpoints import Checkpoint, Progress, newest_checkpoint
 from tuneport_local.hardware import Fit, Hardware
 from tuneport_local.joblog import JobLog
 from tuneport_local.objectives import OBJECTIVES
-from tuneport_local.rows import PreparedRows, Row, notices, prepare
+from tuneport_local.rows import CONVERSATIONS, Conversations, PreparedRows, Row, notices, prepare
 from tuneport_local.spec import LoRASpec, TrainingSpec
 from tuneport_local.threads import share_cores
 from tuneport_local.trained import trained
@@ -31,13 +31,14 @@ Outcome = Literal["succeeded", "paused", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """Everything known before the model is loaded."""
+    """Everything known before the model is loaded. `eyes` are those of a base that sees."""
 
     base: weights.BaseWeights
     tokenizer: Any
     rows: PreparedRows[Row]
     validation: PreparedRows[Row] | None
     hardware: Hardware
+    eyes: Any = None
 
 
 def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
@@ -66,7 +67,7 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
         if run.paused:
             return "paused"
         job.phase(JobState.FINALIZING, "writing what was trained")
-        artefacts.publish(job.path, trainer.model, tokenizer=prepared.tokenizer, facts=_facts(spec, prepared, run, begun=begun))
+        artefacts.publish(job.path, trainer.model, tokenizer=_saved_with(prepared), facts=_facts(spec, prepared, run, begun=begun))
     return "succeeded"
 
 
@@ -81,14 +82,25 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
     base = weights.fetch(found, home=home, say=lambda message: job.event("info", message))
     job.event("info", f"base {spec.base}: {base.note}")
     tokenizer = load_tokenizer(Path(base.location), trust_remote_code=spec.trust_remote_code)
+    eyes = _eyes(job, Path(base.location))
     limit = _max_length(spec, Path(base.location), tokenizer)
-    rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train")
-    validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation") if spec.validation_file else None
+    rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train", eyes=eyes)
+    validation = None
+    if spec.validation_file:
+        validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation", eyes=eyes)
     packs = OBJECTIVES[spec.method].packs
     chosen = hardware.choose(device=device, precision=spec.precision, adapter_precision=spec.adapter_precision, packs=packs)
     for reason in chosen.reasons:
         job.event("info", reason)
-    return _Prepared(base, tokenizer, rows, validation, chosen)
+    return _Prepared(base, tokenizer, rows, validation, chosen, eyes)
+
+
+def _eyes(job: JobLog, folder: Path) -> Any:
+    """Those of a base that sees, over the pictures in the job's folder; None for any other."""
+    from tuneport_local.eyes import Album, Eyes, processor_of
+
+    processor = processor_of(folder)
+    return None if processor is None else Eyes(processor, Album(job.path / "pictures"))
 
 
 def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
@@ -102,10 +114,11 @@ def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
     return context if spec.max_length == "auto" else spec.max_length
 
 
-def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str) -> PreparedRows[Row]:
+def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str, eyes: Any) -> PreparedRows[Row]:
     objective, name = OBJECTIVES[spec.method], f"{purpose} data"
     numbered = Dataset.read(path, format=spec.data_format or objective.format).numbered()
-    rows = prepare(numbered, tokenizer, kind=objective.kind, max_length=limit, too_long=spec.too_long, name=name)
+    kind = Conversations(eyes) if objective.kind is CONVERSATIONS else objective.kind
+    rows = prepare(numbered, tokenizer, kind=kind, max_length=limit, too_long=spec.too_long, name=name)
     for notice in notices(rows, name=name, max_length=limit, needed=objective.kind.needed):
         job.event("warning", notice)
     counted = f"{len(rows.rows)} {objective.noun}, {rows.tokens} tokens, {rows.trained_tokens} of them learned, longest {rows.longest}"
@@ -146,6 +159,7 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any
         run=run,
         steps=schedule.total,
         evaluate_first=start.evaluation_due,
+        eyes=prepared.eyes,
     )
     return OBJECTIVES[spec.method].assemble(parts), run, checkpoint
 
@@ -201,6 +215,11 @@ def _start(job: JobLog, spec: TrainingSpec, machine: Hardware, checkpoint: Check
             "warning", f"resumed under other versions ({', '.join(changed)}): losses may differ a little from those of an unbroken run"
         )
     return progress
+
+
+def _saved_with(prepared: _Prepared) -> Any:
+    """What reads for the model: its tokenizer, or the processor around it."""
+    return prepared.tokenizer if prepared.eyes is None else prepared.eyes.processor
 
 
 def _facts(spec: TrainingSpec, prepared: _Prepared, run: Any, *, begun: float) -> artefacts.Facts:
