@@ -303,7 +303,7 @@ def test_the_adapter_is_on_the_language_part_and_the_tower_that_sees_stays_as_it
 
     assert names
     assert all(".text_model.layers." in name for name in names)
-    assert scene.whole.said("padded batches: some rows have pictures")
+    assert scene.whole.said("batches padded to their longest row: some rows have pictures")
 
 
 @pytest.mark.train

@@ -16,6 +16,7 @@ from tuneport.job import JobState
 from tuneport.provider import ProviderSettings
 from tuneport.recipe import SFT, Recipe
 
+from .board_files import scalars
 from .tiny import save_tiny, write_chats, write_pairs
 from .workers import kill, kill_workers, open_trainer, seen, until, worker_of
 
@@ -90,7 +91,10 @@ def test_a_job_killed_in_training_is_paused_and_resumes_to_the_end(
     assert "worker_lost" in lost.detail
     assert trainer.resume(job_id).attempt == 2
     until(in_state(trainer, job_id, JobState.SUCCEEDED), within_s=STARTUP_S)
-    assert [metric.step for metric in trainer.metrics(job_id)] == list(range(1, 121))
+    metrics = list(trainer.metrics(job_id))
+    assert [metric.step for metric in metrics] == list(range(1, 121))
+    drawn = scalars(tmp_path / "local" / "jobs" / job_id / "tensorboard")["train/loss"]
+    assert drawn == [(metric.step, pytest.approx(metric.values["loss"])) for metric in metrics]
 
 
 def test_a_job_killed_before_its_first_checkpoint_fails_with_the_reason(

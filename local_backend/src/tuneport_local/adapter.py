@@ -23,6 +23,7 @@ from tuneport_local.trained import trained
 
 if TYPE_CHECKING:
     from tuneport.finding import Finding
+    from tuneport.method_row import MethodRow
     from tuneport.model import Model
     from tuneport.plan import Plan, PlannedFile
     from tuneport.quote import Quote, Usage
@@ -62,6 +63,11 @@ class LocalTrainer:
         if capability is not Capability.IMAGES or base is None or not answer:
             return answer
         return self._sees(base)
+
+    def methods(self) -> Sequence[MethodRow]:
+        from tuneport_local.method_table import method_table
+
+        return method_table()
 
     def plan(self, recipe: Recipe) -> Plan:
         from tuneport_local import planning

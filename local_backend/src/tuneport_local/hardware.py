@@ -83,22 +83,40 @@ def see_one_gpu(device: str) -> str:
     return "cuda:0" if kind == "cuda" else device
 
 
-def choose(*, device: str = "auto", precision: str = "auto", adapter_precision: str = "auto", packs: bool = True) -> Hardware:
-    """The hardware that `device` (auto, cpu, mps, cuda, cuda:1) means here. `packs`: whether the method can do with rows end to end.
+def choose(
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    adapter_precision: str = "auto",
+    packs: bool = True,
+    trained: str = "adapters",
+    why_padded: str = "",
+) -> Hardware:
+    """The hardware that `device` (auto, cpu, mps, cuda, cuda:1) means here. `packs`: whether the method can do with rows end to end;
+    `trained`: what the weights that are learned are called; `why_padded`: why rows end to end are out of the question, or ''.
 
     Raises ConfigError when there is none such.
     """
     name, why_device = _device(device)
     kept, why_precision = _precision(name, precision)
     adapters: Precision = "fp32" if adapter_precision == "auto" else _word(adapter_precision)
-    packed, why_packed = _packing(name) if packs else (False, _BESIDE)
-    reasons = (why_device, why_precision, _why_adapters(adapters, asked=adapter_precision != "auto"), why_packed)
+    packed, why_packed = (False, why_padded) if why_padded else _packing(name) if packs else (False, _BESIDE)
+    reasons = (why_device, why_precision, _why_trained(trained, adapters, asked=adapter_precision != "auto"), why_packed)
     return Hardware(name, kept, adapters, kept != "fp32", packed, _memory(name), reasons)
 
 
-def fit(hardware: Hardware, shape: Shape, *, batch_size: int, longest: int, gradient_checkpointing: bool | Literal["auto"] = "auto") -> Fit:
-    """The largest part of a batch whose activations fit into memory. `longest`: tokens of the longest row."""
-    room = max(0.0, _ACTIVATION_SHARE * hardware.memory_bytes - OUTPUT_BYTES)
+def fit(
+    hardware: Hardware,
+    shape: Shape,
+    *,
+    batch_size: int,
+    longest: int,
+    gradient_checkpointing: bool | Literal["auto"] = "auto",
+    held_bytes: int = 0,
+) -> Fit:
+    """The largest part of a batch whose activations fit into memory. `longest`: tokens of the longest row; `held_bytes`: what weights that
+    are all trained hold of it, with their gradients and moments."""
+    room = max(0.0, _ACTIVATION_SHARE * (hardware.memory_bytes - held_bytes) - OUTPUT_BYTES)
     rows = min(batch_size, int(room / (longest * _token_bytes(shape, recompute=False))))
     if gradient_checkpointing is True or (gradient_checkpointing == "auto" and rows < 1):
         rows = min(batch_size, max(1, int(room / (longest * _token_bytes(shape, recompute=True)))))
@@ -159,8 +177,8 @@ def _word(precision: str) -> Precision:
     return words[precision]
 
 
-def _why_adapters(precision: Precision, *, asked: bool) -> str:
-    return f"adapters in {precision}: " + ("asked for" if asked else "small updates survive, and a resumed job repeats exactly")
+def _why_trained(trained: str, precision: Precision, *, asked: bool) -> str:
+    return f"{trained} in {precision}: " + ("asked for" if asked else "small updates survive, and a resumed job repeats exactly")
 
 
 def _packing(device: str) -> tuple[bool, str]:

@@ -6,6 +6,7 @@
     events.jsonl     what happened, one line each, only ever appended to
     metrics.jsonl    one line per reading, with the attempt it was taken in
     data/            the dataset files
+    tensorboard/     the readings once more, for TensorBoard
     checkpoints/  adapter/  run.json  worker.log
 
 All file access goes through five operations (`_read`, `_replace`, `_append`, `_remove`, `_exists`), so that the same contract can lie on
@@ -15,7 +16,7 @@ other storage. A reader may meet a line that is only half written; it is passed 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
@@ -81,6 +82,7 @@ class JobFolder:
         self.adapter = path / "adapter"
         self.log = path / "worker.log"
         self.lock = path / "worker.lock"
+        self.hearing: list[Callable[[int, Mapping[str, float]], object]] = []
         self._clock = clock or SystemClock()
         self._attempt: int | None = None
 
@@ -185,10 +187,12 @@ class JobFolder:
             yield Event(f"{end:012d}", _time(line["at"]), line["level"], line["message"], line.get("data") or {})
 
     def metric(self, step: int, values: dict[str, float]) -> None:
-        """Adds the readings of one optimizer step."""
+        """Adds the readings of one optimizer step, and tells them to all of `hearing`."""
         if self._attempt is None:
             self._attempt = self.status().attempt
         self._append("metrics.jsonl", {"step": step, "attempt": self._attempt, "at": self.now(), **values})
+        for hear in self.hearing:
+            hear(step, values)
 
     def metrics(self) -> list[Metric]:
         """One Metric per step, in order. What a later attempt measured replaces what an earlier one had from that step on."""

@@ -14,10 +14,11 @@ from tuneport_local.jobs import Jobs
 from tuneport_local.support import support
 from tuneport_local.threads import share_cores
 from tuneport_local.trained import trained
-from tuneport_local.tuned import adapter_in, checkpoint_of, model_of
+from tuneport_local.tuned import checkpoint_of, model_of, tuned_in
 
 if TYPE_CHECKING:
     from tuneport.examples import Example, Message
+    from tuneport.exporting import Export, Exported
     from tuneport.serving import Open, Served, Service
     from tuneport_local.residents import Residents
 
@@ -32,18 +33,19 @@ class LocalServer:
         self._name = settings.name
         self._home = settings.home
         self._clock = settings.clock
+        self._environ = settings.environ
         self._jobs = Jobs(settings.home, clock=settings.clock)
         self._residents: Residents | None = None
 
     def model(self, model_id: str) -> Model:
         """A tuned model by its job's id or the beginning of it (8 characters at least), a checkpoint by `<job>@<step>`, an
-        adapter by its folder, a base by name."""
+        adapter or an exported model by its folder, a base by name."""
         job_id, at, step = model_id.rpartition("@")
         if at and step.isdecimal() and (folder := self._job(job_id)) is not None:
             return self._checkpoint(folder, int(step))
         if (folder := self._job(model_id)) is not None:
             return self._final(folder)
-        if (found := adapter_in(model_id, provider=self._name)) is not None:
+        if (found := tuned_in(model_id, provider=self._name)) is not None:
             return found
         from tuneport_local.weights import resolve
 
@@ -81,6 +83,17 @@ class LocalServer:
 
         share_cores()
         serve(models, service, home=self._home, clock=self._clock, engines=self.engines, ready=ready)
+
+    def export_needs(self, model: Model, wish: Export) -> str | None:
+        """A GGUF file takes a converter, which may have to be installed."""
+        return None
+
+    def export(self, model: Model, wish: Export, *, hear: Callable[[str], object]) -> Exported:
+        """In this process, with the weights in its memory while it lasts."""
+        from tuneport_local.exporting.export import export
+
+        share_cores()
+        return export(model, wish, home=self._home, environ=self._environ, hear=hear)
 
     # --- inside --------------------------------------------------------------------------------------------------------------------
 

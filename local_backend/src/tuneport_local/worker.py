@@ -27,6 +27,8 @@ from tuneport_local.devices import DeviceQueue, device_of
 from tuneport_local.failures import MachineGaveOut, told
 from tuneport_local.jobfolder import JobFolder, JobStatus
 from tuneport_local.launch import claim, process_started
+from tuneport_local.tracking.tracked import tracked
+from tuneport_local.tuned_kinds import work_of
 
 _LOOK_EVERY_S = 0.5
 _CANCEL_GRACE_S = 4.0
@@ -128,18 +130,20 @@ def _train(folder: JobFolder) -> Outcome:
     from tuneport_local.training import TrainingSpec, train
 
     recipe = folder.recipe()
-    outcome: Outcome = train(folder, spec=TrainingSpec.from_dict(recipe), home=Path(recipe["home"]))
+    with tracked(folder) as tracking:
+        outcome: Outcome = train(folder, spec=TrainingSpec.from_dict(recipe), home=Path(recipe["home"]))
+        tracking.ended(outcome)
     _remember_speed(folder, recipe)
     return outcome
 
 
 def _remember_speed(folder: JobFolder, recipe: dict[str, Any]) -> None:
     """What this job measured makes the next quote."""
-    method = recipe.get("method", "sft")
+    work = work_of(recipe.get("method", "sft"), recipe["hyperparameters"].get("weights"), recipe["hyperparameters"].get("lora"))
     measured = throughput.measured_by(folder, source=f"job {folder.id[:8]}")
     if measured is not None:
         hardware = throughput.hardware_of(recipe["hyperparameters"]["device"])
-        throughput.remember(Path(recipe["home"]) / "local", measured, base=recipe["base"], hardware=hardware, method=method)
+        throughput.remember(Path(recipe["home"]) / "local", measured, base=recipe["base"], hardware=hardware, method=work)
 
 
 def _watch(folder: JobFolder, over: threading.Event) -> None:
