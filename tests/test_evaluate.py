@@ -251,7 +251,7 @@ def test_progress_is_told_per_contender_and_row():
         ChatExample((Message("user", "q"),)),
         ChatExample((Message("user", "q"), Message("assistant", None, tool_calls=(ToolCall("look", "{}"),)))),
         PromptExample((Message("user", "q"),)),
-        LabelledExample(text="q", score=0.5),
+        LabelledExample(text="q"),
         ChatExample(()),
     ],
 )

@@ -12,7 +12,7 @@ from tuneport.errors import DatasetError, Unreachable, Unsupported, UsageError
 from tuneport.evaluation import Answer, Comparison, Evaluation, LabelReport, LabelScore, Outcome, shown
 from tuneport.examples import Example, LabelledExample
 from tuneport.model import Deployment, Model, Prediction
-from tuneport.provider import Generation, Need, Server
+from tuneport.provider import Generation, Need, Server, given_by
 from tuneport.reference import as_chat, labels_prompt, reference, references
 
 if TYPE_CHECKING:
@@ -57,7 +57,8 @@ def evaluate(
 ) -> Evaluation:
     """Lets every contender answer every row and measures them; `against` is compared with `contender`, never with one another.
 
-    metrics     names from `tuneport.metrics.MEASURES`, all for None; the verdict is about the first that all can be measured by
+    metrics     names from `tuneport.metrics.MEASURES`; for None those for scores where all rows have one, else all others; the verdict is
+                about the first that all can be measured by
     grader      scores every answer: metric `reward`, which the verdict is about then; other metrics only where `metrics` names them.
                 Rows need no reference then, and answers have room for 256 tokens
     labels      labels known beside those in the rows' references (the training data's); an answer outside both counts as `other`
@@ -73,7 +74,8 @@ def evaluate(
     contenders = (contender, *against)
     _check_settings(contenders, resamples=resamples, level=level)
     asked = tuple(rows)
-    measures = measures_of(metrics) if grader is None else _graded(grader, asked, metrics)
+    scored = bool(asked) and all(map(_is_scored, asked))
+    measures = measures_of(metrics, scored=scored) if grader is None else _graded(grader, asked, metrics)
     if not asked:
         raise DatasetError("there are no rows to evaluate on.", remedy="Give at least one row with a reference answer.")
     _check_texts(contenders, asked)
@@ -170,9 +172,9 @@ def _take(
     gives = _usable(contender, rows)
     needs = frozenset(need for measure in measures for need in measure.needs if need in gives)
     if not needs:
-        have, names = ", ".join(sorted(contender.server.gives)) or "nothing", ", ".join(measure.name for measure in measures)
+        have, names = ", ".join(sorted(gives)) or "nothing", ", ".join(measure.name for measure in measures)
         raise Unsupported(f"{contender.name}: the server gives {have}, and none of {names} can be measured by that on these rows.")
-    asked = rows if "labels" in gives else tuple(as_chat(row, system=contender.system) for row in rows)
+    asked = rows if "text" not in gives else tuple(as_chat(row, system=contender.system) for row in rows)
     answers = Answers(right, _ask(contender, asked, needs=needs, generation=generation, on_progress=on_progress), labels)
     missing = {measure.name: reason for measure in measures if (reason := unavailable(measure, gives, answers))}
     if _is_text(rows[0]):
@@ -189,12 +191,19 @@ def _tallies(measures: Sequence[Measure], answers: Answers) -> dict[str, Tally]:
 
 
 def _usable(contender: Contender, rows: tuple[Example, ...]) -> frozenset[Need]:
-    """What the server gives for such rows: a label where rows are labelled and nothing is put in front of them, else text. Plain text has
-    log-probabilities alone."""
+    """What the model gives for such rows: a label where rows are labelled and nothing is put in front of them, else text. One that gives no
+    text has no choice. Plain text has log-probabilities alone."""
+    gives = given_by(contender.server, contender.model)
     if _is_text(rows[0]):
-        return contender.server.gives & {"log_probabilities"}
-    classified = "labels" in contender.server.gives and not contender.system and all(isinstance(row, LabelledExample) for row in rows)
-    return contender.server.gives - {"text" if classified else "labels"}
+        return gives & {"log_probabilities"}
+    if "text" not in gives:
+        return gives
+    classified = "labels" in gives and not contender.system and all(isinstance(row, LabelledExample) for row in rows)
+    return gives - {"text" if classified else "labels"}
+
+
+def _is_scored(row: Example) -> bool:
+    return isinstance(row, LabelledExample) and row.score is not None
 
 
 def _ask(

@@ -126,17 +126,20 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     values = hyperparameters(recipe, provider=provider)
     datasets = {"train": recipe.train} | ({"validation": recipe.validation} if recipe.validation is not None else {})
     method = recipe.method.kind
+    headed = OBJECTIVES[method].headed
     OBJECTIVES[method].refuse(recipe)
-    held = contents(datasets.values())
+    held = Contents() if headed else contents(datasets.values())
     refuse_split(recipe.method, held, name=recipe.train.name)
-    blind = support(Capability.IMAGES, method=method).reason or (f"{base} is shown no images: {blind}" if blind else "")
-    if held.pictures and not blind and recipe.method.weights is not None and method == "sft":
-        raise Unsupported(f"rows with images are trained with LoRA only so far, not with weights {recipe.method.weights.kind!r}.")
-    if held.pictures and not blind:
+    blind = "" if headed else _why_blind(recipe, held, base=base, blind=blind)
+    if headed:
+        datasets = {purpose: _labelled(dataset, method) for purpose, dataset in datasets.items()}
+    elif held.pictures and not blind:
         datasets = {purpose: embedded(dataset) for purpose, dataset in datasets.items()}
     target = Target(provider=provider, model=base, method=method, limits=Limits(images=not blind, media=False, tools=knows_tools))
-    why = f"{blind}." if held.pictures and blind else ""
-    reports = {purpose: _checked(dataset, purpose=purpose, target=target, why=why) for purpose, dataset in datasets.items()}
+    reports = {purpose: _checked(dataset, purpose=purpose, target=target, why=blind) for purpose, dataset in datasets.items()}
+    if headed:
+        _refuse_one_answer(reports["train"], recipe.train.name)
+        _refuse_new_labels(datasets, target)
     carried = _format(method, held)
     if carried == RICH:
         datasets = {purpose: _conversations(dataset, method=method) for purpose, dataset in datasets.items()}
@@ -256,9 +259,50 @@ def _checked(dataset: Dataset, *, purpose: str, target: Target, why: str = "") -
     return report
 
 
+def _labelled(dataset: Dataset, method: str) -> Dataset:
+    """The rows as a head learns from them, with their images in them."""
+    from tuneport_local.labelled_rows import as_learned
+    from tuneport_local.pictures import embedded
+
+    return embedded(dataset).changed(lambda example: as_learned(example, method=method))
+
+
+def _refuse_one_answer(report: CheckReport, name: str) -> None:
+    """Raises CheckFailed for training rows that all have the same label or score."""
+    if any(finding.rule == "answers-differ" for finding in report.findings):
+        raise CheckFailed(
+            f"{name} (train) cannot be used: all {report.rows} rows have the same label or score, so there is nothing to tell apart.",
+            remedy="Add rows with others, or check that the right column was taken.",
+        )
+
+
+def _refuse_new_labels(datasets: dict[str, Dataset], target: Target) -> None:
+    """Raises CheckFailed for labels that only the rows to validate on have."""
+    from tuneport.checks import check_pair
+
+    validation = datasets.get("validation")
+    if validation is None or target.method != "classify":
+        return
+    if problems := [*check_pair(datasets["train"], validation, target=target, rules={"labels-covered"}).findings]:
+        raise CheckFailed(
+            f"{validation.name} (validation) cannot be used: {_listed(problems)}", remedy="Add rows with these labels to train on."
+        )
+
+
 def _listed(problems: list[Finding]) -> str:
     shown = [f"line {problem.line}: {problem.message}" if problem.line else problem.message for problem in problems[:_SHOWN]]
     return " ".join([*shown, *([f"(and {len(problems) - _SHOWN} more)"] if len(problems) > _SHOWN else [])])
+
+
+def _why_blind(recipe: Recipe, held: Contents, *, base: str, blind: str) -> str:
+    """Why pictures in the rows are not taken, as a sentence; '' where there are none, or where they are. Raises Unsupported."""
+    if not held.pictures:
+        return ""
+    if not (answer := support(Capability.IMAGES, method=recipe.method.kind)) or blind:
+        return f"{answer.reason or f'{base} is shown no images: {blind}'}."
+    if recipe.method.weights is not None:
+        raise Unsupported(f"rows with images are trained with LoRA only so far, not with weights {recipe.method.weights.kind!r}.")
+    return ""
 
 
 def _format(method: str, held: Contents) -> str:
