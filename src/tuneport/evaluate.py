@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING
 
 from tuneport.errors import DatasetError, Unreachable, Unsupported, UsageError
 from tuneport.evaluation import Answer, Comparison, Evaluation, LabelReport, LabelScore, Outcome, shown
-from tuneport.examples import Example, LabelledExample
+from tuneport.examples import Example, LabelledExample, PreferenceExample
 from tuneport.model import Deployment, Model, Prediction
 from tuneport.provider import Generation, Need, Server
-from tuneport.reference import as_chat, labels_prompt, references
+from tuneport.reference import as_chat, labels_prompt, references, with_worse_answer
 
 if TYPE_CHECKING:
     from tuneport.intervals import Difference, Pair
@@ -53,7 +53,8 @@ def evaluate(
 ) -> Evaluation:
     """Lets every contender answer every row and measures them; `against` is compared with `contender`, never with one another.
 
-    metrics     names from `tuneport.metrics.MEASURES`, all for None; the verdict is about the first that all can be measured by
+    metrics     names from `tuneport.metrics.MEASURES`, for None all that are for such rows; the verdict is about the first that all can be
+                measured by
     labels      labels known beside those in the rows' references (the training data's); an answer outside both counts as `other`
     generation  None: greedy, with room for the longest reference (one token per byte, and eight); what a model says beyond that is
                 not read
@@ -66,7 +67,8 @@ def evaluate(
 
     contenders = (contender, *against)
     _check_settings(contenders, resamples=resamples, level=level)
-    measures, asked = measures_of(metrics), tuple(rows)
+    asked = tuple(rows)
+    measures = measures_of(metrics, paired=bool(asked) and all(isinstance(row, PreferenceExample) for row in asked))
     if not asked:
         raise DatasetError("there are no rows to evaluate on.", remedy="Give at least one row with a reference answer.")
     right = references(asked)
@@ -160,6 +162,8 @@ def _take(
         raise Unsupported(f"{contender.name}: the server gives {have}, and none of {names} can be measured by that on these rows.")
     asked = rows if "labels" in gives else tuple(as_chat(row, system=contender.system) for row in rows)
     answers = Answers(right, _ask(contender, asked, needs=needs, generation=generation, on_progress=on_progress), labels)
+    if any(measure.of_pairs for measure in measures) and (weighed := needs - {"text"}):
+        answers = replace(answers, worse=_worse(contender, rows, needs=weighed, generation=generation, on_progress=on_progress))
     missing = {measure.name: reason for measure in measures if (reason := unavailable(measure, gives, answers))}
     if _is_text(rows[0]):
         missing |= {m.name: "rows of plain text have no answers" for m in measures if "log_probabilities" not in m.needs}
@@ -167,6 +171,17 @@ def _take(
     values = {measure.name: measure.of(tallies[measure.name]) if measure.name in tallies else None for measure in measures}
     missing |= {name: "too large for a number" for name, value in values.items() if value is not None and not isfinite(value)}
     return _Taken(contender.name, answers, tallies, {name: None if name in missing else value for name, value in values.items()}, missing)
+
+
+def _worse(
+    contender: Contender, rows: tuple[Example, ...], *, needs: frozenset[Need], generation: Generation, on_progress: Progress | None
+) -> tuple[Prediction, ...]:
+    """What the model makes of the worse answers of pairs; nothing where the rows are others."""
+    pairs = [row for row in rows if isinstance(row, PreferenceExample)]
+    if len(pairs) < len(rows):
+        return ()
+    asked = tuple(as_chat(with_worse_answer(row), system=contender.system) for row in pairs)
+    return _ask(contender, asked, needs=needs, generation=generation, on_progress=on_progress)
 
 
 def _tallies(measures: Sequence[Measure], answers: Answers) -> dict[str, Tally]:
