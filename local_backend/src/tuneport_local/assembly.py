@@ -21,7 +21,8 @@ _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with
 class Parts(Generic[RowT_co]):
     """A job as its trainer gets it: `model` is the base as it was loaded, `steps` are those of the whole training.
 
-    `evaluate_first`: the validation of the step that it goes on from has still to be done.
+    `evaluate_first`: the validation of the step that it goes on from has still to be done. `head` names the modules on top that are new
+    and are always learned whole, `task` is peft's word for what the model does.
     """
 
     job: JobLog
@@ -35,6 +36,8 @@ class Parts(Generic[RowT_co]):
     run: Run
     steps: int
     evaluate_first: bool
+    head: tuple[str, ...] = ()
+    task: str | None = "CAUSAL_LM"
 
 
 def adapted(parts: Parts[Any]) -> Any:
@@ -61,6 +64,7 @@ def settings(parts: Parts[Any]) -> dict[str, Any]:
         "fp16": machine.autocast and machine.precision == "fp16",
         "use_cpu": machine.device == "cpu",
         "seed": spec.seed,
+        "neftune_noise_alpha": spec.neftune_alpha,
         "remove_unused_columns": False,
         "dataloader_pin_memory": machine.device.startswith("cuda"),
         "logging_strategy": "no",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from torch.utils.data import Dataset, Sampler
 
 from tuneport_local.pairs import RenderedPair
+from tuneport_local.prompts import RenderedPrompt
 from tuneport_local.rendering import RenderedRow
 
 if TYPE_CHECKING:
@@ -40,6 +42,13 @@ def as_table(rows: Sequence[dict[str, Any]]) -> Any:
     from datasets import Dataset as Table
 
     return Table.from_list(list(rows))
+
+
+def as_prompts(rows: Sequence[RenderedPrompt]) -> Any:
+    """The prompts' tokens, each with the number of its row."""
+    from datasets import Dataset
+
+    return Dataset.from_dict({"prompt": [list(row.prompt.input_ids) for row in rows], "row": list(range(len(rows)))})
 
 
 def pair_columns(pair: RenderedPair) -> dict[str, list[int]]:
@@ -146,3 +155,28 @@ class EpochOrder(Sampler[int]):  # type: ignore[misc]
 
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self._epoch)
         yield from torch.randperm(self._rows, generator=generator).tolist()
+
+
+class GroupOrder(EpochOrder):
+    """The same for prompts that are answered several times: so many `prompts` a step, each with its `answers` beside each other.
+
+    trl's trainer wants the whole step again for each of the `parts` in which it goes through the model. The last step of an epoch is filled
+    up with the epoch's first prompts: every one is answered, and steps are of one size.
+    """
+
+    def __init__(self, rows: int, *, seed: int, prompts: int, answers: int, parts: int) -> None:
+        super().__init__(rows, seed=seed)
+        self._steps = -(-rows // prompts)
+        self._prompts = prompts
+        self._answers = answers
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return self._steps * self._prompts * self._answers * self._parts
+
+    def __iter__(self) -> Iterator[int]:
+        order = itertools.cycle(super().__iter__())
+        for _ in range(self._steps):
+            step = [row for row in itertools.islice(order, self._prompts) for _ in range(self._answers)]
+            for _ in range(self._parts):
+                yield from step

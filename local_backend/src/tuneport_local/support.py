@@ -6,7 +6,6 @@ from tuneport.provider import YES, Capability, Support, not_yet
 from tuneport_local.objectives import METHODS
 
 _LATER_METHODS = {
-    "grpo": "reinforcement is not built for the local backend yet",
     "classify": "classification heads are not built for the local backend yet; train the label as the assistant's answer with method sft",
     "regress": "regression heads are not built for the local backend yet",
 }

@@ -9,21 +9,29 @@ import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from tuneport.dataset import Dataset
-from tuneport.errors import RecipeError, UnknownModel
+from tuneport.errors import DatasetError, RecipeError, UnknownModel
 from tuneport.job import JobState
 from tuneport_local import artefacts, hardware, weights
 from tuneport_local.checkpoints import Checkpoint, Progress, newest_checkpoint
+from tuneport_local.ending import Ending, ending
+from tuneport_local.forgetting import Probe
 from tuneport_local.hardware import Fit, Hardware
 from tuneport_local.joblog import JobLog
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.rows import PreparedRows, Row, notices, prepare
+from tuneport_local.schedule import Schedule
 from tuneport_local.spec import LoRASpec, TrainingSpec
+from tuneport_local.stopping import Rules
 from tuneport_local.threads import share_cores
 from tuneport_local.trained import trained
-from tuneport_local.tuned_kinds import bytes_per_weight
+from tuneport_local.tuned_kinds import bytes_per_weight, why_not_packed
+
+if TYPE_CHECKING:
+    from tuneport_local.run import Run
+    from tuneport_local.watched import Watched
 
 __all__ = ["JobLog", "LoRASpec", "Outcome", "TrainingSpec", "train"]
 
@@ -39,6 +47,16 @@ class _Prepared:
     rows: PreparedRows[Row]
     validation: PreparedRows[Row] | None
     hardware: Hardware
+
+
+@dataclass(frozen=True, slots=True)
+class _Assembled:
+    """The trainer, who watches it, where it starts, and what the base knew."""
+
+    trainer: Watched
+    run: Run
+    checkpoint: Checkpoint | None
+    probe: Probe
 
 
 def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
@@ -57,18 +75,30 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
 
     job.phase(JobState.STARTING, f"loading {spec.base}")
     with quiet():
-        trainer, run, checkpoint = _assemble(job, spec, prepared)
+        made = _assemble(job, spec, prepared)
+        trainer, run = made.trainer, made.run
         try:
-            trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
+            _train_on(trainer, run, made.checkpoint)
         except Stopped as stopped:
             if stopped.wish == "cancel":
                 run.save_if_new(trainer)
-            return "cancelled" if stopped.wish == "cancel" else "paused"
+            if stopped.wish != "enough":
+                return "cancelled" if stopped.wish == "cancel" else "paused"
         if run.paused:
             return "paused"
         job.phase(JobState.FINALIZING, "writing what was trained")
-        artefacts.publish(job.path, trainer.model, tokenizer=prepared.tokenizer, facts=_facts(spec, prepared, run, begun=begun))
+        how = ending(job, trainer, run, rules=Rules.of(spec), probe=made.probe)
+        facts = _facts(spec, prepared, run, how, begun=begun)
+        artefacts.publish(job.path, trainer.model, tokenizer=prepared.tokenizer, facts=facts)
     return "succeeded"
+
+
+def _train_on(trainer: Watched, run: Run, checkpoint: Checkpoint | None) -> None:
+    """The steps that are left; where none are, the weights as they are in the checkpoint."""
+    if run.over and checkpoint is not None:
+        trainer.take(checkpoint.path)
+    else:
+        trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
 
 
 # --- before the model ------------------------------------------------------------------------------------------------------------------
@@ -78,6 +108,7 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
     from tuneport_local.loading import load_tokenizer
 
     job.phase(JobState.VALIDATING, "reading and rendering the rows")
+    OBJECTIVES[spec.method].attempt(spec)
     found = weights.resolve(spec.base, home=home)
     base = weights.fetch(found, home=home, say=lambda message: job.event("info", message))
     job.event("info", f"base {spec.base}: {base.note}")
@@ -90,11 +121,21 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
         precision=spec.precision,
         adapter_precision=spec.adapter_precision,
         packs=OBJECTIVES[spec.method].packs,
+        why_padded=why_not_packed(spec.weights, neftune=spec.neftune_alpha is not None),
         trained=spec.kind.trained,
     )
     for reason in chosen.reasons:
         job.event("info", reason)
     return _Prepared(base, tokenizer, rows, validation, chosen)
+
+
+def _with_room(error: DatasetError, spec: TrainingSpec) -> DatasetError:
+    """The same, saying what is kept of the length for answers."""
+    if not _room(spec):
+        return error
+    kept = f"Of what fits, {_room(spec)} tokens are kept for the answer (max_tokens)."
+    remedy = "Shorten them, lower max_tokens, or set too_long to 'drop'." if error.remedy else ""
+    return DatasetError(f"{error.message} {kept}", line=error.line, remedy=remedy)
 
 
 def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
@@ -103,15 +144,29 @@ def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
 
     config = load_config(folder, trust_remote_code=spec.trust_remote_code)
     context = int(min(getattr(config, "max_position_embeddings", None) or math.inf, tokenizer.model_max_length, 1 << 20))
+    context -= spec.virtual_tokens
     if spec.max_length != "auto" and spec.max_length > context:
         raise RecipeError(f"max_length {spec.max_length} is more than the {context} tokens that {spec.base} can see.")
-    return context if spec.max_length == "auto" else spec.max_length
+    limit = (context if spec.max_length == "auto" else spec.max_length) - _room(spec)
+    if limit < 1:
+        raise RecipeError(
+            f"an answer of {_room(spec)} tokens leaves no room for a prompt in {limit + _room(spec)}.", remedy="Lower max_tokens."
+        )
+    return limit
+
+
+def _room(spec: TrainingSpec) -> int:
+    """Tokens that are kept for an answer beside each row."""
+    return int(spec.own["max_tokens"]) if OBJECTIVES[spec.method].writes else 0
 
 
 def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str) -> PreparedRows[Row]:
     objective, name = OBJECTIVES[spec.method], f"{purpose} data"
     numbered = Dataset.read(path, format=spec.data_format or objective.format).numbered()
-    rows = prepare(numbered, tokenizer, kind=objective.kind, max_length=limit, too_long=spec.too_long, name=name)
+    try:
+        rows = prepare(numbered, tokenizer, kind=objective.kind, max_length=limit, too_long=spec.too_long, name=name)
+    except DatasetError as error:
+        raise _with_room(error, spec) from None
     for notice in notices(rows, name=name, max_length=limit, needed=objective.kind.needed):
         job.event("warning", notice)
     rows = objective.apart(rows)
@@ -123,8 +178,7 @@ def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: in
 # --- the trainer -----------------------------------------------------------------------------------------------------------------------
 
 
-def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any, Any, Checkpoint | None]:
-    """The trainer, who watches it, and where it starts."""
+def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> _Assembled:
     from tuneport_local.assembly import Parts
     from tuneport_local.batches import digest
     from tuneport_local.loading import load_model
@@ -133,15 +187,19 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any
 
     machine = prepared.hardware
     model = load_model(
-        Path(prepared.base.location), dtype=loaded_in(spec, machine), device=machine.device, trust_remote_code=spec.trust_remote_code
+        Path(prepared.base.location),
+        dtype=loaded_in(spec, machine),
+        device=machine.device,
+        trust_remote_code=spec.trust_remote_code,
+        bits=spec.lora.quantize,
     )
     _refuse_other_vocabulary(model, prepared, spec.base)
     rows_digest = digest(prepared.rows.rows)
     checkpoint = newest_checkpoint(job.checkpoints, say=lambda message: job.event("warning", message), rows_digest=rows_digest)
     fit = _fit(job, spec, prepared, model)
-    schedule = _schedule(spec, prepared)
+    schedule = Schedule.of(spec, rows=len(prepared.rows.rows), validates=prepared.validation is not None)
     start = _start(job, spec, machine, checkpoint, rows_digest=rows_digest, total=schedule.total)
-    run = Run(job, schedule, start=start)
+    run = Run(job, schedule, rules=Rules.of(spec), start=start, lines=[row.line for row in prepared.rows.rows])
     parts = Parts(
         job=job,
         spec=spec,
@@ -155,7 +213,8 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any
         steps=schedule.total,
         evaluate_first=start.evaluation_due,
     )
-    return OBJECTIVES[spec.method].assemble(parts), run, checkpoint
+    probe = Probe.before(job, model, tokenizer=prepared.tokenizer, spec=spec, tokens_per_epoch=prepared.rows.tokens)
+    return _Assembled(OBJECTIVES[spec.method].assemble(parts), run, checkpoint, probe)
 
 
 def _refuse_other_vocabulary(model: Any, prepared: _Prepared, base: str) -> None:
@@ -172,28 +231,14 @@ def _fit(job: JobLog, spec: TrainingSpec, prepared: _Prepared, model: Any) -> Fi
     fit = hardware.fit(
         prepared.hardware,
         shape,
-        batch_size=spec.batch_size,
-        longest=prepared.rows.widest,
-        gradient_checkpointing=spec.gradient_checkpointing,
+        batch_size=spec.batch_size * (spec.own["samples_per_prompt"] if OBJECTIVES[spec.method].writes else 1),
+        longest=prepared.rows.widest + _room(spec),
+        gradient_checkpointing=False if spec.kind.name == "prefix" else spec.gradient_checkpointing,
         held_bytes=int(shape.weights * bytes_per_weight(spec.kind, method=spec.method)) if spec.kind.whole else 0,
     )
     for reason in fit.reasons:
         job.event("info", reason)
     return fit
-
-
-def _schedule(spec: TrainingSpec, prepared: _Prepared) -> Any:
-    from tuneport_local.run import Schedule
-
-    per_epoch = math.ceil(len(prepared.rows.rows) / spec.batch_size)
-    return Schedule(
-        total=per_epoch * spec.epochs,
-        per_epoch=per_epoch,
-        eval_every=None if spec.eval_every == "auto" else spec.eval_every,
-        checkpoint_every=None if spec.checkpoint_every == "auto" else spec.checkpoint_every,
-        log_every=spec.log_every,
-        validates=prepared.validation is not None,
-    )
 
 
 def _start(job: JobLog, spec: TrainingSpec, machine: Hardware, checkpoint: Checkpoint | None, *, rows_digest: str, total: int) -> Progress:
@@ -213,7 +258,7 @@ def _start(job: JobLog, spec: TrainingSpec, machine: Hardware, checkpoint: Check
     return progress
 
 
-def _facts(spec: TrainingSpec, prepared: _Prepared, run: Any, *, begun: float) -> artefacts.Facts:
+def _facts(spec: TrainingSpec, prepared: _Prepared, run: Run, how: Ending, *, begun: float) -> artefacts.Facts:
     return artefacts.Facts(
         spec=spec,
         base_note=prepared.base.note,
@@ -230,4 +275,5 @@ def _facts(spec: TrainingSpec, prepared: _Prepared, run: Any, *, begun: float) -
         tokens=run.progress_tokens,
         training_s=run.seconds,
         begun=begun,
+        ending=how,
     )
