@@ -251,7 +251,7 @@ def test_progress_is_told_per_contender_and_row():
         ChatExample((Message("user", "q"),)),
         ChatExample((Message("user", "q"), Message("assistant", None, tool_calls=(ToolCall("look", "{}"),)))),
         PromptExample((Message("user", "q"),)),
-        LabelledExample(text="q", score=0.5),
+        LabelledExample(text="q"),
         ChatExample(()),
     ],
 )
@@ -396,5 +396,5 @@ def test_a_log_probability_that_is_missing_for_a_worse_answer_makes_the_preferen
 def test_a_server_that_writes_text_alone_says_why_there_is_no_preference():
     found = evaluate(contender("tuned", right_below(9)), PAIRS, resamples=100)
 
-    assert found.unavailable["preference_accuracy"] == "the server gives text, not log_probabilities"
+    assert found.unavailable["preference_accuracy"] == "the server gives text, not scores or log_probabilities"
     assert found.metrics["exact_match"] is not None

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from tuneport.model import Deployment, DeploymentPlan, Model, Prediction
     from tuneport.porting.port import Ported
     from tuneport.porting.wishes import Hear, What, Wishes
-    from tuneport.provider import Generation, Server
+    from tuneport.provider import Generation, Need, Server
     from tuneport.recipe import Recipe
     from tuneport.sweeping.space import Choices, Range
     from tuneport.sweeping.sweep import Swept
@@ -132,11 +132,14 @@ class Client(JobClient):
     # asking
 
     def predict(self, model: str | Model | Job, rows: Iterable[Example], *, generation: Generation | None = None) -> Iterator[Prediction]:
-        """One answer per row, in order."""
-        from tuneport.provider import Generation
+        """One answer per row, in order: text, or a label or score from a model that answers with these."""
+        from tuneport.provider import Generation, given_by
 
         target = self.model(model)
-        return self.server(target.provider).predict(target, rows, generation=generation or Generation(), needs=frozenset({"text"}))
+        server = self.server(target.provider)
+        gives = given_by(server, target)
+        needs: frozenset[Need] = frozenset({"text"}) if "text" in gives else gives
+        return server.predict(target, rows, generation=generation or Generation(), needs=needs)
 
     def chat(self, model: str | Model | Job, messages: Sequence[Message], *, generation: Generation | None = None) -> Iterator[str]:
         """The answer to a conversation, piece by piece."""

@@ -12,6 +12,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -198,6 +200,58 @@ def _no_log_probabilities(answers: Answers) -> str:
     return f"the server gave no log-probability for {without} of {len(answers.predictions)} rows" if without else ""
 
 
+def _numbers(texts: Iterable[str]) -> list[float | None]:
+    return [_number(text) for text in texts]
+
+
+def _number(text: str) -> float | None:
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return found if isfinite(found) else None
+
+
+def _scores(answers: Answers) -> Iterable[float | None]:
+    """What each answer is as a number: a score, or a text or label that is one."""
+    told = zip(answers.predictions, _numbers(answers.texts), strict=True)
+    return [prediction.score if prediction.score is not None else number for prediction, number in told]
+
+
+def _errors(answers: Answers) -> Numbers:
+    """Five columns: the error without its sign, its square, the right score, its square, 1."""
+    pairs = zip(_scores(answers), _numbers(answers.references), strict=True)
+    each = [(said or 0.0, wanted or 0.0) for said, wanted in pairs]
+    return Numbers(np.array([[abs(said - wanted), (said - wanted) ** 2, wanted, wanted**2, 1.0] for said, wanted in each]))
+
+
+def _mae(sums: Array) -> Array:
+    result: Array = sums[..., 0] / sums[..., 4]
+    return result
+
+
+def _rmse(sums: Array) -> Array:
+    result: Array = np.sqrt(sums[..., 1] / sums[..., 4])
+    return result
+
+
+def _r2(sums: Array) -> Array:
+    """Not a number where all scores are the same."""
+    spread = sums[..., 3] - sums[..., 2] ** 2 / sums[..., 4]
+    return 1 - np.divide(sums[..., 1], spread, out=np.full_like(spread, np.nan), where=spread > 0)
+
+
+def _no_scores(answers: Answers) -> str:
+    if any(number is None for number in _numbers(answers.references)):
+        return "the reference answers are no numbers"
+    without = sum(score is None for score in _scores(answers))
+    return f"{without} of {len(answers.predictions)} answers are no numbers" if without else ""
+
+
+def _no_spread(answers: Answers) -> str:
+    return _no_scores(answers) or ("all rows have the same score" if len(set(_numbers(answers.references))) < 2 else "")
+
+
 def _always(_: Answers, __: Answers) -> str:
     return ""
 
@@ -208,7 +262,8 @@ def _other_tokens(one: Answers, other: Answers) -> str:
 
 
 _SAID: tuple[Need, ...] = ("text", "labels")
-_WEIGHED: tuple[Need, ...] = ("log_probabilities",)
+_NUMBER: tuple[Need, ...] = ("scores", "text", "labels")
+_WEIGHED: tuple[Need, ...] = ("scores", "log_probabilities")
 MEASURES = {
     measure.name: measure
     for measure in (
@@ -218,6 +273,9 @@ MEASURES = {
         Measure("macro_recall", _SAID, label_counts, _macro(_recall), _no_labels, _always),
         Measure("macro_f1", _SAID, label_counts, _macro(_f1), _no_labels, _always),
         Measure("perplexity", ("log_probabilities",), _surprise, _perplexity, _no_log_probabilities, _other_tokens, higher_is_better=False),
+        Measure("mae", _NUMBER, _errors, _mae, _no_scores, _always, higher_is_better=False),
+        Measure("rmse", _NUMBER, _errors, _rmse, _no_scores, _always, higher_is_better=False),
+        Measure("r2", _NUMBER, _errors, _r2, _no_spread, _always),
         Measure("preference_accuracy", _WEIGHED, _preferred(_likelihood), _mean, _no_pairs, _always, of_pairs=True),
         Measure("preference_accuracy_by_token", _WEIGHED, _preferred(_likelihood_by_token), _mean, _no_pairs, _always, of_pairs=True),
     )
@@ -230,19 +288,23 @@ macro_*          mean over the labels that are right for some row; an answer tha
 preference_accuracy  share of pairs whose better answer is likelier than the worse one, as a whole; _by_token: by the mean log-probability
                  of its tokens, in which its length has no part. Where a reward model gives scores, these are compared instead
 perplexity       exp of the mean negative log-probability of the references' tokens, end of turn included, over all rows together
+mae, rmse        of scores: the mean error without its sign; the root of the mean square of it
+r2               of scores: the share of their variance that the answers explain; 0 for answering the mean always, below it for worse
 """
+OF_SCORES = ("mae", "rmse", "r2")
+"""Those that are taken by themselves where rows have scores, and only there."""
 
 
-OF_PAIRS = tuple(name for name, measure in MEASURES.items() if measure.of_pairs)
-"""Those that are about pairs of answers."""
+OF_PAIRS = ("preference_accuracy", "preference_accuracy_by_token")
+"""Those that are taken before others where rows are pairs of answers, and only there."""
+
+Sort = Literal["answers", "scores", "pairs"]
 
 
-def measures_of(wanted: Iterable[str] | None, *, paired: bool = False) -> tuple[Measure, ...]:
-    """The metrics of these names, each once; for None all of them, those of pairs only where rows are pairs, and then first.
-
-    Raises UsageError for an unknown one, or none.
-    """
-    usual = [*(OF_PAIRS if paired else ()), *(name for name in MEASURES if name not in OF_PAIRS)]
+def measures_of(wanted: Iterable[str] | None, *, rows: Sort = "answers") -> tuple[Measure, ...]:
+    """The metrics of these names, each once; for None those for such rows. Raises UsageError for an unknown one, or none."""
+    others = [name for name in MEASURES if name not in (*OF_SCORES, *OF_PAIRS)]
+    usual = {"answers": others, "scores": OF_SCORES, "pairs": [*OF_PAIRS, *others]}[rows]
     chosen = tuple(dict.fromkeys(usual if wanted is None else wanted))
     unknown = [name for name in chosen if name not in MEASURES]
     if unknown or not chosen:

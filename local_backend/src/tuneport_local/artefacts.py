@@ -17,6 +17,7 @@ from tuneport_local import adapter_files
 from tuneport_local.ending import Ending
 from tuneport_local.failures import written
 from tuneport_local.hardware import Hardware
+from tuneport_local.head import Head
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.spec import TrainingSpec
 from tuneport_local.throughput import hardware_of
@@ -28,6 +29,13 @@ _VALIDATED = {
     "eval_rewards/accuracies": "validation pairs whose better answer is preferred, as compared with the base",
     "eval_rewards/margins": "margin of their rewards",
     "eval_rewards/mean": "mean reward over the validation prompts",
+    "eval_accuracy": "validation rows with the right label",
+    "eval_macro_precision": "precision, mean over the labels",
+    "eval_macro_recall": "recall, mean over the labels",
+    "eval_macro_f1": "F1, mean over the labels",
+    "eval_mae": "validation error, mean absolute",
+    "eval_rmse": "validation error, root of the mean square",
+    "eval_r2": "share of the scores' variance explained (R2)",
 }
 _LICENCES = {"smollm2-135m-instruct": "apache-2.0"}
 
@@ -53,6 +61,7 @@ class Facts:
     last_eval: dict[str, float] = field(default_factory=dict)
     ending: Ending | None = None
     texts: int = 0
+    head: Head | None = None
 
 
 def versions() -> dict[str, str]:
@@ -76,6 +85,8 @@ def publish(folder: Path, model: Any, *, tokenizer: Any, facts: Facts) -> Path:
         else:
             model.save_pretrained(part)
             tokenizer.save_pretrained(part)
+        if facts.head is not None:
+            facts.head.write(part)
         (part / "README.md").write_text(_card(facts), encoding="utf-8")
         (part / "run.json").write_text(document, encoding="utf-8")
         write_text(folder / "run.json", document)
@@ -95,6 +106,7 @@ def _run(facts: Facts) -> dict[str, Any]:
             "learned_tokens_per_epoch": facts.learned_tokens_per_epoch,
             "validation_rows": facts.validation_rows,
         },
+        **({"head": asdict(facts.head)} if facts.head else {}),
         "metrics": _metrics(facts),
         **({"ending": asdict(facts.ending)} if facts.ending else {}),
         "hardware": {
@@ -146,7 +158,6 @@ def _card(facts: Facts) -> str:
         f"tags: [{spec.kind.name}, {spec.method}]",
         "---",
     ]
-    objective = OBJECTIVES[spec.method]
     own = "".join(f"\n| {name.replace('_', ' ')} | {_value(value)} |" for name, value in spec.own.items())
     validated = "".join(f"\n| {words} | {metrics[name]:.4f} |" for name, words in _VALIDATED.items() if name in metrics)
     note = licence_note(licence, noun=spec.kind.noun)
@@ -161,10 +172,10 @@ Base weights: {facts.base_note}.
 
 | | |
 |---|---|
-| data | {facts.rows} {objective.noun}, {facts.tokens_per_epoch} tokens, {facts.learned_tokens_per_epoch} of them learned |
+| data | {_data(facts)} |
 | data fingerprint | `{spec.dataset_fingerprint or "not recorded"}` |
 | epochs, batch size | {spec.epochs}, {spec.batch_size} |
-| learning rate | {spec.learning_rate:g}, {spec.schedule}, warm-up {spec.warmup_ratio:g} |{own}
+| learning rate | {spec.learning_rate:g}, {spec.schedule}, warm-up {spec.warmup_ratio:g} |{own}{_answers(facts)}
 {_settings(spec)}
 | seed | {spec.seed} |
 | precision | {_precisions(facts)} |
@@ -182,6 +193,18 @@ def _left(facts: Facts) -> str:
 def _remarks(facts: Facts) -> str:
     said = facts.ending.remarks if facts.ending else ()
     return "".join(f"- {sentence[0].upper()}{sentence[1:]}\n" for sentence in said) + ("\n" if said else "")
+
+
+def _data(facts: Facts) -> str:
+    counted = f"{facts.rows} {OBJECTIVES[facts.spec.method].noun}"
+    if facts.head is None:
+        return f"{counted}, {facts.tokens_per_epoch} tokens, {facts.learned_tokens_per_epoch} of them learned"
+    return f"{counted}" + (f", {facts.tokens_per_epoch} tokens" if facts.tokens_per_epoch else " of images")
+
+
+def _answers(facts: Facts) -> str:
+    """The card's row about what the model answers with."""
+    return f"\n| answers with | {facts.head.said}: see `head.json` |" if facts.head is not None else ""
 
 
 def licence_note(licence: str | None, *, noun: str = "adapter") -> str:

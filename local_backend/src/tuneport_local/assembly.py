@@ -11,6 +11,7 @@ from tuneport_local.spec import TrainingSpec
 from tuneport_local.trainable import trainable
 
 if TYPE_CHECKING:
+    from tuneport_local.head import Head
     from tuneport_local.joblog import JobLog
     from tuneport_local.run import Run
 
@@ -22,7 +23,7 @@ class Parts(Generic[RowT_co]):
     """A job as its trainer gets it: `model` is the base as it was loaded, `steps` are those of the whole training.
 
     `evaluate_first`: the validation of the step that it goes on from has still to be done. `head` names the modules on top that are new
-    and are always learned whole, `task` is peft's word for what the model does.
+    and are always learned whole, `answer` what they answer with; a language model has neither. `task` is PEFT's word for the kind of model.
     """
 
     job: JobLog
@@ -37,7 +38,13 @@ class Parts(Generic[RowT_co]):
     steps: int
     evaluate_first: bool
     head: tuple[str, ...] = ()
-    task: str | None = "CAUSAL_LM"
+    answer: Head | None = None
+
+    @property
+    def task(self) -> str | None:
+        if self.answer is None:
+            return "CAUSAL_LM"
+        return "SEQ_CLS" if self.answer.medium == "text" else None
 
 
 def adapted(parts: Parts[Any]) -> Any:

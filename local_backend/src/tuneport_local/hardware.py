@@ -13,6 +13,7 @@ from tuneport_local.memory_need import OUTPUT_BYTES
 from tuneport_local.weights import Precision
 
 _ACTIVATION_SHARE = 0.6
+_PICTURES_AT_ONCE = 32
 _BESIDE = "batches padded to their longest row: the method looks at rows beside each other"
 
 
@@ -126,6 +127,13 @@ def fit(
         )
     micro = _divisor(batch_size, max(1, rows))
     return Fit(micro, False, ("gradient checkpointing off: the activations fit into memory", *_why_micro(micro, batch_size)))
+
+
+def fit_pictures(*, batch_size: int, gradient_checkpointing: bool) -> Fit:
+    """Pictures go through at most so many at a time: how much memory one takes, models of them do not say alike."""
+    micro = _divisor(batch_size, _PICTURES_AT_ONCE)
+    off = "gradient checkpointing " + ("on: asked for" if gradient_checkpointing else "off: not asked for")
+    return Fit(micro, gradient_checkpointing, (off, f"batches of {batch_size} images in parts of {micro}"))
 
 
 def _device(wanted: str) -> tuple[str, str]:

@@ -28,7 +28,7 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> Any:
         with quiet():
             tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True)
     except Exception as error:  # transformers, tokenizers, safetensors and the system each raise their own
-        raise _cannot_load(folder, error) from None
+        raise cannot_load(folder, error) from None
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
@@ -41,7 +41,7 @@ def load_config(folder: Path, *, trust_remote_code: bool = False) -> Any:
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True).get_text_config()
     except Exception as error:  # an unknown kind of model, code of its own that was not allowed, a broken file
-        raise _cannot_load(folder, error) from None
+        raise cannot_load(folder, error) from None
 
 
 def load_model(folder: Path, *, dtype: str, device: str, trust_remote_code: bool = False, bits: int | None = None) -> Any:
@@ -63,10 +63,10 @@ def load_model(folder: Path, *, dtype: str, device: str, trust_remote_code: bool
                 **({"quantization_config": configuration(bits, dtype=torch_dtype(dtype)), "device_map": {"": device}} if bits else {}),
             )
     except Exception as error:  # transformers, tokenizers, safetensors and the system each raise their own
-        raise _cannot_load(folder, error) from None
+        raise cannot_load(folder, error) from None
     if told["missing_keys"]:
-        raise _no_language_model(folder, f"it lacks {_some(told['missing_keys'])}, which would be made up at random")
-    model = (model if bits else _placed(model, device)).eval()
+        raise _no_language_model(folder, f"it lacks {some(told['missing_keys'])}, which would be made up at random")
+    model = (model if bits else placed(model, device)).eval()
     if not _is_causal(model):
         raise _no_language_model(folder, "what it says of a word depends on the words that follow")
     return model
@@ -88,18 +88,20 @@ def _no_language_model(folder: Path, why: str) -> UnknownModel:
     return UnknownModel(f"{folder} holds no causal language model: {why}.", remedy="Choose a base that was made to generate text.")
 
 
-def _some(names: Any) -> str:
+def some(names: Any) -> str:
+    """The first three names, and how many more there are."""
     found = sorted(names)
     return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
 
 
-def _cannot_load(folder: Path, error: Exception) -> UnknownModel:
+def cannot_load(folder: Path, error: Exception) -> UnknownModel:
+    """What to raise for an error of transformers."""
     return UnknownModel(f"transformers cannot load {folder}: {_first_line(error)}", remedy="See the model's own page for what it needs.")
 
 
-def load_adapter(model: Any, adapter: Path, *, device: str, name: str = "default") -> Any:
-    """`model` with the adapter on it under `name`, not merged, in the model's precision; `model` may carry others of its kind already. Of
-    learned tokens before the prompt: `model` itself, answering behind them.
+def load_adapter(model: Any, adapter: Path, *, device: str, name: str = "default", keeps_precision: bool = False) -> Any:
+    """`model` with the adapter on it under `name`, not merged, in the model's precision or, with `keeps_precision`, in its own; `model` may
+    carry others of its kind already. Of learned tokens before the prompt: `model` itself, answering behind them.
 
     Raises UnknownModel when the folder holds none that fits; the model is not to be used any more then.
     """
@@ -122,8 +124,8 @@ def load_adapter(model: Any, adapter: Path, *, device: str, name: str = "default
     except Exception as error:  # peft, safetensors and torch each raise their own
         raise UnknownModel(f"the adapter in {adapter} does not fit its base: {_first_line(error)}") from None
     if strange:
-        raise UnknownModel(f"the adapter in {adapter} does not fit its base: they differ in {_some(strange)}.")
-    return tuned.to(model.dtype).eval()
+        raise UnknownModel(f"the adapter in {adapter} does not fit its base: they differ in {some(strange)}.")
+    return tuned.eval() if keeps_precision else tuned.to(model.dtype).eval()
 
 
 def _weights_in(adapter: Path) -> set[str]:
@@ -160,7 +162,8 @@ def download(repository: str) -> Path:
         enable_progress_bars()
 
 
-def _placed(model: Any, device: str) -> Any:
+def placed(model: Any, device: str) -> Any:
+    """The model on the device. Raises ConfigError when it does not go there."""
     try:
         return model if device == "cpu" else model.to(device)
     except (RuntimeError, AssertionError) as error:

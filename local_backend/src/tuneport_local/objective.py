@@ -39,6 +39,7 @@ class Objective:
     packs         whether its rows may lie end to end in a batch
     judged_by     what of a validation decides which weights are the best, and when to stop early
     models, data  words for the table of methods; '' for `data` where the checks of core say it
+    headed        the model gets a head of its own, and answers with labels or scores instead of text
     apart         makes several rows of those that hold several, once they are known to fit;  least_batch  rows that a batch must have
     writes        its rows are prompts, and the model itself writes what it learns from (`samples_per_prompt` answers of up to `max_tokens`)
     refuse        raises for what of a recipe it cannot do, before anything is sent;  attempt  for what fails before the model is loaded
@@ -60,6 +61,7 @@ class Objective:
     data: str = ""
     apart: Callable[[PreparedRows[Row]], PreparedRows[Row]] = _as_they_are
     least_batch: int = 1
+    headed: bool = False
     writes: bool = False
     refuse: Callable[[Recipe], None] = lambda _: None
     attempt: Callable[[TrainingSpec], None] = lambda _: None

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from tuneport_local.judged import JUDGED, each_answer
+from tuneport_local.labelled_rows import LABELLED
 from tuneport_local.objective import Defaults, Objective
 from tuneport_local.rows import CONVERSATIONS, PAIRS, PROMPTS
 
@@ -91,6 +92,31 @@ OBJECTIVES: Mapping[str, Objective] = {
         higher_is_better=True,
         refuse=_refuse_reinforcement,
         attempt=_try_grader,
+    ),
+    "classify": Objective(
+        method="classify",
+        format="canonical",
+        kind=LABELLED,
+        noun="rows",
+        learned="to give texts or images a label, by a softmax head",
+        defaults=Defaults(epochs=4, batch_size=32, learning_rate=1e-3),
+        trainer="head_training",
+        own={"label_weights": "equal"},
+        packs=False,
+        headed=True,
+        models="encoders and decoders of text, image models (ViT, ResNet)",
+    ),
+    "regress": Objective(
+        method="regress",
+        format="canonical",
+        kind=LABELLED,
+        noun="rows",
+        learned="to give texts or images a score, by a linear head",
+        defaults=Defaults(epochs=4, batch_size=32, learning_rate=1e-3),
+        trainer="head_training",
+        packs=False,
+        headed=True,
+        models="encoders and decoders of text, image models (ViT, ResNet)",
     ),
 }
 METHODS = tuple(OBJECTIVES)

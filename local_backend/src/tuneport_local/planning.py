@@ -125,9 +125,15 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     values = hyperparameters(recipe, provider=provider)
     datasets = {"train": recipe.train} | ({"validation": recipe.validation} if recipe.validation is not None else {})
     method = recipe.method.kind
-    target = Target(provider=provider, model=base, method=method, limits=Limits(images=False, media=False, tools=knows_tools))
+    headed = OBJECTIVES[method].headed
+    if headed:
+        datasets = {purpose: _labelled(dataset, method) for purpose, dataset in datasets.items()}
+    target = Target(provider=provider, model=base, method=method, limits=Limits(images=headed, media=False, tools=knows_tools))
     OBJECTIVES[method].refuse(recipe)
     reports = {purpose: _checked(dataset, purpose=purpose, target=target) for purpose, dataset in datasets.items()}
+    if headed:
+        _refuse_one_answer(reports["train"], recipe.train.name)
+        _refuse_new_labels(datasets, target)
     held = contents(datasets.values())
     refuse_split(recipe.method, held, name=recipe.train.name)
     carried = _format(method, held)
@@ -245,6 +251,36 @@ def _checked(dataset: Dataset, *, purpose: str, target: Target) -> CheckReport:
     if problems:
         raise CheckFailed(f"{dataset.name} ({purpose}) cannot be used: {_listed(problems)}", remedy="See: tuneport data check")
     return report
+
+
+def _labelled(dataset: Dataset, method: str) -> Dataset:
+    """The rows as a head learns from them, with their images in them."""
+    from tuneport_local.labelled_rows import as_learned
+    from tuneport_local.pictures import embedded
+
+    return embedded(dataset).changed(lambda example: as_learned(example, method=method))
+
+
+def _refuse_one_answer(report: CheckReport, name: str) -> None:
+    """Raises CheckFailed for training rows that all have the same label or score."""
+    if any(finding.rule == "answers-differ" for finding in report.findings):
+        raise CheckFailed(
+            f"{name} (train) cannot be used: all {report.rows} rows have the same label or score, so there is nothing to tell apart.",
+            remedy="Add rows with others, or check that the right column was taken.",
+        )
+
+
+def _refuse_new_labels(datasets: dict[str, Dataset], target: Target) -> None:
+    """Raises CheckFailed for labels that only the rows to validate on have."""
+    from tuneport.checks import check_pair
+
+    validation = datasets.get("validation")
+    if validation is None or target.method != "classify":
+        return
+    if problems := [*check_pair(datasets["train"], validation, target=target, rules={"labels-covered"}).findings]:
+        raise CheckFailed(
+            f"{validation.name} (validation) cannot be used: {_listed(problems)}", remedy="Add rows with these labels to train on."
+        )
 
 
 def _listed(problems: list[Finding]) -> str:

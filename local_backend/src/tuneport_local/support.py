@@ -5,10 +5,7 @@ from __future__ import annotations
 from tuneport.provider import YES, Capability, Support, not_yet
 from tuneport_local.objectives import METHODS
 
-_LATER_METHODS = {
-    "classify": "classification heads are not built for the local backend yet; train the label as the assistant's answer with method sft",
-    "regress": "regression heads are not built for the local backend yet",
-}
+_LATER_METHODS = {"reward": "reward models are not built for the local backend yet"}
 
 _CAPABILITIES: dict[Capability, Support] = {
     Capability.TRAIN: YES,

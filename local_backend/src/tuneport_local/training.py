@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from tuneport_local.run import Run
     from tuneport_local.watched import Watched
 
+if TYPE_CHECKING:
+    from tuneport_local.head import Head
+
 __all__ = ["JobLog", "LoRASpec", "Outcome", "TrainingSpec", "train"]
 
 Outcome = Literal["succeeded", "paused", "cancelled"]
@@ -40,13 +43,14 @@ Outcome = Literal["succeeded", "paused", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """Everything known before the model is loaded."""
+    """Everything known before the model is loaded. `tokenizer` is an image processor where the rows are images."""
 
     base: weights.BaseWeights
     tokenizer: Any
     rows: PreparedRows[Row]
     validation: PreparedRows[Row] | None
     hardware: Hardware
+    head: Head | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,17 +109,12 @@ def _train_on(trainer: Watched, run: Run, checkpoint: Checkpoint | None) -> None
 
 
 def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Prepared:
-    from tuneport_local.loading import load_tokenizer
-
     job.phase(JobState.VALIDATING, "reading and rendering the rows")
     OBJECTIVES[spec.method].attempt(spec)
     found = weights.resolve(spec.base, home=home)
     base = weights.fetch(found, home=home, say=lambda message: job.event("info", message))
     job.event("info", f"base {spec.base}: {base.note}")
-    tokenizer = load_tokenizer(Path(base.location), trust_remote_code=spec.trust_remote_code)
-    limit = _max_length(spec, Path(base.location), tokenizer)
-    rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train")
-    validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation") if spec.validation_file else None
+    tokenizer, rows, validation, head = _material(job, spec, Path(base.location))
     chosen = hardware.choose(
         device=device,
         precision=spec.precision,
@@ -126,7 +125,23 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
     )
     for reason in chosen.reasons:
         job.event("info", reason)
-    return _Prepared(base, tokenizer, rows, validation, chosen)
+    return _Prepared(base, tokenizer, rows, validation, chosen, head)
+
+
+def _material(job: JobLog, spec: TrainingSpec, folder: Path) -> tuple[Any, PreparedRows[Row], PreparedRows[Row] | None, Head | None]:
+    """The tokenizer, the rows to train and to validate on, and the head they ask for where the method puts one on the base."""
+    from tuneport_local.loading import load_tokenizer
+
+    if OBJECTIVES[spec.method].headed:
+        from tuneport_local.head_rows import read_for
+
+        found = read_for(job, spec, folder, limit=lambda tokenizer: _max_length(spec, folder, tokenizer))
+        return found.reader, found.rows, found.validation, found.head
+    tokenizer = load_tokenizer(folder, trust_remote_code=spec.trust_remote_code)
+    limit = _max_length(spec, folder, tokenizer)
+    rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train")
+    validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation") if spec.validation_file else None
+    return tokenizer, rows, validation, None
 
 
 def _with_room(error: DatasetError, spec: TrainingSpec) -> DatasetError:
@@ -181,18 +196,10 @@ def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: in
 def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> _Assembled:
     from tuneport_local.assembly import Parts
     from tuneport_local.batches import digest
-    from tuneport_local.loading import load_model
     from tuneport_local.run import Run
-    from tuneport_local.trainable import loaded_in
 
     machine = prepared.hardware
-    model = load_model(
-        Path(prepared.base.location),
-        dtype=loaded_in(spec, machine),
-        device=machine.device,
-        trust_remote_code=spec.trust_remote_code,
-        bits=spec.lora.quantize,
-    )
+    model, head = _loaded(job, spec, prepared)
     _refuse_other_vocabulary(model, prepared, spec.base)
     rows_digest = digest(prepared.rows.rows)
     checkpoint = newest_checkpoint(job.checkpoints, say=lambda message: job.event("warning", message), rows_digest=rows_digest)
@@ -212,12 +219,31 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> _Assemble
         run=run,
         steps=schedule.total,
         evaluate_first=start.evaluation_due,
+        head=head,
+        answer=prepared.head,
     )
     probe = Probe.before(job, model, tokenizer=prepared.tokenizer, spec=spec, tokens_per_epoch=prepared.rows.tokens)
     return _Assembled(OBJECTIVES[spec.method].assemble(parts), run, checkpoint, probe)
 
 
+def _loaded(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any, tuple[str, ...]]:
+    """The base in memory, and the names of what is on top of it where the method puts a head there."""
+    from tuneport_local.head_loading import load_for
+    from tuneport_local.loading import load_model
+    from tuneport_local.trainable import loaded_in
+
+    folder, machine = Path(prepared.base.location), prepared.hardware
+    dtype = loaded_in(spec, machine)
+    if prepared.head is not None:
+        headed = load_for(job, spec, folder, prepared.head, dtype=dtype, device=machine.device, reader=prepared.tokenizer)
+        return headed.model, headed.modules
+    bits = spec.lora.quantize
+    return load_model(folder, dtype=dtype, device=machine.device, trust_remote_code=spec.trust_remote_code, bits=bits), ()
+
+
 def _refuse_other_vocabulary(model: Any, prepared: _Prepared, base: str) -> None:
+    if prepared.head is not None and prepared.head.medium == "image":
+        return
     highest, known = prepared.rows.highest_token, int(model.get_input_embeddings().num_embeddings)
     if highest >= known:
         raise UnknownModel(
@@ -227,15 +253,18 @@ def _refuse_other_vocabulary(model: Any, prepared: _Prepared, base: str) -> None
 
 
 def _fit(job: JobLog, spec: TrainingSpec, prepared: _Prepared, model: Any) -> Fit:
-    shape = hardware.Shape.of(model)
-    fit = hardware.fit(
-        prepared.hardware,
-        shape,
-        batch_size=spec.batch_size * (spec.own["samples_per_prompt"] if OBJECTIVES[spec.method].writes else 1),
-        longest=prepared.rows.widest + _room(spec),
-        gradient_checkpointing=False if spec.kind.name == "prefix" else spec.gradient_checkpointing,
-        held_bytes=int(shape.weights * bytes_per_weight(spec.kind, method=spec.method)) if spec.kind.whole else 0,
-    )
+    if prepared.head is not None and prepared.head.medium == "image":
+        fit = hardware.fit_pictures(batch_size=spec.batch_size, gradient_checkpointing=spec.gradient_checkpointing is True)
+    else:
+        shape = hardware.Shape.of(model)
+        fit = hardware.fit(
+            prepared.hardware,
+            shape,
+            batch_size=spec.batch_size * (spec.own["samples_per_prompt"] if OBJECTIVES[spec.method].writes else 1),
+            longest=prepared.rows.widest + _room(spec),
+            gradient_checkpointing=False if spec.kind.name == "prefix" else spec.gradient_checkpointing,
+            held_bytes=int(shape.weights * bytes_per_weight(spec.kind, method=spec.method)) if spec.kind.whole else 0,
+        )
     for reason in fit.reasons:
         job.event("info", reason)
     return fit
@@ -276,4 +305,5 @@ def _facts(spec: TrainingSpec, prepared: _Prepared, run: Run, how: Ending, *, be
         training_s=run.seconds,
         begun=begun,
         ending=how,
+        head=prepared.head,
     )
