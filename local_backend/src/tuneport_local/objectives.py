@@ -118,5 +118,18 @@ OBJECTIVES: Mapping[str, Objective] = {
         headed=True,
         models="encoders and decoders of text, image models (ViT, ResNet)",
     ),
+    "reward": Objective(
+        method="reward",
+        format="canonical",
+        kind=PAIRS,
+        noun="pairs",
+        learned="on pairs of answers, to give the better one the higher score, by a linear head",
+        defaults=Defaults(epochs=1, batch_size=8, learning_rate=1e-4),
+        trainer="reward",
+        own={"center": None},
+        passes="both answers of a pair",
+        packs=False,
+        scores=True,
+    ),
 }
 METHODS = tuple(OBJECTIVES)
