@@ -73,6 +73,7 @@ OBJECTIVES: Mapping[str, Objective] = {
         trainer="kto",
         own={"beta": 0.1, "desirable_weight": 1.0, "undesirable_weight": 1.0},
         passes="each answer and the prompt with another row's answer, and both once more through the base as the reference",
+        data="single answers marked as wanted or not, pairs of answers",
         apart=each_answer,
         least_batch=2,
     ),
