@@ -99,7 +99,7 @@ def _judged(number: int) -> ChatExample:
     return msgspec.structs.replace(_chat(number), desirable=number % 2 == 0)
 
 
-_ROWS: dict[str, Callable[[int], Example]] = {"sft": _chat, "dpo": _pair, "orpo": _pair, "kto": _judged}
+_ROWS: dict[str, Callable[[int], Example]] = {"sft": _chat, "dpo": _pair, "orpo": _pair, "kto": _judged, "reward": _pair}
 
 
 def _recipe(base: str, *, device: str, home: Path, method: str, trained: Mapping[str, Any]) -> dict[str, Any]:
