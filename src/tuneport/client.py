@@ -6,21 +6,28 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from tuneport import uri as uris
-from tuneport.errors import ConfigError, CredentialsRefused, JobFailed
+from tuneport.errors import ConfigError, CredentialsRefused, JobFailed, Unsupported
 from tuneport.job import Job, JobState
 from tuneport.job_client import JobClient
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from pathlib import Path
 
     from tuneport.asking_costs import Asking
     from tuneport.dataset import Dataset
     from tuneport.evaluate import Evaluation
     from tuneport.examples import Example, Message
+    from tuneport.exporting import Export, Exported, Exports
+    from tuneport.graders import Grader
     from tuneport.model import Deployment, DeploymentPlan, Model, Prediction
     from tuneport.porting.port import Ported
     from tuneport.porting.wishes import Hear, What, Wishes
     from tuneport.provider import Generation, Need, Server
+    from tuneport.recipe import Recipe
+    from tuneport.sweeping.space import Choices, Range
+    from tuneport.sweeping.sweep import Swept
+    from tuneport.sweeping.wishes import Heard
     from tuneport.watching import Watch
 
 T = TypeVar("T")
@@ -149,6 +156,7 @@ class Client(JobClient):
         against: AgainstWord | str | Model | Sequence[AgainstWord | str | Model] = (),
         labels_from: Iterable[Example] | None = None,
         metrics: Sequence[str] | None = None,
+        grader: Grader | None = None,
         generation: Generation | None = None,
         seed: int = 0,
         on_progress: Callable[[str, int, int], None] | None = None,
@@ -156,7 +164,7 @@ class Client(JobClient):
         """Measures a model on held-out rows, and against others on the same rows with paired intervals.
 
         `against` names models by URI, or 'base' (the model's own base as it is) and 'base+labels' (the base with the labels of
-        `labels_from`, else of the data it was tuned on, listed in its prompt).
+        `labels_from`, else of the data it was tuned on, listed in its prompt). A `grader` scores every answer: metric `reward`.
         """
         from tuneport.contenders import contenders
         from tuneport.evaluate import evaluate
@@ -169,6 +177,7 @@ class Client(JobClient):
             list(rows),
             against=others,
             metrics=metrics,
+            grader=grader,
             labels=references(known),
             generation=generation,
             seed=seed,
@@ -195,6 +204,31 @@ class Client(JobClient):
         most = (generation or room_for(references(rows))).max_tokens
         return evaluation_costs(found, rows, most_tokens=most, client=self)
 
+    # taking a model out
+
+    def export_needs(self, model: str | Model | Job, wish: Export) -> str | None:
+        """What `export` of the same would have to install first, in a sentence; None for nothing. Raises like it."""
+        target = self.model(model)
+        return self._exports(target).export_needs(target, wish)
+
+    def export(self, model: str | Model | Job, wish: Export, *, hear: Callable[[str], object] = lambda _: None) -> Exported:
+        """Writes the model into a folder that other programs load, and checks that it answers there as it does here: see `Exported.ok`.
+        Raises Unsupported where models do not leave their provider, or not in that form."""
+        target = self.model(model)
+        return self._exports(target).export(target, wish, hear=hear)
+
+    def _exports(self, model: Model) -> Exports:
+        from tuneport.exporting import Exports
+        from tuneport.provider import Capability
+
+        support = self.trainer(model.provider).support(Capability.DOWNLOAD)
+        if not support:
+            raise Unsupported(f"{model.uri} cannot be exported: {support.reason}.", remedy="Its data and settings can: tuneport archive")
+        server = self.server(model.provider)
+        if not isinstance(server, Exports):
+            raise Unsupported(f"{model.uri} cannot be exported: this is not built for {model.provider} yet.")
+        return server
+
     # porting
 
     def port(
@@ -206,3 +240,46 @@ class Client(JobClient):
         from tuneport.porting.wishes import agreeing
 
         return port(str(getattr(named, "uri", named)), wishes, client=self, confirm=agreeing(*agree), hear=hear)
+
+    # sweeping
+
+    def sweep(
+        self,
+        recipe: Recipe,
+        space: Mapping[str, str | Range | Choices | Sequence[Any]],
+        *,
+        provider: str,
+        trials: int,
+        max_cost_usd: Decimal | None = None,
+        metric: str | None = None,
+        direction: str | None = None,
+        parallel: int = 1,
+        seed: int = 0,
+        prune: Literal["auto", "always", "never"] = "auto",
+        out: Path | None = None,
+        hear: Callable[[Heard], object] = lambda _: None,
+    ) -> Swept:
+        """Trains `recipe` with other values in the fields of `space`, at most `trials` times, and finds the best; the same call goes on
+        where an earlier one was stopped. `space` says for a dotted name a range ('1e-5..1e-3:log') or choices ([4, 8, 16]).
+
+        The call itself agrees to spend up to `max_cost_usd`, which all trials together never pass by their quotes. See
+        `tuneport.sweeping.wishes.Wishes` for the rest. Raises Unsupported without Optuna, JobFailed where every trial failed.
+        """
+        from tuneport.sweeping.space import dimension
+        from tuneport.sweeping.sweep import sweep
+        from tuneport.sweeping.wishes import Wishes
+
+        wishes = Wishes(
+            recipe=recipe,
+            provider=provider,
+            space={name: dimension(given, name=name) for name, given in space.items()},
+            trials=trials,
+            max_cost_usd=max_cost_usd,
+            metric=metric,
+            direction=direction,
+            parallel=parallel,
+            seed=seed,
+            prune=prune,
+            out=out,
+        )
+        return sweep(wishes, client=self, confirm=lambda _: None, hear=hear)

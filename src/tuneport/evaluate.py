@@ -13,9 +13,10 @@ from tuneport.evaluation import Answer, Comparison, Evaluation, LabelReport, Lab
 from tuneport.examples import Example, LabelledExample
 from tuneport.model import Deployment, Model, Prediction
 from tuneport.provider import Generation, Need, Server, given_by
-from tuneport.reference import as_chat, labels_prompt, references
+from tuneport.reference import as_chat, labels_prompt, reference, references
 
 if TYPE_CHECKING:
+    from tuneport.graders import Grader
     from tuneport.intervals import Difference, Pair
     from tuneport.metrics import Answers, Measure
     from tuneport.tallies import Tally
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["Comparison", "Contender", "Evaluation", "Progress", "evaluate", "labels_prompt"]
 
 MOST_TOKENS = 1024
+GRADED_TOKENS = 256
+"""Of an answer that a grader is to score, unless said otherwise: what reinforcement takes."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a contender's name, the rows it has answered, and all rows."""
@@ -44,6 +47,7 @@ def evaluate(
     *,
     against: Sequence[Contender] = (),
     metrics: Sequence[str] | None = None,
+    grader: Grader | None = None,
     labels: Iterable[str] = (),
     generation: Generation | None = None,
     seed: int = 0,
@@ -55,6 +59,8 @@ def evaluate(
 
     metrics     names from `tuneport.metrics.MEASURES`; for None those for scores where all rows have one, else all others; the verdict is
                 about the first that all can be measured by
+    grader      scores every answer: metric `reward`, which the verdict is about then; other metrics only where `metrics` names them.
+                Rows need no reference then, and answers have room for 256 tokens
     labels      labels known beside those in the rows' references (the training data's); an answer outside both counts as `other`
     generation  None: greedy, with room for the longest reference (one token per byte, and eight); what a model says beyond that is
                 not read
@@ -68,13 +74,14 @@ def evaluate(
     contenders = (contender, *against)
     _check_settings(contenders, resamples=resamples, level=level)
     asked = tuple(rows)
-    measures = measures_of(metrics, scored=bool(asked) and all(map(_is_scored, asked)))
+    scored = bool(asked) and all(map(_is_scored, asked))
+    measures = measures_of(metrics, scored=scored) if grader is None else _graded(grader, asked, metrics)
     if not asked:
         raise DatasetError("there are no rows to evaluate on.", remedy="Give at least one row with a reference answer.")
-    right = references(asked)
     _check_texts(contenders, asked)
+    right = references(asked) if grader is None or metrics else tuple(reference(row) or "" for row in asked)
     known = label_set(right, given=labels, wanted=metrics)
-    generation = generation or room_for(right)
+    generation = generation or (room_for(right) if grader is None else Generation(max_tokens=GRADED_TOKENS))
     taken = [_take(one, asked, right, known, measures=measures, generation=generation, on_progress=on_progress) for one in contenders]
     first = taken[0]
     differences = _differences(first, taken[1:], measures, level=level, resamples=resamples, seed=seed)
@@ -91,6 +98,13 @@ def evaluate(
         resamples=resamples,
         max_tokens=generation.max_tokens,
     )
+
+
+def _graded(grader: Grader, rows: tuple[Example, ...], metrics: Sequence[str] | None) -> tuple[Measure, ...]:
+    from tuneport.grading.measures import graded_measures
+    from tuneport.metrics import measures_of
+
+    return (*graded_measures(grader, rows), *(measures_of(metrics) if metrics else ()))
 
 
 def room_for(right: Sequence[str]) -> Generation:

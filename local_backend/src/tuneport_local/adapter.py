@@ -23,6 +23,7 @@ from tuneport_local.trained import trained
 
 if TYPE_CHECKING:
     from tuneport.finding import Finding
+    from tuneport.method_row import MethodRow
     from tuneport.model import Model
     from tuneport.plan import Plan, PlannedFile
     from tuneport.quote import Quote, Usage
@@ -59,6 +60,11 @@ class LocalTrainer:
 
     def support(self, capability: Capability, *, method: str | None = None, base: str | None = None, engine: str | None = None) -> Support:
         return support(capability, method=method, engine=engine)
+
+    def methods(self) -> Sequence[MethodRow]:
+        from tuneport_local.method_table import method_table
+
+        return method_table()
 
     def plan(self, recipe: Recipe) -> Plan:
         from tuneport_local import planning

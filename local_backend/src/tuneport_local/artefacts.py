@@ -5,12 +5,16 @@ from __future__ import annotations
 import importlib.metadata
 import json
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from tuneport.files import whole_folder, write_text
+from tuneport.tuned_weights import Full
+from tuneport_local import adapter_files
+from tuneport_local.ending import Ending
 from tuneport_local.failures import written
 from tuneport_local.hardware import Hardware
 from tuneport_local.head import Head
@@ -24,6 +28,7 @@ _VALIDATED = {
     "eval_loss": "validation loss",
     "eval_rewards/accuracies": "validation pairs whose better answer is preferred, as compared with the base",
     "eval_rewards/margins": "margin of their rewards",
+    "eval_rewards/mean": "mean reward over the validation prompts",
     "eval_accuracy": "validation rows with the right label",
     "eval_macro_precision": "precision, mean over the labels",
     "eval_macro_recall": "recall, mean over the labels",
@@ -54,6 +59,7 @@ class Facts:
     training_s: float
     begun: float
     last_eval: dict[str, float] = field(default_factory=dict)
+    ending: Ending | None = None
     texts: int = 0
     head: Head | None = None
 
@@ -75,7 +81,7 @@ def publish(folder: Path, model: Any, *, tokenizer: Any, facts: Facts) -> Path:
     target, document = folder / name, json.dumps(_run(facts), indent=1, default=str) + "\n"
     with written(f"the {name} in {folder}"), whole_folder(target) as part:
         if name == ADAPTER:
-            model.save_pretrained(part, save_embedding_layers=False)  # "auto" would ask the hub about the base
+            adapter_files.write(model, part)
         else:
             model.save_pretrained(part)
             tokenizer.save_pretrained(part)
@@ -102,6 +108,7 @@ def _run(facts: Facts) -> dict[str, Any]:
         },
         **({"head": asdict(facts.head)} if facts.head else {}),
         "metrics": _metrics(facts),
+        **({"ending": asdict(facts.ending)} if facts.ending else {}),
         "hardware": {
             "name": hardware_of(facts.hardware.device),
             "device": facts.hardware.device,
@@ -172,11 +179,20 @@ Base weights: {facts.base_note}.
 {_settings(spec)}
 | seed | {spec.seed} |
 | precision | {_precisions(facts)} |
-| training loss of the last step | {_shown(metrics["loss"])} |{validated}
+| training loss of the last step | {_shown(metrics["loss"])} |{validated}{_left(facts)}
 
-{note} Everything that decides the result is in `run.json`.
+{_remarks(facts)}{note} Everything that decides the result is in `run.json`.
 """
     )
+
+
+def _left(facts: Facts) -> str:
+    return f"\n| weights of | {facts.ending.left} |" if facts.ending else ""
+
+
+def _remarks(facts: Facts) -> str:
+    said = facts.ending.remarks if facts.ending else ()
+    return "".join(f"- {sentence[0].upper()}{sentence[1:]}\n" for sentence in said) + ("\n" if said else "")
 
 
 def _data(facts: Facts) -> str:
@@ -201,8 +217,19 @@ def licence_note(licence: str | None, *, noun: str = "adapter") -> str:
 def _settings(spec: TrainingSpec) -> str:
     """The card's row about the weights that were trained."""
     if spec.kind.whole:
-        return "| weights | all of them |"
-    return f"| LoRA | rank {spec.lora.rank}, alpha {spec.lora.alpha:g}, dropout {spec.lora.dropout:g}, {_targets(spec)} |"
+        changed = {name: value for name, value in Full(**(spec.weights or {})) if value != Full.model_fields[name].default}
+        return f"| weights | all of them{', ' + _listed(changed) if changed else ''} |"
+    if spec.weights is not None:
+        return f"| {spec.kind.name} | {_listed(spec.weights)} |"
+    odd: list[str] = [] if spec.lora.variant == "plain" else [spec.lora.variant]
+    odd += [f"base in {spec.lora.quantize} bits"] if spec.lora.quantize else []
+    said = (f"rank {spec.lora.rank}, alpha {spec.lora.alpha:g}, dropout {spec.lora.dropout:g}, {_targets(spec)}", *odd)
+    return f"| LoRA | {', '.join(said)} |"
+
+
+def _listed(table: Mapping[str, Any]) -> str:
+    given = {name: value for name, value in table.items() if name != "kind" and value is not None}
+    return ", ".join(f"{name.replace('_', ' ')} {_value(value)}" for name, value in given.items()) or "as it is usual"
 
 
 def _precisions(facts: Facts) -> str:
@@ -224,6 +251,8 @@ def _targets(spec: TrainingSpec) -> str:
 
 
 def _value(value: object) -> str:
+    if isinstance(value, dict):
+        return str(value.get("name") or value.get("kind"))
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

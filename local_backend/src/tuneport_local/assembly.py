@@ -22,8 +22,8 @@ _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with
 class Parts(Generic[RowT_co]):
     """A job as its trainer gets it: `model` is the base as it was loaded, `steps` are those of the whole training.
 
-    `evaluate_first`: the validation of the step that it goes on from has still to be done. `head` are the names of the modules on top that
-    are always learned whole, `answer` what they answer with; a language model has neither. `task` is PEFT's word for the kind of model.
+    `evaluate_first`: the validation of the step that it goes on from has still to be done. `head` names the modules on top that are new
+    and are always learned whole, `answer` what they answer with; a language model has neither. `task` is PEFT's word for the kind of model.
     """
 
     job: JobLog
@@ -71,6 +71,7 @@ def settings(parts: Parts[Any]) -> dict[str, Any]:
         "fp16": machine.autocast and machine.precision == "fp16",
         "use_cpu": machine.device == "cpu",
         "seed": spec.seed,
+        "neftune_noise_alpha": spec.neftune_alpha,
         "remove_unused_columns": False,
         "dataloader_pin_memory": machine.device.startswith("cuda"),
         "logging_strategy": "no",

@@ -25,7 +25,7 @@ from tuneport_local.token_count import TokenCount, count_tokens
 from tuneport_local.tuned_kinds import kind_of, work_of
 
 if TYPE_CHECKING:
-    from tuneport.recipe import Recipe
+    from tuneport.recipe import Method, Recipe
 
 _CALIBRATION_LIMIT_S = 60.0
 _KILO = Decimal(1000)
@@ -78,14 +78,14 @@ def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str,
     base = recipe.base_for(provider)
     values = planning.hyperparameters(recipe, provider=provider)
     method = recipe.method.kind
-    trained = values.get("weights")
-    need = memory_need(base, home=home, device=device_of(values["device"]), method=method, kind=kind_of(trained).name)
+    trained, lora = values.get("weights"), values["lora"]
+    need = memory_need(base, home=home, device=device_of(values["device"]), method=method, kind=kind_of(trained).name, lora=lora)
     if need is not None and need.fits is False:
         return Quote(provider, base, (), availability="unavailable", why=need.sentence, billed=False, usage=usage)
     here = _weights_here(base, home)
     counted = count_tokens(recipe.train, base=base, home=home, method=method)
     allowed = settings.calibrate and here and not counted.images
-    measured = _measured(base, values["device"], home=home, allowed=allowed, method=method, trained=trained)
+    measured = _measured(base, values["device"], home=home, allowed=allowed, method=recipe.method)
     work = _Work(method, values["epochs"], counted, measured)
     lines = _paid(
         work.hours, settings, name=provider, item="machine time", note=_note(work, base, here), on=measured.on if measured else None
@@ -144,18 +144,20 @@ def _paid(
     return tuple(lines)
 
 
-def _measured(base: str, device: str, *, home: Path, allowed: bool, method: str, trained: Mapping[str, Any] | None) -> Throughput | None:
-    local, hardware, work = home / "local", throughput.hardware_of(device), work_of(method, trained)
+def _measured(base: str, device: str, *, home: Path, allowed: bool, method: Method) -> Throughput | None:
+    local, hardware = home / "local", throughput.hardware_of(device)
+    trained = {name: value for name, value in method.model_dump(mode="json").items() if name in ("weights", "lora")}
+    work = work_of(method.kind, trained.get("weights"), trained["lora"])
     found = throughput.known(local, base=base, hardware=hardware, method=work)
     if found is None and allowed:
-        _calibrate_apart(base, device=device, home=home, method=method, trained=trained)
+        _calibrate_apart(base, device=device, home=home, method=method.kind, trained=trained)
         found = throughput.known(local, base=base, hardware=hardware, method=work)
     return found
 
 
-def _calibrate_apart(base: str, *, device: str, home: Path, method: str, trained: Mapping[str, Any] | None) -> None:
+def _calibrate_apart(base: str, *, device: str, home: Path, method: str, trained: Mapping[str, Any]) -> None:
     """Measures in a process of its own: torch stays out of this one. A measurement that fails is none."""
-    asked = ["--home", str(home), "--device", device, "--method", method, "--weights", json.dumps(trained)]
+    asked = ["--home", str(home), "--device", device, "--method", method, "--trained", json.dumps(trained)]
     command = [sys.executable, "-P", "-m", "tuneport_local.calibrate", base, *asked]
     try:
         subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_CALIBRATION_LIMIT_S, check=False)

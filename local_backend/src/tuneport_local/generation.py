@@ -153,8 +153,9 @@ def _score(logits: Any, targets: Any, taken: Any) -> float:
 
 
 def context_tokens(model: Any) -> int:
-    """How many tokens the model can see."""
-    return getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 20
+    """How many tokens the model can see behind those that are learned."""
+    whole = getattr(model.config.get_text_config(), "max_position_embeddings", None) or 1 << 20
+    return int(whole) - int(getattr(model, "virtual_tokens", 0))
 
 
 def _room(model: Any, prompts: Sequence[Sequence[int]], generation: Generation) -> list[int]:

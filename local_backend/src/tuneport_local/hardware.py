@@ -85,17 +85,23 @@ def see_one_gpu(device: str) -> str:
 
 
 def choose(
-    *, device: str = "auto", precision: str = "auto", adapter_precision: str = "auto", packs: bool = True, trained: str = "adapters"
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    adapter_precision: str = "auto",
+    packs: bool = True,
+    trained: str = "adapters",
+    why_padded: str = "",
 ) -> Hardware:
     """The hardware that `device` (auto, cpu, mps, cuda, cuda:1) means here. `packs`: whether the method can do with rows end to end;
-    `trained`: what the weights that are learned are called.
+    `trained`: what the weights that are learned are called; `why_padded`: why rows end to end are out of the question, or ''.
 
     Raises ConfigError when there is none such.
     """
     name, why_device = _device(device)
     kept, why_precision = _precision(name, precision)
     adapters: Precision = "fp32" if adapter_precision == "auto" else _word(adapter_precision)
-    packed, why_packed = _packing(name) if packs else (False, _BESIDE)
+    packed, why_packed = (False, why_padded) if why_padded else _packing(name) if packs else (False, _BESIDE)
     reasons = (why_device, why_precision, _why_trained(trained, adapters, asked=adapter_precision != "auto"), why_packed)
     return Hardware(name, kept, adapters, kept != "fp32", packed, _memory(name), reasons)
 

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from tuneport.errors import ConfigError, UnknownModel, Unreachable
+from tuneport_local.adapter_kind import is_virtual
+from tuneport_local.quantized import configuration
 from tuneport_local.quiet import quiet
 
 _FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.py"]
@@ -42,8 +44,8 @@ def load_config(folder: Path, *, trust_remote_code: bool = False) -> Any:
         raise cannot_load(folder, error) from None
 
 
-def load_model(folder: Path, *, dtype: str, device: str, trust_remote_code: bool = False) -> Any:
-    """The model in `folder`, in evaluation mode.
+def load_model(folder: Path, *, dtype: str, device: str, trust_remote_code: bool = False, bits: int | None = None) -> Any:
+    """The model in `folder`, in evaluation mode; its linear layers in 4 or 8 `bits`.
 
     Raises UnknownModel when transformers cannot read it or when it is no causal language model, ConfigError for the device.
     """
@@ -58,12 +60,13 @@ def load_model(folder: Path, *, dtype: str, device: str, trust_remote_code: bool
                 trust_remote_code=trust_remote_code,
                 local_files_only=True,
                 output_loading_info=True,
+                **({"quantization_config": configuration(bits, dtype=torch_dtype(dtype)), "device_map": {"": device}} if bits else {}),
             )
     except Exception as error:  # transformers, tokenizers, safetensors and the system each raise their own
         raise cannot_load(folder, error) from None
     if told["missing_keys"]:
         raise _no_language_model(folder, f"it lacks {some(told['missing_keys'])}, which would be made up at random")
-    model = placed(model, device).eval()
+    model = (model if bits else placed(model, device)).eval()
     if not _is_causal(model):
         raise _no_language_model(folder, "what it says of a word depends on the words that follow")
     return model
@@ -97,8 +100,8 @@ def cannot_load(folder: Path, error: Exception) -> UnknownModel:
 
 
 def load_adapter(model: Any, adapter: Path, *, device: str, name: str = "default", keeps_precision: bool = False) -> Any:
-    """`model` with the adapter on it under `name`, not merged, in the model's precision or, with `keeps_precision`, in its own; `model`
-    may carry others already.
+    """`model` with the adapter on it under `name`, not merged, in the model's precision or, with `keeps_precision`, in its own; `model` may
+    carry others of its kind already. Of learned tokens before the prompt: `model` itself, answering behind them.
 
     Raises UnknownModel when the folder holds none that fits; the model is not to be used any more then.
     """
@@ -108,6 +111,10 @@ def load_adapter(model: Any, adapter: Path, *, device: str, name: str = "default
         raise UnknownModel(f"{adapter} holds no adapter_model.safetensors.", remedy="Name a finished job, or a folder with a PEFT adapter.")
     try:
         with quiet():
+            if is_virtual(adapter):
+                from tuneport_local.prefixed import prefixed
+
+                return prefixed(model, adapter, device=device)
             if isinstance(model, PeftModel):
                 tuned: Any = model
                 tuned.load_adapter(str(adapter), adapter_name=name, torch_device=device, autocast_adapter_dtype=False)

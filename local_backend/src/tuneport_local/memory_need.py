@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from tuneport.catalogue import catalogue
 from tuneport.errors import UsageError
 from tuneport.prices.gpus import gpu
 from tuneport_local.at_hand import at_hand
 from tuneport_local.throughput import gpu_name
-from tuneport_local.tuned_kinds import KINDS, LORA, TunedKind, bytes_per_weight
+from tuneport_local.tuned_kinds import KINDS, LORA, TunedKind, bytes_per_weight, memory_words
 
 OUTPUT_BYTES = 1 << 30
 """What the output layer may take beside the activations (`sft.LOGITS_AT_MOST_BYTES`)."""
 
 _GB = Decimal(10**9)
 _BYTES_PER_WEIGHT = 2
+_AT_A_TIME = {
+    "dpo": "one pair at a time, {reference}",
+    "orpo": "one pair at a time",
+    "kto": "two answers at a time, {reference}",
+    "reward": "one pair at a time",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,7 @@ class MemoryNeed:
     there: Decimal | None
     method: str = "sft"
     kind: TunedKind = KINDS[LORA]
+    lora: Mapping[str, Any] | None = None
 
     @property
     def fits(self) -> bool | None:
@@ -41,17 +50,19 @@ class MemoryNeed:
         """What is needed of what."""
         of = "" if self.there is None else f" of the {self.there:.1f} GB there are"
         reference = "a copy of them for the reference" if self.kind.whole else "the reference being the same weights"
-        how = f"one pair at a time, {reference}" if self.method == "dpo" else "one row at a time"
-        return f"training takes about {self.needed:.1f} GB{of} ({self.kind.memory}, {how})"
+        how = _AT_A_TIME.get(self.method, "one row at a time").format(reference=reference)
+        return f"training takes about {self.needed:.1f} GB{of} ({memory_words(self.kind, self.lora)}, {how})"
 
 
-def memory_need(base: str, *, home: Path, device: str, method: str = "sft", kind: str = LORA) -> MemoryNeed | None:
+def memory_need(
+    base: str, *, home: Path, device: str, method: str = "sft", kind: str = LORA, lora: Mapping[str, Any] | None = None
+) -> MemoryNeed | None:
     """What training such weights of the base takes at least; None where the number of its weights is not known."""
     weights = _weights(base, home)
     if weights is None:
         return None
-    needed = (weights * Decimal(str(bytes_per_weight(KINDS[kind], method=method))) + OUTPUT_BYTES) / _GB
-    return MemoryNeed(needed, _there(device), method, KINDS[kind])
+    needed = (weights * Decimal(str(bytes_per_weight(KINDS[kind], method=method, lora=lora))) + OUTPUT_BYTES) / _GB
+    return MemoryNeed(needed, _there(device), method, KINDS[kind], lora)
 
 
 def _weights(base: str, home: Path) -> Decimal | None:

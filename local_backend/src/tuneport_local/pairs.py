@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from tuneport.examples import ChatExample, Message, PreferenceExample
+from tuneport.formats.sides import answer_start
 from tuneport_local.rendering import RenderedRow, Template, render
 
 
@@ -67,6 +68,13 @@ def render_pair(example: PreferenceExample, tokenizer: Any, *, template: Templat
     """Raises DatasetError naming the line when the template has no place for one of the two, or hides where its answer is."""
     better, worse = sides(example)
     return RenderedPair(render(better, tokenizer, template=template, line=line), render(worse, tokenizer, template=template, line=line))
+
+
+def answered(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The conversation, of which only the last answer is learned: what follows the last turn that is not the assistant's, or answers a
+    call of it."""
+    start = answer_start(messages)
+    return (*map(_not_learned, messages[:start]), *messages[start:])
 
 
 def _not_learned(message: Message) -> Message:

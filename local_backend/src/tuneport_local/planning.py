@@ -9,13 +9,15 @@ from pydantic import Field
 
 from tuneport.errors import CheckFailed, RecipeError, Unsupported
 from tuneport.finding import Finding
-from tuneport.own_settings import own_settings
+from tuneport.own_settings import own, own_settings
 from tuneport.provider import Capability
 from tuneport.recipe import Recipe
 from tuneport.recipe_table import RecipeTable
 from tuneport.tables import Table, read_table
-from tuneport.tuned_weights import Full
+from tuneport_local import quantized
+from tuneport_local.checkpoints import KEPT
 from tuneport_local.contents import RICH, Contents, contents, refuse_split
+from tuneport_local.devices import device_of
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.support import support
 from tuneport_local.tuned_kinds import KINDS, LORA, goes_with
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 Auto = Literal["auto"]
 SHARED = ("weights", "early_stopping", "keep", "neftune_alpha")
 """Settings that a plan names only where a recipe changes them."""
-SHARED_BUILT: tuple[str, ...] = ("weights",)
+SHARED_BUILT: tuple[str, ...] = ("weights", "lora.variant", "lora.quantize", "neftune_alpha", "early_stopping", "keep")
 Steps = Annotated[int, Field(ge=1)]
 _SHOWN = 3
 
@@ -42,7 +44,9 @@ class LocalOptions(Table):
     """`options.local` of a recipe. `auto` leaves the value to the hardware; the events of the job say what it became.
 
     `precision` is that of the frozen base, `adapter_precision` that of the trained weights. The three `…_every` count optimizer steps.
-    `trust_remote_code` runs Python code that comes with a model of the hub: only for models whose code you have read.
+    `grader_…` are the limits of one call of a grader that runs in a process of its own.
+    `trust_remote_code` runs Python code that comes with a model of the hub: only for models whose code you have read. `checkpoints_kept`
+    are the newest; with keep = 'best' that one stays beside them. `forgetting`: whether a general text is read before and after.
     """
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,2})?)$")] = "auto"
@@ -53,6 +57,10 @@ class LocalOptions(Table):
     log_every: Steps = 1
     gradient_checkpointing: bool | Auto = "auto"
     trust_remote_code: bool = False
+    grader_timeout_s: Annotated[float, Field(gt=0, le=3600, exclude_if=lambda value: value == 10.0)] = 10.0
+    grader_memory_mb: Annotated[int, Field(ge=64, exclude_if=lambda value: value == 1024)] = 1024
+    checkpoints_kept: Annotated[int, Field(ge=1, le=1000)] = own(KEPT)
+    forgetting: bool | Auto = own("auto")
 
 
 def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:
@@ -68,6 +76,12 @@ def hyperparameters(recipe: Recipe, *, provider: str) -> dict[str, Any]:
 def resolved(method: Training, options: LocalOptions, *, seed: int) -> dict[str, Any]:
     """The same from its parts."""
     objective = OBJECTIVES[_kind(method)]
+    if method.batch_size != "auto" and method.batch_size < objective.least_batch:
+        least = objective.least_batch
+        raise RecipeError(
+            f"batch_size {method.batch_size} is too small for method {objective.method}, which compares the rows of a batch.",
+            remedy=f"Set it to {least} or more.",
+        )
     return {
         "epochs": _or(method.epochs, objective.defaults.epochs),
         "batch_size": _or(method.batch_size, objective.defaults.batch_size),
@@ -86,10 +100,17 @@ def resolved(method: Training, options: LocalOptions, *, seed: int) -> dict[str,
             **dict(own_settings(method.lora)),
         },
         "seed": seed,
-        **{name: _or(getattr(method, name), usual) for name, usual in objective.own.items()},
+        **{name: _plain(_or(getattr(method, name), usual)) for name, usual in objective.own.items()},
         **{name: _plain(value) for name, value in own_settings(method) if name in SHARED},
         **options.model_dump(),
+        **_validated_every(method, options),
     }
+
+
+def _validated_every(method: Training, options: LocalOptions) -> dict[str, Any]:
+    """`eval_interval` of a method that has one, where the options do not say it."""
+    asked = getattr(method, "eval_interval", "auto")
+    return {} if asked == "auto" or options.eval_every != "auto" else {"eval_every": asked}
 
 
 def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: bool = True) -> Plan:
@@ -100,6 +121,7 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     from tuneport.checks import Limits, Target
     from tuneport.plan import Plan, PlannedRequest
 
+    refuse_what_does_not_run_here(recipe, options_of(recipe, provider=provider))
     values = hyperparameters(recipe, provider=provider)
     datasets = {"train": recipe.train} | ({"validation": recipe.validation} if recipe.validation is not None else {})
     method = recipe.method.kind
@@ -107,6 +129,7 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     if headed:
         datasets = {purpose: _labelled(dataset, method) for purpose, dataset in datasets.items()}
     target = Target(provider=provider, model=base, method=method, limits=Limits(images=headed, media=False, tools=knows_tools))
+    OBJECTIVES[method].refuse(recipe)
     reports = {purpose: _checked(dataset, purpose=purpose, target=target) for purpose, dataset in datasets.items()}
     if headed:
         _refuse_one_answer(reports["train"], recipe.train.name)
@@ -143,6 +166,20 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     )
 
 
+def refuse_what_does_not_run_here(recipe: Recipe, options: LocalOptions) -> None:
+    """Raises Unsupported for settings that this machine, or a kind of weights, cannot do."""
+    method = recipe.method
+    if method.lora.quantize is not None and (why := quantized.why_not(device_of(options.device))):
+        raise Unsupported(f"{why}.", remedy=f"Install it (pip install {quantized.PACKAGE}), or leave lora.quantize out.")
+    kind = KINDS[LORA if method.weights is None else method.weights.kind]
+    if kind.name == "prefix" and options.gradient_checkpointing is True:
+        raise Unsupported(
+            "weights 'prefix' do not go with gradient_checkpointing: peft keeps the prefix as a memory.", remedy="Leave it out."
+        )
+    if kind.virtual and getattr(method, "neftune_alpha", None) is not None:
+        raise Unsupported(f"neftune_alpha is noise on the embeddings of words, and weights {kind.name!r} learn some of their own.")
+
+
 def _plain(value: Any) -> Any:
     """JSON-ready."""
     return value.model_dump(mode="json") if isinstance(value, Table | RecipeTable) else value
@@ -157,13 +194,24 @@ def _method(recipe: Recipe) -> Training:
     if recipe.method.kind not in OBJECTIVES:
         raise Unsupported(f"{support(Capability.TRAIN, method=recipe.method.kind).reason}.")
     built = (*SHARED_BUILT, *OBJECTIVES[recipe.method.kind].own)
-    if (weights := recipe.method.weights) is not None and not (answer := goes_with(weights.kind, method=recipe.method.kind)):
+    weights, lora = recipe.method.weights, recipe.method.lora.model_dump()
+    if not (answer := goes_with(LORA if weights is None else weights.kind, method=recipe.method.kind, lora=lora)):
         raise Unsupported(f"{answer.reason}.")
-    if isinstance(weights, Full) and weights != Full():
-        raise Unsupported("freezing, layer-wise rates and thawing are not built for the local backend yet.", remedy="Leave them out.")
     if (later := next((name for name, _ in own_settings(recipe.method) if name not in built), None)) is not None:
         raise Unsupported(f"{later} is not built for the local backend yet.", remedy="Leave it out.")
+    _refuse_unvalidated(recipe)
     return recipe.method
+
+
+def _refuse_unvalidated(recipe: Recipe) -> None:
+    """Raises RecipeError for what only a validation can decide, where there are no rows for one."""
+    method = recipe.method
+    wanted = "early_stopping" if method.early_stopping is not None else "keep = 'best'" if method.keep == "best" else ""
+    if wanted and recipe.validation is None:
+        raise RecipeError(
+            f"{wanted} needs validation rows, and the recipe names none.",
+            remedy="Give `validation` a file of its own, or a part of the data: {path, split}.",
+        )
 
 
 def _kind(method: Training) -> str:

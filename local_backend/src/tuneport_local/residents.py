@@ -18,6 +18,7 @@ from tuneport.provider import Generation, Need
 from tuneport.reference import as_chat
 from tuneport_local import generation as answers
 from tuneport_local import hardware, weights
+from tuneport_local.adapter_kind import beside, is_virtual
 from tuneport_local.rendering import RenderedRow, Template, render, render_prompt
 from tuneport_local.trained import has_adapter, stands_on
 
@@ -33,15 +34,19 @@ _NONE = ""
 
 @dataclass(slots=True)
 class _Base:
-    """A loaded base. `tuned` wraps it once an adapter has been put on; `adapters` maps model ids to PEFT's names for them; `active` is the
-    model whose adapter is on, None where that is not known."""
+    """A loaded base: what stands under `name`. `tuned` wraps it once an adapter has been put on; `adapters` maps model ids to PEFT's names
+    for them, all of one kind, which `kind` tells; `active` is the model whose adapter is on, None where that is not known. `prefixed` are
+    networks of learned tokens before the prompt, which change nothing of the base."""
 
+    name: str
     loaded: weights.LoadedModel
     template: Template
     device: str
     tuned: Any = None
     adapters: dict[str, str] = field(default_factory=dict)
+    kind: str = ""
     active: str | None = None
+    prefixed: dict[str, Any] = field(default_factory=dict)
 
 
 class Residents:
@@ -50,7 +55,7 @@ class Residents:
     def __init__(self, home: Path, *, bases_kept: int = _BASES_KEPT) -> None:
         self._home = home
         self._bases_kept = bases_kept
-        self._bases: dict[str, _Base] = {}
+        self._bases: list[_Base] = []
 
     def loaded(self, model: Model) -> weights.LoadedModel:
         """The base under `model`, in memory with its adapter."""
@@ -90,39 +95,54 @@ class Residents:
     @contextmanager
     def _active(self, base: _Base, model: Model) -> Iterator[Any]:
         """The network of `base` that answers as `model` does, for as long as the block lasts."""
-        wanted = model.id if has_adapter(model) else _NONE
-        if wanted is not _NONE and wanted not in base.adapters:
+        tuned = has_adapter(model)
+        if tuned and model.id not in base.adapters and model.id not in base.prefixed:
             self._put_on(base, model)
+        wanted = model.id if model.id in base.adapters and tuned else _NONE
         if base.tuned is not None and base.active != wanted:
             _switch(base.tuned, None if wanted is _NONE else base.adapters[wanted])
             base.active = wanted
-        yield base.loaded.model if base.tuned is None else base.tuned
+        plain = base.loaded.model if base.tuned is None else base.tuned
+        yield base.prefixed.get(model.id, plain) if tuned else plain
 
     def _base(self, model: Model) -> _Base:
-        name = stands_on(model)
-        found = self._bases.pop(name, None) or self._loaded(name, model)
-        self._bases[name] = found
-        for forgotten in list(self._bases)[: -self._bases_kept]:
-            del self._bases[forgotten]
+        name, kind = stands_on(model), _kind_on_base(model)
+        here = [kept for kept in self._bases if kept.name == name and kind in ("", kept.kind or kind)]
+        found = next((kept for kept in here if kept.kind == kind), here[0] if here else None) or self._loaded(name, model)
+        found.kind = found.kind or kind
+        others = [kept for kept in self._bases if kept is not found]
+        self._bases = [*others, found][-self._bases_kept :]
         return found
 
     def _loaded(self, name: str, model: Model) -> _Base:
         machine = hardware.choose()
         trusted = bool(model.details.get("trust_remote_code", False))
         loaded = weights.load(name, home=self._home, dtype=machine.precision, device=machine.device, trust_remote_code=trusted)
-        return _Base(loaded, Template.of(loaded.tokenizer), machine.device)
+        return _Base(name, loaded, Template.of(loaded.tokenizer), machine.device)
 
     def _put_on(self, base: _Base, model: Model) -> None:
         """Loads the model's adapter onto its base. One that does not fit may have left its weights there: then the base is given up."""
         from tuneport_local.loading import load_adapter
 
-        name, base.active = f"tune{len(base.adapters)}", None
+        name, folder = f"tune{len(base.adapters)}", Path(model.path or "")
+        if base.tuned is not None:
+            _switch(base.tuned, None)
+        base.active = None
         try:
-            base.tuned = load_adapter(base.tuned or base.loaded.model, Path(model.path or ""), device=base.device, name=name)
+            if not _kind_on_base(model):
+                base.prefixed[model.id] = load_adapter(base.loaded.model, folder, device=base.device)
+                return
+            base.tuned = load_adapter(base.tuned or base.loaded.model, folder, device=base.device, name=name)
         except UnknownModel:
-            self._bases = {key: kept for key, kept in self._bases.items() if kept is not base}
+            self._bases = [kept for kept in self._bases if kept is not base]
             raise
         base.adapters[model.id] = name
+
+
+def _kind_on_base(model: Model) -> str:
+    """Which other adapters can be on a base with the model's: those of which this says the same. '' for what changes nothing of it."""
+    folder = Path(model.path or "")
+    return "" if not has_adapter(model) or is_virtual(folder) else beside(folder)
 
 
 def _switch(tuned: Any, adapter: str | None) -> None:

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar, cast
 
 from tuneport.errors import DatasetError
-from tuneport.examples import ChatExample, Example, PreferenceExample
+from tuneport.examples import ChatExample, Example, PreferenceExample, PromptExample
 from tuneport_local.pairs import RenderedPair, render_pair
+from tuneport_local.prompts import RenderedPrompt, render_row
 from tuneport_local.rendering import RenderedRow, Template, render
 
 TooLong = Literal["refuse", "drop", "truncate", "split"]
@@ -76,8 +77,20 @@ class Pairs:
         return render_pair(example, tokenizer, template=template, line=line)
 
 
+class Prompts:
+    """Rows that the model answers itself, for a grader."""
+
+    needed = "a prompt"
+
+    def render(self, example: Example, tokenizer: Any, *, template: Template, line: int) -> RenderedPrompt:
+        if not isinstance(example, PromptExample):
+            raise _other_kind(example, line, "reinforcement needs prompts, which the model answers itself")
+        return render_row(example, tokenizer, template=template, line=line)
+
+
 CONVERSATIONS = Conversations()
 PAIRS = Pairs()
+PROMPTS = Prompts()
 
 
 @dataclass(frozen=True, slots=True)

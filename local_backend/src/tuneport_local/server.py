@@ -19,6 +19,7 @@ from tuneport_local.tuned import checkpoint_of, model_of, tuned_in
 
 if TYPE_CHECKING:
     from tuneport.examples import Example, Message
+    from tuneport.exporting import Export, Exported
     from tuneport.serving import Open, Served, Service
     from tuneport_local.head_answers import HeadAnswers
     from tuneport_local.residents import Residents
@@ -34,6 +35,7 @@ class LocalServer:
         self._name = settings.name
         self._home = settings.home
         self._clock = settings.clock
+        self._environ = settings.environ
         self._jobs = Jobs(settings.home, clock=settings.clock)
         self._residents: Residents | None = None
         self._heads: HeadAnswers | None = None
@@ -101,6 +103,17 @@ class LocalServer:
             self._refuse_headed(each.model, "be served as one that talks")
         share_cores()
         serve(models, service, home=self._home, clock=self._clock, engines=self.engines, ready=ready)
+
+    def export_needs(self, model: Model, wish: Export) -> str | None:
+        """A GGUF file takes a converter, which may have to be installed."""
+        return None
+
+    def export(self, model: Model, wish: Export, *, hear: Callable[[str], object]) -> Exported:
+        """In this process, with the weights in its memory while it lasts."""
+        from tuneport_local.exporting.export import export
+
+        share_cores()
+        return export(model, wish, home=self._home, environ=self._environ, hear=hear)
 
     # --- inside --------------------------------------------------------------------------------------------------------------------
 

@@ -20,6 +20,7 @@ from tuneport_local.assembly import Parts, adapted, settings
 from tuneport_local.attention import Segments
 from tuneport_local.batches import IGNORED, as_dataset, labels, packed, padded
 from tuneport_local.rendering import RenderedRow
+from tuneport_local.trainable import is_adapted
 from tuneport_local.watched import Batch, Collate, Watched
 
 if TYPE_CHECKING:
@@ -65,6 +66,7 @@ class PortTrainer(Watched, SFTTrainer):  # type: ignore[misc]
 
     def built(self) -> None:
         self.model_accepts_loss_kwargs = True  # so that the learned tokens of a whole batch are counted, whatever the model
+        self._before = self._positions_before()
         self._vocabulary = int(self._base().config.get_text_config().vocab_size)
         self._can_choose_positions = "logits_to_keep" in inspect.signature(type(self._base()).forward).parameters
 
@@ -90,9 +92,15 @@ class PortTrainer(Watched, SFTTrainer):  # type: ignore[misc]
 
     def _logits(self, model: Any, inputs: dict[str, Any], positions: Any) -> Any:
         """(rows, positions, vocabulary). The output layer is the dearest of a small model, so it sees the learned positions only."""
+        positions = positions + self._before
         if self._can_choose_positions:
             return model(**_seen(inputs), logits_to_keep=positions).logits
         return model(**_seen(inputs)).logits[:, positions]
+
+    def _positions_before(self) -> int:
+        """Of learned tokens that go through the model with each row."""
+        config = self.model.active_peft_config if is_adapted(self.model) else None
+        return int(config.num_virtual_tokens) if config is not None and config.peft_type == "PROMPT_TUNING" else 0
 
     def _loss_in_chunks(self, model: Any, inputs: dict[str, Any]) -> tuple[Any, int]:
         """The same through trl's output layer, which keeps a small part of the logits at a time: for long answers."""
@@ -123,7 +131,7 @@ def collator(job: JobLog, model: Any, rows: Sequence[RenderedRow], machine: Hard
     probe = [
         {"input_ids": list(row.input_ids[:32]), "labels": labels(row)[:32]} for row in sorted(rows, key=lambda row: len(row.input_ids))[:3]
     ]
-    reason = _why_windowed(model, longest=max(len(row.input_ids) for row in rows))
+    reason = attention.why_windowed(model, longest=max(len(row.input_ids) for row in rows))
     try:
         if not reason:
             model.set_attn_implementation(attention.SEGMENTS)
@@ -135,14 +143,6 @@ def collator(job: JobLog, model: Any, rows: Sequence[RenderedRow], machine: Hard
     model.set_attn_implementation(usual)
     job.event("info", f"padded batches for this model: {reason}")
     return padded
-
-
-def _why_windowed(model: Any, *, longest: int) -> str:
-    """Why rows of `longest` tokens cannot be packed for a model whose layers see a part of them only, or ''."""
-    config = model.config.get_text_config()
-    windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
-    narrowest = min((window for window in windows if window), default=longest)
-    return f"its layers see {narrowest} tokens at once, the longest row has {longest}" if narrowest < longest else ""
 
 
 def _seen(inputs: dict[str, Any]) -> dict[str, Any]:

@@ -5,11 +5,7 @@ from __future__ import annotations
 from tuneport.provider import YES, Capability, Support, not_yet
 from tuneport_local.objectives import METHODS
 
-_LATER_METHODS = {
-    "orpo": "preference training without a reference is not built for the local backend yet",
-    "kto": "training on single wanted and unwanted answers is not built for the local backend yet",
-    "grpo": "reinforcement is not built for the local backend yet",
-}
+_LATER_METHODS = {"reward": "reward models are not built for the local backend yet"}
 
 _CAPABILITIES: dict[Capability, Support] = {
     Capability.TRAIN: YES,

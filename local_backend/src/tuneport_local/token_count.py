@@ -55,8 +55,15 @@ class TokenCount:
     images: int = 0
 
 
-_KINDS: dict[str, Kind] = {"dpo": "preference", "classify": "labelled", "regress": "labelled"}
-"""What rows are recast into before they are counted, by method; conversations for the others."""
+_KINDS: dict[str, Kind | None] = {
+    "dpo": "preference",
+    "orpo": "preference",
+    "reward": "preference",
+    "kto": None,
+    "classify": "labelled",
+    "regress": "labelled",
+}
+"""What rows are recast into before they are counted, by method; conversations for the others. None where several kinds are learned."""
 
 
 def count_tokens(dataset: Dataset, *, base: str, home: Path, method: str = "sft") -> TokenCount:
@@ -71,7 +78,8 @@ def count_tokens(dataset: Dataset, *, base: str, home: Path, method: str = "sft"
         if place is not None:
             kept = json.loads(place.read_text(encoding="utf-8"))
             return TokenCount(Span(*map(Decimal, kept["tokens"])), kept["how"], kept.get("images", 0))
-    rows = dataset.recast(_KINDS.get(method, "chat"))
+    kind = _KINDS.get(method, "chat")
+    rows = dataset if kind is None else dataset.recast(kind)
     sample = _sample(rows) if place is None else _sample_once(_Known(f"{key_of(dataset.reference())} {method}", rows))
     found = _count(sample, base, home, method)
     if place is not None:

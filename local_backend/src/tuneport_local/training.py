@@ -12,18 +12,26 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from tuneport.dataset import Dataset
-from tuneport.errors import RecipeError, UnknownModel
+from tuneport.errors import DatasetError, RecipeError, UnknownModel
 from tuneport.job import JobState
 from tuneport_local import artefacts, hardware, weights
 from tuneport_local.checkpoints import Checkpoint, Progress, newest_checkpoint
+from tuneport_local.ending import Ending, ending
+from tuneport_local.forgetting import Probe
 from tuneport_local.hardware import Fit, Hardware
 from tuneport_local.joblog import JobLog
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.rows import PreparedRows, Row, notices, prepare
+from tuneport_local.schedule import Schedule
 from tuneport_local.spec import LoRASpec, TrainingSpec
+from tuneport_local.stopping import Rules
 from tuneport_local.threads import share_cores
 from tuneport_local.trained import trained
-from tuneport_local.tuned_kinds import bytes_per_weight
+from tuneport_local.tuned_kinds import bytes_per_weight, why_not_packed
+
+if TYPE_CHECKING:
+    from tuneport_local.run import Run
+    from tuneport_local.watched import Watched
 
 if TYPE_CHECKING:
     from tuneport_local.head import Head
@@ -45,6 +53,16 @@ class _Prepared:
     head: Head | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Assembled:
+    """The trainer, who watches it, where it starts, and what the base knew."""
+
+    trainer: Watched
+    run: Run
+    checkpoint: Checkpoint | None
+    probe: Probe
+
+
 def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
     """Trains until done or until the client wishes otherwise. Raises TuneportError with a sentence on failure.
 
@@ -61,18 +79,30 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
 
     job.phase(JobState.STARTING, f"loading {spec.base}")
     with quiet():
-        trainer, run, checkpoint = _assemble(job, spec, prepared)
+        made = _assemble(job, spec, prepared)
+        trainer, run = made.trainer, made.run
         try:
-            trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
+            _train_on(trainer, run, made.checkpoint)
         except Stopped as stopped:
             if stopped.wish == "cancel":
                 run.save_if_new(trainer)
-            return "cancelled" if stopped.wish == "cancel" else "paused"
+            if stopped.wish != "enough":
+                return "cancelled" if stopped.wish == "cancel" else "paused"
         if run.paused:
             return "paused"
         job.phase(JobState.FINALIZING, "writing what was trained")
-        artefacts.publish(job.path, trainer.model, tokenizer=prepared.tokenizer, facts=_facts(spec, prepared, run, begun=begun))
+        how = ending(job, trainer, run, rules=Rules.of(spec), probe=made.probe)
+        facts = _facts(spec, prepared, run, how, begun=begun)
+        artefacts.publish(job.path, trainer.model, tokenizer=prepared.tokenizer, facts=facts)
     return "succeeded"
+
+
+def _train_on(trainer: Watched, run: Run, checkpoint: Checkpoint | None) -> None:
+    """The steps that are left; where none are, the weights as they are in the checkpoint."""
+    if run.over and checkpoint is not None:
+        trainer.take(checkpoint.path)
+    else:
+        trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
 
 
 # --- before the model ------------------------------------------------------------------------------------------------------------------
@@ -80,6 +110,7 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
 
 def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Prepared:
     job.phase(JobState.VALIDATING, "reading and rendering the rows")
+    OBJECTIVES[spec.method].attempt(spec)
     found = weights.resolve(spec.base, home=home)
     base = weights.fetch(found, home=home, say=lambda message: job.event("info", message))
     job.event("info", f"base {spec.base}: {base.note}")
@@ -89,6 +120,7 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
         precision=spec.precision,
         adapter_precision=spec.adapter_precision,
         packs=OBJECTIVES[spec.method].packs,
+        why_padded=why_not_packed(spec.weights, neftune=spec.neftune_alpha is not None),
         trained=spec.kind.trained,
     )
     for reason in chosen.reasons:
@@ -112,23 +144,47 @@ def _material(job: JobLog, spec: TrainingSpec, folder: Path) -> tuple[Any, Prepa
     return tokenizer, rows, validation, None
 
 
+def _with_room(error: DatasetError, spec: TrainingSpec) -> DatasetError:
+    """The same, saying what is kept of the length for answers."""
+    if not _room(spec):
+        return error
+    kept = f"Of what fits, {_room(spec)} tokens are kept for the answer (max_tokens)."
+    remedy = "Shorten them, lower max_tokens, or set too_long to 'drop'." if error.remedy else ""
+    return DatasetError(f"{error.message} {kept}", line=error.line, remedy=remedy)
+
+
 def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
     """Tokens per row: what the recipe says, else as many as the model can see."""
     from tuneport_local.loading import load_config
 
     config = load_config(folder, trust_remote_code=spec.trust_remote_code)
     context = int(min(getattr(config, "max_position_embeddings", None) or math.inf, tokenizer.model_max_length, 1 << 20))
+    context -= spec.virtual_tokens
     if spec.max_length != "auto" and spec.max_length > context:
         raise RecipeError(f"max_length {spec.max_length} is more than the {context} tokens that {spec.base} can see.")
-    return context if spec.max_length == "auto" else spec.max_length
+    limit = (context if spec.max_length == "auto" else spec.max_length) - _room(spec)
+    if limit < 1:
+        raise RecipeError(
+            f"an answer of {_room(spec)} tokens leaves no room for a prompt in {limit + _room(spec)}.", remedy="Lower max_tokens."
+        )
+    return limit
+
+
+def _room(spec: TrainingSpec) -> int:
+    """Tokens that are kept for an answer beside each row."""
+    return int(spec.own["max_tokens"]) if OBJECTIVES[spec.method].writes else 0
 
 
 def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str) -> PreparedRows[Row]:
     objective, name = OBJECTIVES[spec.method], f"{purpose} data"
     numbered = Dataset.read(path, format=spec.data_format or objective.format).numbered()
-    rows = prepare(numbered, tokenizer, kind=objective.kind, max_length=limit, too_long=spec.too_long, name=name)
+    try:
+        rows = prepare(numbered, tokenizer, kind=objective.kind, max_length=limit, too_long=spec.too_long, name=name)
+    except DatasetError as error:
+        raise _with_room(error, spec) from None
     for notice in notices(rows, name=name, max_length=limit, needed=objective.kind.needed):
         job.event("warning", notice)
+    rows = objective.apart(rows)
     counted = f"{len(rows.rows)} {objective.noun}, {rows.tokens} tokens, {rows.trained_tokens} of them learned, longest {rows.longest}"
     job.event("info", f"{name}: {counted}")
     return rows
@@ -137,8 +193,7 @@ def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: in
 # --- the trainer -----------------------------------------------------------------------------------------------------------------------
 
 
-def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any, Any, Checkpoint | None]:
-    """The trainer, who watches it, and where it starts."""
+def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> _Assembled:
     from tuneport_local.assembly import Parts
     from tuneport_local.batches import digest
     from tuneport_local.run import Run
@@ -149,9 +204,9 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any
     rows_digest = digest(prepared.rows.rows)
     checkpoint = newest_checkpoint(job.checkpoints, say=lambda message: job.event("warning", message), rows_digest=rows_digest)
     fit = _fit(job, spec, prepared, model)
-    schedule = _schedule(spec, prepared)
+    schedule = Schedule.of(spec, rows=len(prepared.rows.rows), validates=prepared.validation is not None)
     start = _start(job, spec, machine, checkpoint, rows_digest=rows_digest, total=schedule.total)
-    run = Run(job, schedule, start=start)
+    run = Run(job, schedule, rules=Rules.of(spec), start=start, lines=[row.line for row in prepared.rows.rows])
     parts = Parts(
         job=job,
         spec=spec,
@@ -167,7 +222,8 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any
         head=head,
         answer=prepared.head,
     )
-    return OBJECTIVES[spec.method].assemble(parts), run, checkpoint
+    probe = Probe.before(job, model, tokenizer=prepared.tokenizer, spec=spec, tokens_per_epoch=prepared.rows.tokens)
+    return _Assembled(OBJECTIVES[spec.method].assemble(parts), run, checkpoint, probe)
 
 
 def _loaded(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any, tuple[str, ...]]:
@@ -181,7 +237,8 @@ def _loaded(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any, 
     if prepared.head is not None:
         headed = load_for(job, spec, folder, prepared.head, dtype=dtype, device=machine.device, reader=prepared.tokenizer)
         return headed.model, headed.modules
-    return load_model(folder, dtype=dtype, device=machine.device, trust_remote_code=spec.trust_remote_code), ()
+    bits = spec.lora.quantize
+    return load_model(folder, dtype=dtype, device=machine.device, trust_remote_code=spec.trust_remote_code, bits=bits), ()
 
 
 def _refuse_other_vocabulary(model: Any, prepared: _Prepared, base: str) -> None:
@@ -203,28 +260,14 @@ def _fit(job: JobLog, spec: TrainingSpec, prepared: _Prepared, model: Any) -> Fi
         fit = hardware.fit(
             prepared.hardware,
             shape,
-            batch_size=spec.batch_size,
-            longest=prepared.rows.widest,
-            gradient_checkpointing=spec.gradient_checkpointing,
+            batch_size=spec.batch_size * (spec.own["samples_per_prompt"] if OBJECTIVES[spec.method].writes else 1),
+            longest=prepared.rows.widest + _room(spec),
+            gradient_checkpointing=False if spec.kind.name == "prefix" else spec.gradient_checkpointing,
             held_bytes=int(shape.weights * bytes_per_weight(spec.kind, method=spec.method)) if spec.kind.whole else 0,
         )
     for reason in fit.reasons:
         job.event("info", reason)
     return fit
-
-
-def _schedule(spec: TrainingSpec, prepared: _Prepared) -> Any:
-    from tuneport_local.run import Schedule
-
-    per_epoch = math.ceil(len(prepared.rows.rows) / spec.batch_size)
-    return Schedule(
-        total=per_epoch * spec.epochs,
-        per_epoch=per_epoch,
-        eval_every=None if spec.eval_every == "auto" else spec.eval_every,
-        checkpoint_every=None if spec.checkpoint_every == "auto" else spec.checkpoint_every,
-        log_every=spec.log_every,
-        validates=prepared.validation is not None,
-    )
 
 
 def _start(job: JobLog, spec: TrainingSpec, machine: Hardware, checkpoint: Checkpoint | None, *, rows_digest: str, total: int) -> Progress:
@@ -244,7 +287,7 @@ def _start(job: JobLog, spec: TrainingSpec, machine: Hardware, checkpoint: Check
     return progress
 
 
-def _facts(spec: TrainingSpec, prepared: _Prepared, run: Any, *, begun: float) -> artefacts.Facts:
+def _facts(spec: TrainingSpec, prepared: _Prepared, run: Run, how: Ending, *, begun: float) -> artefacts.Facts:
     return artefacts.Facts(
         spec=spec,
         base_note=prepared.base.note,
@@ -261,5 +304,6 @@ def _facts(spec: TrainingSpec, prepared: _Prepared, run: Any, *, begun: float) -
         tokens=run.progress_tokens,
         training_s=run.seconds,
         begun=begun,
+        ending=how,
         head=prepared.head,
     )

@@ -15,6 +15,8 @@ from tuneport_local.jobfolder import JobFolder
 from tuneport_local.trained import is_model, trained
 from tuneport_local.weights import catalogue, published_name
 
+_LEFT = "weights_of"
+
 
 def model_of(folder: JobFolder, *, provider: str) -> Model:
     """The model that the job trained. It has ended well."""
@@ -30,7 +32,7 @@ def model_of(folder: JobFolder, *, provider: str) -> Model:
         created_at=datetime.fromisoformat(status.finished_at) if status.finished_at else None,
         path=str(trained(folder.path)),
         checkpoints=tuple(f"{folder.id}@{step}" for step in marks.checkpoints(folder)),
-        details=_details(recipe),
+        details=_details(recipe) | _left(folder),
     )
 
 
@@ -40,7 +42,9 @@ def checkpoint_of(folder: JobFolder, step: int, *, provider: str) -> Model | Non
     if path is None:
         return None
     name = f"{folder.id}@{step}"
-    return replace(model_of(folder, provider=provider), uri=f"{provider}:{name}", id=name, path=str(path), checkpoints=())
+    whole = model_of(folder, provider=provider)
+    details = {key: value for key, value in whole.details.items() if key != _LEFT}
+    return replace(whole, uri=f"{provider}:{name}", id=name, path=str(path), checkpoints=(), details=details)
 
 
 def tuned_in(folder: str, *, provider: str) -> Model | None:
@@ -79,6 +83,12 @@ def _json(path: Path) -> dict[str, Any] | None:
 def _known_as(published: str | None) -> str | None:
     """Our own name for a base, where it is one of the catalogue."""
     return next((base.id for base in catalogue() if published_name(base.id) == published), published)
+
+
+def _left(folder: JobFolder) -> dict[str, Any]:
+    """Of which step the weights are, where run.json says so."""
+    how = folder.run().get("ending")
+    return {_LEFT: f"step {how['step']} of {how['last_step']}: {how['why']}"} if isinstance(how, dict) else {}
 
 
 def _details(recipe: dict[str, Any]) -> dict[str, Any]:

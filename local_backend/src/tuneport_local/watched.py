@@ -16,7 +16,8 @@ from typing import Any, Protocol
 import torch
 from transformers import PrinterCallback, Trainer
 
-from tuneport.errors import JobFailed
+from tuneport.errors import TuneportError
+from tuneport_local import adapter_files
 from tuneport_local.batches import EpochOrder
 from tuneport_local.trainable import is_adapted
 
@@ -25,7 +26,7 @@ Collate = Callable[[Sequence[dict[str, Any]]], Batch]
 
 
 class Stopped(Exception):
-    """The client wants the training to end here. `wish` is pause or cancel."""
+    """The training shall end here. `wish` is the client's, pause or cancel, or 'enough': it was over already when it began."""
 
     def __init__(self, wish: str) -> None:
         super().__init__(wish)
@@ -45,10 +46,22 @@ class Watcher(Protocol):
 
     def counted(self, tokens: int) -> None: ...
 
+    def lost(self, loss: float) -> None:
+        """The loss of one part of a batch, as its share of the step's."""
+
     def evaluated(self, step: int, values: Mapping[str, float], seconds: float) -> None:
         """`values` has `loss`, and what else the objective measures."""
 
+    def decide(self, trainer: Watched) -> None:
+        """Called after each validation: whether it is saved, and whether it was the last. Raises Stopped where nothing is left to train."""
+
+    def not_finite(self, trainer: Watched, what: str, value: float) -> TuneportError:
+        """The end of a training whose loss, gradient or validation loss is no number."""
+
     def save(self, trainer: Watched, *, evaluation_due: bool = False) -> None: ...
+
+    def save_if_new(self, trainer: Watched) -> None:
+        """A checkpoint of what has been trained since the last one, if anything."""
 
 
 class Watched(Trainer):  # type: ignore[misc]
@@ -73,6 +86,8 @@ class Watched(Trainer):  # type: ignore[misc]
     ) -> None:
         self._watcher = watcher
         self._validation = validation
+        self._layered = getattr(model, "layered", None)
+        finely = {name: parameter.data for name, parameter in model.named_parameters() if parameter.requires_grad}
         super().__init__(
             model=model,
             args=arguments,
@@ -82,6 +97,8 @@ class Watched(Trainer):  # type: ignore[misc]
             callbacks=[callback],
             **(beside or {}),
         )
+        for name, data in finely.items():
+            self.model.get_parameter(name).data = data  # trl rounds adapters of a quantized base to bf16
         self.remove_callback(PrinterCallback)
         self.built()
 
@@ -115,24 +132,20 @@ class Watched(Trainer):  # type: ignore[misc]
 
     def training_step(self, model: Any, inputs: Batch, num_items_in_batch: Any = None) -> Any:
         self._watcher.look()
+        if self._layered is not None and self._layered.gradual:
+            self._layered.thaw(self.model, step=self.state.global_step)
         self._watcher.counted(self.tokens_in(inputs))
         loss = super().training_step(model, inputs, num_items_in_batch)
         if not torch.isfinite(loss):
-            raise self._not_finite("loss", float(loss))
+            raise self._watcher.not_finite(self, "loss", float(loss))
+        self._watcher.lost(float(loss))
         return loss
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         norm = super()._get_grad_norm(model, grad_norm=grad_norm)
         if norm is not None and not math.isfinite(float(norm)) and self.accelerator.scaler is None:
-            raise self._not_finite("gradient", float(norm))
+            raise self._watcher.not_finite(self, "gradient", float(norm))
         return norm
-
-    def _not_finite(self, what: str, value: float) -> JobFailed:
-        step = self.state.global_step + (what != "validation loss")
-        return JobFailed(
-            f"the {what} became {value} at step {step}; the training was stopped there.",
-            remedy="Lower learning_rate, or look for broken rows with: tuneport data check",
-        )
 
     def floating_point_ops(self, inputs: Batch) -> int:
         """Not counted: it walks over all parameters at every step."""
@@ -151,8 +164,9 @@ class Watched(Trainer):  # type: ignore[misc]
                 self._watcher.save(self, evaluation_due=True)
             raise
         if not math.isfinite(values["loss"]):
-            raise self._not_finite("validation loss", values["loss"])
+            raise self._watcher.not_finite(self, "validation loss", values["loss"])
         self._watcher.evaluated(self.state.global_step, values, time.monotonic() - begun)
+        self._watcher.decide(self)
         return {f"eval_{name}": value for name, value in values.items()}
 
     def _measured(self) -> dict[str, float]:
@@ -173,14 +187,27 @@ class Watched(Trainer):  # type: ignore[misc]
     def _get_train_sampler(self, train_dataset: Any = None) -> EpochOrder:
         return EpochOrder(len(self.train_dataset), seed=self.args.seed)
 
+    def places_of_step(self, step: int) -> tuple[int, ...]:
+        """Which rows the step after `step` steps goes over, in order; () where that cannot be told."""
+        if self.accelerator.num_processes > 1:
+            return ()
+        rows, batch = len(self.train_dataset), self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
+        epoch, within = divmod(step, math.ceil(rows / batch))
+        order = EpochOrder(rows, seed=self.args.seed)
+        order.set_epoch(epoch)
+        return tuple(order)[within * batch : (within + 1) * batch]
+
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         self._watcher.save(self)
+
+    def take(self, folder: Path) -> None:
+        """The weights of a checkpoint instead of those there are, as a resume takes them."""
+        self._load_from_checkpoint(str(folder))
 
     def save_parts(self, folder: Path) -> None:
         """Everything `train(resume_from_checkpoint=…)` reads, into `folder`; a whole model with its tokenizer, so that it can answer."""
         if is_adapted(self.model):
-            self.model.save_pretrained(folder, save_embedding_layers=False)  # "auto" would ask the hub about the base
-            (folder / "README.md").unlink(missing_ok=True)
+            adapter_files.write(self.model, folder, to_go_on=True)
         else:
             self.model.save_pretrained(folder)
             self.processing_class.save_pretrained(folder)
@@ -188,6 +215,19 @@ class Watched(Trainer):  # type: ignore[misc]
         self._save_scaler(str(folder))
         self._save_rng_state(str(folder))
         self.state.save_to_json(str(folder / "trainer_state.json"))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if not (is_adapted(self.model) and adapter_files.read_to_go_on(self.model, Path(resume_from_checkpoint))):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    # --- layers --------------------------------------------------------------------------------------------------------------------
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """With a rate for each depth, where the recipe asks for it."""
+        made = super().create_optimizer(model)
+        if self._layered is not None:
+            made.param_groups = self._layered.split(made.param_groups, self.model)
+        return made
 
     def _send_telemetry(self) -> None:
         """trl would tell its makers the model's kind and the hardware. We tell nobody."""

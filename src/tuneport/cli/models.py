@@ -15,6 +15,7 @@ from tuneport.cli.data_files import Columns, FromFormat, open_dataset
 from tuneport.cli.deployments import deploy, deployments, undeploy
 from tuneport.cli.ending import say_ending_soon
 from tuneport.cli.everywhere import listed
+from tuneport.cli.exporting import export
 from tuneport.cli.predictions import predict
 from tuneport.cli.serving import serve
 from tuneport.cli.session import Session, session_of
@@ -47,6 +48,7 @@ app.command()(deploy)
 app.command()(deployments)
 app.command()(undeploy)
 app.command()(serve)
+app.command()(export)
 
 
 @app.command("list")
