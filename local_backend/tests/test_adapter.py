@@ -308,7 +308,7 @@ def test_every_capability_is_answered_and_every_no_has_a_reason(trainer: LocalTr
     assert bool(answer) or (answer.reason and answer.whose)
 
 
-@pytest.mark.parametrize("method", ["sft", "dpo", "orpo", "kto", "grpo", "classify", "regress"])
+@pytest.mark.parametrize("method", ["sft", "dpo", "orpo", "kto", "reward"])
 def test_methods_that_are_built_can_be_trained_and_the_catalogue_says_so(trainer: LocalTrainer, method: str) -> None:
     assert trainer.support(Capability.TRAIN, method=method)
     assert all(method in base.methods for base in trainer.catalogue())

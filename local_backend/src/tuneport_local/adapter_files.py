@@ -8,6 +8,7 @@ checkpoint keeps beside it what training goes on from.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -78,7 +79,7 @@ def _plain(now: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     learned: now's less before's."""
     import torch
 
-    joined = {
+    joined: dict[str, Callable[[Any, Any], Any]] = {
         _DOWN: lambda new, old: torch.cat([new, old], 0),
         _UP: lambda new, old: torch.cat([new, -old], 1),
     }

@@ -112,6 +112,7 @@ _ROWS: dict[str, Callable[[int], Example]] = {
     "dpo": _pair,
     "orpo": _pair,
     "kto": _judged,
+    "reward": _pair,
     "classify": _label,
     "regress": _score,
 }
