@@ -27,6 +27,7 @@ _AT_A_TIME = {
     "orpo": "one pair at a time",
     "kto": "two answers at a time, {reference}",
     "reward": "one pair at a time",
+    "grpo": "one answer at a time learned from; what the model remembers while it writes them is not counted",
 }
 
 
