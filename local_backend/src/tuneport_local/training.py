@@ -16,11 +16,15 @@ from tuneport.errors import RecipeError, UnknownModel
 from tuneport.job import JobState
 from tuneport_local import artefacts, hardware, weights
 from tuneport_local.checkpoints import Checkpoint, Progress, newest_checkpoint
+from tuneport_local.devices import device_of
+from tuneport_local.disk_need import refuse_what_the_disk_does_not_take
 from tuneport_local.ending import Ending, ending
+from tuneport_local.failures import MachineGaveOut, OutOfMemory
 from tuneport_local.forgetting import Probe
 from tuneport_local.hardware import Fit, Hardware
 from tuneport_local.joblog import JobLog
 from tuneport_local.objectives import OBJECTIVES
+from tuneport_local.room import Room, Tried, note_that_it_ran_out, room_of, said, tried
 from tuneport_local.rows import PreparedRows, Row, notices, prepare
 from tuneport_local.schedule import Schedule
 from tuneport_local.spec import LoRASpec, TrainingSpec
@@ -28,6 +32,7 @@ from tuneport_local.stopping import Rules
 from tuneport_local.threads import share_cores
 from tuneport_local.trained import trained
 from tuneport_local.tuned_kinds import bytes_per_weight
+from tuneport_local.what_fits import after_running_out, refuse_what_cannot_fit
 
 if TYPE_CHECKING:
     from tuneport_local.run import Run
@@ -70,6 +75,16 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
     if trained(job.path) is not None:
         return "succeeded"
     prepared = _prepare(job, spec, home, device=device)
+    while True:
+        try:
+            return _train_once(job, spec, prepared, begun=begun)
+        except OutOfMemory as error:
+            _take_less(job, spec, prepared, error)
+        _give_memory_back()
+
+
+def _train_once(job: JobLog, spec: TrainingSpec, prepared: _Prepared, *, begun: float) -> Outcome:
+    """Raises OutOfMemory where a part of a batch did not fit."""
     from tuneport_local.quiet import quiet
     from tuneport_local.watched import Stopped
 
@@ -93,6 +108,29 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
     return "succeeded"
 
 
+def _take_less(job: JobLog, spec: TrainingSpec, prepared: _Prepared, error: OutOfMemory) -> None:
+    """Has the next try take less. Raises MachineGaveOut where there is no less."""
+    last, smaller = tried(job.path), note_that_it_ran_out(job.path)
+    had = said(last.rows, recompute=last.recompute) if last else "one row"
+    if smaller is None:
+        raise MachineGaveOut(
+            f"the memory did not suffice for {had} ({error.message}).", remedy=after_running_out(spec, longest=prepared.rows.longest)
+        ) from None
+    less = f"{said(smaller.rows, recompute=smaller.recompute)}, in the same batches of {spec.batch_size}"
+    job.event("warning", f"the memory did not suffice for {had} ({error.message}); the training goes on with {less}")
+
+
+def _give_memory_back() -> None:
+    """What the try before has left in cycles, and what torch keeps of a GPU's memory for itself."""
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+
+
 def _train_on(trainer: Watched, run: Run, checkpoint: Checkpoint | None) -> None:
     """The steps that are left; where none are, the weights as they are in the checkpoint."""
     if run.over and checkpoint is not None:
@@ -109,8 +147,12 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
 
     job.phase(JobState.VALIDATING, "reading and rendering the rows")
     found = weights.resolve(spec.base, home=home)
+    about = {"device": device_of(spec.device), "method": spec.method, "kind": spec.kind.name}
+    refuse_what_cannot_fit(spec.base, home=home, **about)
     base = weights.fetch(found, home=home, say=lambda message: job.event("info", message))
     job.event("info", f"base {spec.base}: {base.note}")
+    if (need := refuse_what_cannot_fit(spec.base, home=home, **about)) is not None:
+        job.event("info", need.sentence)
     tokenizer = load_tokenizer(Path(base.location), trust_remote_code=spec.trust_remote_code)
     limit = _max_length(spec, Path(base.location), tokenizer)
     rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train")
@@ -185,7 +227,9 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> _Assemble
         evaluate_first=start.evaluation_due,
     )
     probe = Probe.before(job, model, tokenizer=prepared.tokenizer, spec=spec, tokens_per_epoch=prepared.rows.tokens)
-    return _Assembled(OBJECTIVES[spec.method].assemble(parts), run, checkpoint, probe)
+    trainer = OBJECTIVES[spec.method].assemble(parts)
+    refuse_what_the_disk_does_not_take(job, trainer.model, spec)
+    return _Assembled(trainer, run, checkpoint, probe)
 
 
 def _refuse_other_vocabulary(model: Any, prepared: _Prepared, base: str) -> None:
@@ -198,17 +242,20 @@ def _refuse_other_vocabulary(model: Any, prepared: _Prepared, base: str) -> None
 
 
 def _fit(job: JobLog, spec: TrainingSpec, prepared: _Prepared, model: Any) -> Fit:
-    shape = hardware.Shape.of(model)
+    shape, room = hardware.Shape.of(model), room_of(job.path)
     fit = hardware.fit(
         prepared.hardware,
         shape,
         batch_size=spec.batch_size,
         longest=prepared.rows.widest,
-        gradient_checkpointing=spec.gradient_checkpointing,
+        gradient_checkpointing=True if room.recompute else spec.gradient_checkpointing,
+        at_most=room.rows,
         held_bytes=int(shape.weights * bytes_per_weight(spec.kind, method=spec.method)) if spec.kind.whole else 0,
     )
     for reason in fit.reasons:
         job.event("info", reason)
+    may = spec.gradient_checkpointing == "auto"
+    Tried(fit.micro_batch, fit.gradient_checkpointing, may_recompute=may, limited=room != Room()).keep(job.path)
     return fit
 
 
