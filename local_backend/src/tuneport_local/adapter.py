@@ -74,11 +74,13 @@ class LocalTrainer:
         from tuneport_local.seeing import why_base_blind
         from tuneport_local.tokenizer_file import template_knows_tools
         from tuneport_local.weights import resolve
+        from tuneport_local.what_fits import refuse_recipe
 
         answer = support(Capability.TRAIN, method=recipe.method.kind)
         if not answer:
             raise Unsupported(f"{answer.reason}.")
         base = recipe.base_for(self._name)
+        refuse_recipe(recipe, provider=self._name, home=self._settings.home)
         found = resolve(base, home=self._settings.home)
         knows_tools = found.source in ("package", "hub") or template_knows_tools(Path(found.location))
         blind = why_base_blind(found)
