@@ -17,6 +17,7 @@ from trl.trainer.grpo_trainer import GRPOTrainer
 
 from tuneport.errors import JobFailed, RecipeError
 from tuneport.provider import Generation
+from tuneport_local.adapter_files import base_is_reference
 from tuneport_local.assembly import Parts, adapted, settings
 from tuneport_local.batches import GroupOrder, as_prompts
 from tuneport_local.generation import end_tokens
@@ -24,6 +25,7 @@ from tuneport_local.prompts import RenderedPrompt
 from tuneport_local.reinforcement import grading_of
 from tuneport_local.rewards import Marks, Rewards
 from tuneport_local.sampling import Sampling, sample, seeds_for
+from tuneport_local.trainable import is_adapted
 from tuneport_local.watched import Batch, Collate, Stopped, Watched
 
 if TYPE_CHECKING:
@@ -105,7 +107,7 @@ class GroupTrainer(Watched, _Graded):
     """See the module."""
 
     def built(self) -> None:
-        if hasattr(self.model, "peft_config") and _COPY in self.model.peft_config:
+        if is_adapted(self.model) and _COPY in self.model.peft_config and base_is_reference(self.model):
             self.model.delete_adapter(_COPY)  # the adapters are new: a copy of them says what the base alone says
         self._silent = 0
         self._marks: list[Marks] = []

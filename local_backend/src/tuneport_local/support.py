@@ -23,7 +23,7 @@ _CAPABILITIES: dict[Capability, Support] = {
     Capability.TOOLS: YES,
     Capability.PREDICT: YES,
     Capability.LOG_PROBABILITIES: YES,
-    Capability.CONTINUE: not_yet("training on from an earlier tuned model is not built for the local backend yet"),
+    Capability.CONTINUE: YES,
     Capability.IMAGES: not_yet("rows with images are not trained on locally yet"),
     Capability.DEPLOY: not_yet("a local model answers without a deployment; `tuneport models serve` lets others ask it while it runs"),
 }
