@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import RecipeError
+from tuneport_local.eyes import language_targets
 
 if TYPE_CHECKING:
     from tuneport_local.assembly import Parts
@@ -39,7 +40,7 @@ def _lora(parts: Parts[Any]) -> Any:
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
-        target_modules=_targets(lora.targets),
+        target_modules=language_targets(parts.model, lora.targets),
         use_rslora=lora.variant == "rslora",
         use_dora=lora.variant == "dora",
         init_lora_weights="pissa" if lora.variant == "pissa" else True,

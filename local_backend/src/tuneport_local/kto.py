@@ -86,7 +86,7 @@ class JudgedTrainer(Watched, KTOTrainer):  # type: ignore[misc]
     def built(self) -> None:
         self._learned = 0
         if is_adapted(self.model) and base_is_reference(self.model):
-            self.model.delete_adapter(_COPY)  # the adapters are new: a copy of them says what the base alone says
+            self.model.delete_adapter(_COPY)  # a copy of new adapters says what the base alone says, and costs memory and time
 
     def tokens_in(self, batch: Batch) -> int:
         """Of the answers with their own prompts; what the divergence is estimated from comes on top."""

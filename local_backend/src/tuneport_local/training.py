@@ -21,15 +21,16 @@ from tuneport_local.forgetting import Probe
 from tuneport_local.hardware import Fit, Hardware
 from tuneport_local.joblog import JobLog
 from tuneport_local.objectives import OBJECTIVES
-from tuneport_local.rows import PreparedRows, Row, notices, prepare
+from tuneport_local.rows import CONVERSATIONS, Conversations, PreparedRows, Row, notices, prepare
 from tuneport_local.schedule import Schedule
 from tuneport_local.spec import LoRASpec, TrainingSpec
 from tuneport_local.stopping import Rules
 from tuneport_local.threads import share_cores
 from tuneport_local.trained import trained
-from tuneport_local.tuned_kinds import bytes_per_weight, why_not_packed
+from tuneport_local.tuned_kinds import LORA, bytes_per_weight, why_not_packed
 
 if TYPE_CHECKING:
+    from tuneport_local.eyes import Eyes
     from tuneport_local.run import Run
     from tuneport_local.watched import Watched
 
@@ -42,8 +43,20 @@ Outcome = Literal["succeeded", "paused", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
+class _Material:
+    """What is made of the data files."""
+
+    tokenizer: Any
+    rows: PreparedRows[Row]
+    validation: PreparedRows[Row] | None
+    head: Head | None = None
+    eyes: Eyes | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class _Prepared:
-    """Everything known before the model is loaded. `tokenizer` is an image processor where the rows are images."""
+    """Everything known before the model is loaded. `tokenizer` is an image processor where the rows are images, `eyes` are those of a base
+    that sees."""
 
     base: weights.BaseWeights
     tokenizer: Any
@@ -51,6 +64,7 @@ class _Prepared:
     validation: PreparedRows[Row] | None
     hardware: Hardware
     head: Head | None = None
+    eyes: Eyes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +107,7 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
         job.phase(JobState.FINALIZING, "writing what was trained")
         how = ending(job, trainer, run, rules=Rules.of(spec), probe=made.probe)
         facts = _facts(spec, prepared, run, how, begun=begun)
-        artefacts.publish(job.path, trainer.model, tokenizer=prepared.tokenizer, facts=facts)
+        artefacts.publish(job.path, trainer.model, tokenizer=_saved_with(prepared), facts=facts)
     return "succeeded"
 
 
@@ -114,21 +128,38 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
     found = weights.resolve(spec.base, home=home)
     base = weights.fetch(found, home=home, say=lambda message: job.event("info", message))
     job.event("info", f"base {spec.base}: {base.note}")
-    tokenizer, rows, validation, head = _material(job, spec, Path(base.location))
+    material = _material(job, spec, Path(base.location))
+    rows, validation = material.rows, material.validation
     chosen = hardware.choose(
         device=device,
         precision=spec.precision,
         adapter_precision=spec.adapter_precision,
         packs=OBJECTIVES[spec.method].packs,
-        why_padded=why_not_packed(spec.weights, neftune=spec.neftune_alpha is not None),
+        why_padded=_why_pictured(rows, validation) or why_not_packed(spec.weights, neftune=spec.neftune_alpha is not None),
         trained=spec.kind.trained,
     )
     for reason in chosen.reasons:
         job.event("info", reason)
-    return _Prepared(base, tokenizer, rows, validation, chosen, head)
+    return _Prepared(base, material.tokenizer, rows, validation, chosen, material.head, material.eyes)
 
 
-def _material(job: JobLog, spec: TrainingSpec, folder: Path) -> tuple[Any, PreparedRows[Row], PreparedRows[Row] | None, Head | None]:
+def _why_pictured(*prepared: PreparedRows[Row] | None) -> str:
+    return "batches padded to their longest row: some rows have pictures" if any(rows and rows.pictured for rows in prepared) else ""
+
+
+def _eyes(job: JobLog, folder: Path, spec: TrainingSpec) -> Eyes | None:
+    """Those of a base that sees, over the pictures in the job's folder; None for any other."""
+    from tuneport_local.eyes import Album, Eyes, processor_of
+
+    processor = processor_of(folder)
+    if processor is not None and spec.kind.name != LORA:
+        raise RecipeError(
+            f"weights {spec.kind.name!r} have not been tried on models that see, as {spec.base} does.", remedy="Leave weights out: LoRA."
+        )
+    return None if processor is None else Eyes(processor, Album(job.path / "pictures"))
+
+
+def _material(job: JobLog, spec: TrainingSpec, folder: Path) -> _Material:
     """The tokenizer, the rows to train and to validate on, and the head they ask for where the method puts one on the base."""
     from tuneport_local.loading import load_tokenizer
 
@@ -136,12 +167,28 @@ def _material(job: JobLog, spec: TrainingSpec, folder: Path) -> tuple[Any, Prepa
         from tuneport_local.head_rows import read_for
 
         found = read_for(job, spec, folder, limit=lambda tokenizer: _max_length(spec, folder, tokenizer))
-        return found.reader, found.rows, found.validation, found.head
+        return _Material(found.reader, found.rows, found.validation, head=found.head)
     tokenizer = load_tokenizer(folder, trust_remote_code=spec.trust_remote_code)
+    eyes = _eyes(job, folder, spec)
     limit = _max_length(spec, folder, tokenizer)
-    rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train")
-    validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation") if spec.validation_file else None
-    return tokenizer, rows, validation, None
+    rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train", eyes=eyes)
+    if spec.validation_file is None:
+        return _Material(tokenizer, rows, None, head=_scoring_head(job, spec, folder), eyes=eyes)
+    validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation", eyes=eyes)
+    return _Material(tokenizer, rows, validation, head=_scoring_head(job, spec, folder), eyes=eyes)
+
+
+def _scoring_head(job: JobLog, spec: TrainingSpec, folder: Path) -> Head | None:
+    """What scores conversations, where that is what the method makes. Raises UnknownModel for a base that has no place for it."""
+    if not OBJECTIVES[spec.method].scores:
+        return None
+    from tuneport_local.head import Head
+    from tuneport_local.head_loading import refuse_headless
+
+    refuse_headless(folder, "text", trust_remote_code=spec.trust_remote_code)
+    head = Head(spec.method, "text")
+    job.event("info", f"the head answers with {head.said}")
+    return head
 
 
 def _with_room(error: DatasetError, spec: TrainingSpec) -> DatasetError:
@@ -175,17 +222,19 @@ def _room(spec: TrainingSpec) -> int:
     return int(spec.own["max_tokens"]) if OBJECTIVES[spec.method].writes else 0
 
 
-def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str) -> PreparedRows[Row]:
+def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str, eyes: Eyes | None) -> PreparedRows[Row]:
     objective, name = OBJECTIVES[spec.method], f"{purpose} data"
     numbered = Dataset.read(path, format=spec.data_format or objective.format).numbered()
+    kind = Conversations(eyes) if objective.kind is CONVERSATIONS else objective.kind
     try:
-        rows = prepare(numbered, tokenizer, kind=objective.kind, max_length=limit, too_long=spec.too_long, name=name)
+        rows = prepare(numbered, tokenizer, kind=kind, max_length=limit, too_long=spec.too_long, name=name)
     except DatasetError as error:
         raise _with_room(error, spec) from None
     for notice in notices(rows, name=name, max_length=limit, needed=objective.kind.needed):
         job.event("warning", notice)
     rows = objective.apart(rows)
-    counted = f"{len(rows.rows)} {objective.noun}, {rows.tokens} tokens, {rows.trained_tokens} of them learned, longest {rows.longest}"
+    learned = "" if objective.scores else f"{rows.trained_tokens} of them learned, "
+    counted = f"{len(rows.rows)} {objective.noun}, {rows.tokens} tokens, {learned}longest {rows.longest}"
     job.event("info", f"{name}: {counted}")
     return rows
 
@@ -221,6 +270,7 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> _Assemble
         evaluate_first=start.evaluation_due,
         head=head,
         answer=prepared.head,
+        eyes=prepared.eyes,
     )
     probe = Probe.before(job, model, tokenizer=prepared.tokenizer, spec=spec, tokens_per_epoch=prepared.rows.tokens)
     return _Assembled(OBJECTIVES[spec.method].assemble(parts), run, checkpoint, probe)
@@ -285,6 +335,11 @@ def _start(job: JobLog, spec: TrainingSpec, machine: Hardware, checkpoint: Check
             "warning", f"resumed under other versions ({', '.join(changed)}): losses may differ a little from those of an unbroken run"
         )
     return progress
+
+
+def _saved_with(prepared: _Prepared) -> Any:
+    """What reads for the model: its tokenizer, or the processor around it."""
+    return prepared.tokenizer if prepared.eyes is None else prepared.eyes.processor
 
 
 def _facts(spec: TrainingSpec, prepared: _Prepared, run: Run, how: Ending, *, begun: float) -> artefacts.Facts:
