@@ -17,6 +17,7 @@ from tuneport_local.trained import trained
 from tuneport_local.tuned import model_of
 
 if TYPE_CHECKING:
+    from tuneport.combining import Combination
     from tuneport.examples import Example, Message
     from tuneport.exporting import Export, Exported
     from tuneport.serving import Open, Served, Service
@@ -97,6 +98,12 @@ class LocalServer:
             self._refuse_headed(each.model, "be served as one that talks")
         share_cores()
         serve(models, service, home=self._home, clock=self._clock, engines=self.engines, ready=ready)
+
+    def combine(self, wish: Combination) -> Model:
+        share_cores()
+        from tuneport_local.combining import combine
+
+        return combine(wish, home=self._home, provider=self._name)
 
     def export_needs(self, model: Model, wish: Export) -> str | None:
         """A GGUF file takes a converter, which may have to be installed."""
