@@ -24,7 +24,7 @@ _CAPABILITIES: dict[Capability, Support] = {
     Capability.TOOLS: YES,
     Capability.PREDICT: YES,
     Capability.LOG_PROBABILITIES: YES,
-    Capability.CONTINUE: not_yet("training on from an earlier tuned model is not built for the local backend yet"),
+    Capability.CONTINUE: YES,
     Capability.IMAGES: YES,
     Capability.DEPLOY: not_yet("a local model answers without a deployment; `tuneport models serve` lets others ask it while it runs"),
 }

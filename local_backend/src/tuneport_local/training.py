@@ -6,7 +6,7 @@ validating (the rows) -> starting (the model) -> running (the steps) -> finalizi
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -127,7 +127,7 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
     job.phase(JobState.VALIDATING, "reading and rendering the rows")
     OBJECTIVES[spec.method].attempt(spec)
     found = weights.resolve(spec.base, home=home)
-    about = {"device": device_of(spec.device), "method": spec.method, "kind": spec.kind.name}
+    about: dict[str, Any] = {"device": device_of(spec.device), "method": spec.method, "kind": spec.kind.name, "lora": asdict(spec.lora)}
     refuse_what_cannot_fit(spec.base, home=home, **about)
     base = weights.fetch(found, home=home, say=lambda message: job.event("info", message))
     job.event("info", f"base {spec.base}: {base.note}")
