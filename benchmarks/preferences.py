@@ -3,9 +3,9 @@
     python -m benchmarks.preferences [--data FILE] [--home FOLDER] [--pairs N] [--epochs N] [--learning-rate X] [--beta X] [--no-record]
 
 Takes the pairs of `harmless-base-test.jsonl.gz` of which both sides together have at most so many characters (a processor gets through
-enough of them then) and no message is empty, shuffles them by a seed, holds out 400, trains on others, and asks the tuned model and its base
-which answer of each held-out pair they find likelier: as a whole, and by the token. Limit: 5 points more by the token than the base, with a
-95 % interval clear of zero. The data set (Anthropic, MIT) is not part of this repository.
+enough of them then) and no message is empty, shuffles them by a seed, holds out 400, trains on others, and asks the tuned model and its
+base which answer of each held-out pair they find likelier: as a whole, and by the token. Limit: 5 points more by the token than the base,
+with a 95 % interval clear of zero. The data set (Anthropic, MIT) is not part of this repository.
 """
 
 from __future__ import annotations
