@@ -221,7 +221,7 @@ class Client(JobClient):
         from tuneport.exporting import Exports
         from tuneport.provider import Capability
 
-        support = self.trainer(model.provider).support(Capability.DOWNLOAD)
+        support = self.trainer(model.provider).support(Capability.EXPORT)
         if not support:
             raise Unsupported(f"{model.uri} cannot be exported: {support.reason}.", remedy="Its data and settings can: tuneport archive")
         server = self.server(model.provider)
