@@ -6,6 +6,7 @@ validating (the rows) -> starting (the model) -> running (the steps) -> finalizi
 from __future__ import annotations
 
 import math
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +39,9 @@ if TYPE_CHECKING:
     from tuneport_local.head import Head
 
 __all__ = ["JobLog", "LoRASpec", "Outcome", "TrainingSpec", "train"]
+
+PICTURES = "pictures"
+"""The folder of a job where the pictures of its rows lie while it trains."""
 
 Outcome = Literal["succeeded", "paused", "cancelled"]
 
@@ -108,6 +112,7 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
         how = ending(job, trainer, run, rules=Rules.of(spec), probe=made.probe)
         facts = _facts(spec, prepared, run, how, begun=begun)
         artefacts.publish(job.path, trainer.model, tokenizer=_saved_with(prepared), facts=facts)
+        shutil.rmtree(job.path / PICTURES, ignore_errors=True)
     return "succeeded"
 
 
@@ -156,7 +161,7 @@ def _eyes(job: JobLog, folder: Path, spec: TrainingSpec) -> Eyes | None:
         raise RecipeError(
             f"weights {spec.kind.name!r} have not been tried on models that see, as {spec.base} does.", remedy="Leave weights out: LoRA."
         )
-    return None if processor is None else Eyes(processor, Album(job.path / "pictures"))
+    return None if processor is None else Eyes(processor, Album(job.path / PICTURES))
 
 
 def _material(job: JobLog, spec: TrainingSpec, folder: Path) -> _Material:
