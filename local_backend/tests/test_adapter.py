@@ -308,13 +308,13 @@ def test_every_capability_is_answered_and_every_no_has_a_reason(trainer: LocalTr
     assert bool(answer) or (answer.reason and answer.whose)
 
 
-@pytest.mark.parametrize("method", ["sft", "dpo", "orpo", "kto"])
+@pytest.mark.parametrize("method", ["sft", "dpo", "orpo", "kto", "reward"])
 def test_methods_that_are_built_can_be_trained_and_the_catalogue_says_so(trainer: LocalTrainer, method: str) -> None:
     assert trainer.support(Capability.TRAIN, method=method)
     assert all(method in base.methods for base in trainer.catalogue())
 
 
-@pytest.mark.parametrize("method", ["grpo", "classify", "no-such-method"])
+@pytest.mark.parametrize("method", ["no-such-method"])
 def test_other_methods_are_ours_to_build(trainer: LocalTrainer, method: str) -> None:
     answer = trainer.support(Capability.TRAIN, method=method)
     assert not answer

@@ -8,6 +8,7 @@ checkpoint keeps beside it what training goes on from.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 """What peft calls the adapter that is trained."""
+_DOWN, _UP = ".lora_A.", ".lora_B."
 WEIGHTS, CONFIG, RAW = "adapter_model.safetensors", "adapter_config.json", "principal.safetensors"
 
 
@@ -28,7 +30,7 @@ def begun(tuned: Any, parts: Parts[Any]) -> Any:
         config.prompt_tuning_init, config.prompt_tuning_init_text, config.tokenizer_name_or_path = "RANDOM", None, None
     if parts.spec.weights is None and parts.spec.lora.variant == "pissa":
         config.init_lora_weights = True  # for a copy of it, and for whoever reads what is written
-        tuned.begun_as = {name: weights.clone() for name, weights in _state(tuned).items()}
+        tuned.begun_as = {name: weights.clone() for name, weights in _state(tuned).items() if _DOWN in name or _UP in name}
     return tuned
 
 
@@ -77,12 +79,15 @@ def _plain(now: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     learned: now's less before's."""
     import torch
 
-    return {
-        name: torch.cat(
-            [weights, before[name]] if ".lora_A." in name else [weights, -before[name]], 0 if ".lora_A." in name else 1
-        ).contiguous()
-        for name, weights in now.items()
+    joined: dict[str, Callable[[Any, Any], Any]] = {
+        _DOWN: lambda new, old: torch.cat([new, old], 0),
+        _UP: lambda new, old: torch.cat([new, -old], 1),
     }
+    found = {}
+    for name, weights in now.items():
+        join = next((join for part, join in joined.items() if part in name), None)
+        found[name] = weights.contiguous() if join is None else join(weights, before[name]).contiguous()
+    return found
 
 
 def _as_words(tuned: Any, parts: Parts[Any]) -> None:

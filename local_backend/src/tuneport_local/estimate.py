@@ -44,7 +44,7 @@ class _Work:
     def hours(self) -> Span | None:
         """None while nothing was measured."""
         seen = self.measured
-        if seen is None:
+        if seen is None or self.counted.images:
             return None
         tokens = self.counted.tokens * self.epochs
         slow, fast = seen.slow or seen.tokens_per_second, seen.fast or seen.tokens_per_second
@@ -55,6 +55,10 @@ class _Work:
     @property
     def said(self) -> str:
         """Where the hours come from."""
+        if self.counted.images:
+            return (
+                f"{self.epochs} epoch{'s' if self.epochs != 1 else ''} of {self.counted.images:,} images; speeds here are those of tokens"
+            )
         tokens = f"{self.epochs} epoch{'s' if self.epochs != 1 else ''} of {self.counted.tokens.likely:,.0f} tokens ({self.counted.how})"
         passes = OBJECTIVES[self.method].passes
         tokens += f"; {passes}" if passes else ""
@@ -79,8 +83,10 @@ def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str,
     if need is not None and need.fits is False:
         return Quote(provider, base, (), availability="unavailable", why=need.sentence, billed=False, usage=usage)
     here = _weights_here(base, home)
-    measured = _measured(base, values["device"], home=home, allowed=settings.calibrate and here, method=recipe.method)
-    work = _Work(method, values["epochs"], count_tokens(recipe.train, base=base, home=home, method=method), measured)
+    counted = count_tokens(recipe.train, base=base, home=home, method=method)
+    allowed = settings.calibrate and here and not counted.images
+    measured = _measured(base, values["device"], home=home, allowed=allowed, method=recipe.method)
+    work = _Work(method, values["epochs"], counted, measured)
     lines = _paid(
         work.hours, settings, name=provider, item="machine time", note=_note(work, base, here), on=measured.on if measured else None
     )
@@ -102,6 +108,8 @@ def _weights_here(base: str, home: Path) -> bool:
 
 
 def _note(work: _Work, base: str, here: bool) -> str:
+    if work.counted.images:
+        return f"{work.said}, so the time is not known"
     if work.measured is not None:
         return work.said
     by = "" if work.method == "sft" else f" by {work.method}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from tuneport.errors import ConfigError, UnknownModel, Unreachable
 from tuneport_local.adapter_kind import is_virtual
-from tuneport_local.quantized import configuration
+from tuneport_local.quantized import configuration, differentiable
 from tuneport_local.quiet import quiet
 from tuneport_local.seeing import sees
 
@@ -78,7 +78,7 @@ def load_model(folder: Path, *, dtype: str, device: str, trust_remote_code: bool
         raise cannot_load(folder, error) from None
     if told["missing_keys"]:
         raise _no_language_model(folder, f"it lacks {some(told['missing_keys'])}, which would be made up at random")
-    model = (model if bits else placed(model, device)).eval()
+    model = (differentiable(model) if bits else placed(model, device)).eval()
     if not _is_causal(model):
         raise _no_language_model(folder, "what it says of a word depends on the words that follow")
     return model

@@ -106,7 +106,9 @@ class LocalServer:
 
     def export_needs(self, model: Model, wish: Export) -> str | None:
         """A GGUF file takes a converter, which may have to be installed."""
-        return None
+        from tuneport_local.exporting.needs import needs
+
+        return needs(model, wish, home=self._home, environ=self._environ)
 
     def export(self, model: Model, wish: Export, *, hear: Callable[[str], object]) -> Exported:
         """In this process, with the weights in its memory while it lasts."""

@@ -178,9 +178,22 @@ def _material(job: JobLog, spec: TrainingSpec, folder: Path) -> _Material:
     limit = _max_length(spec, folder, tokenizer)
     rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train", eyes=eyes)
     if spec.validation_file is None:
-        return _Material(tokenizer, rows, None, eyes=eyes)
+        return _Material(tokenizer, rows, None, head=_scoring_head(job, spec, folder), eyes=eyes)
     validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation", eyes=eyes)
-    return _Material(tokenizer, rows, validation, eyes=eyes)
+    return _Material(tokenizer, rows, validation, head=_scoring_head(job, spec, folder), eyes=eyes)
+
+
+def _scoring_head(job: JobLog, spec: TrainingSpec, folder: Path) -> Head | None:
+    """What scores conversations, where that is what the method makes. Raises UnknownModel for a base that has no place for it."""
+    if not OBJECTIVES[spec.method].scores:
+        return None
+    from tuneport_local.head import Head
+    from tuneport_local.head_loading import refuse_headless
+
+    refuse_headless(folder, "text", trust_remote_code=spec.trust_remote_code)
+    head = Head(spec.method, "text")
+    job.event("info", f"the head answers with {head.said}")
+    return head
 
 
 def _with_room(error: DatasetError, spec: TrainingSpec) -> DatasetError:
@@ -225,7 +238,8 @@ def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: in
     for notice in notices(rows, name=name, max_length=limit, needed=objective.kind.needed):
         job.event("warning", notice)
     rows = objective.apart(rows)
-    counted = f"{len(rows.rows)} {objective.noun}, {rows.tokens} tokens, {rows.trained_tokens} of them learned, longest {rows.longest}"
+    learned = "" if objective.scores else f"{rows.trained_tokens} of them learned, "
+    counted = f"{len(rows.rows)} {objective.noun}, {rows.tokens} tokens, {learned}longest {rows.longest}"
     job.event("info", f"{name}: {counted}")
     return rows
 
