@@ -116,8 +116,8 @@ _ROWS: dict[str, Callable[[int], Example]] = {
     "dpo": _pair,
     "orpo": _pair,
     "kto": _judged,
-    "reward": _pair,
     "grpo": _prompt,
+    "reward": _pair,
     "classify": _label,
     "regress": _score,
 }
@@ -130,7 +130,8 @@ def _recipe(base: str, *, device: str, home: Path, method: str, trained: Mapping
     from tuneport_local.planning import LocalOptions, resolved
 
     long: dict[str, Any] = {"too_long": "truncate"} if OBJECTIVES[method].headed else {}  # an encoder may see a few tokens only
-    settings = METHOD_CLASSES[method].model_validate({"epochs": 1, "batch_size": _BATCH, **long, **_SETTINGS.get(method, {}), **trained})
+    said = {"epochs": 1, "batch_size": _BATCH, **long, **_SETTINGS.get(method, {}), **trained}
+    settings = METHOD_CLASSES[method].model_validate(said)
     values = resolved(settings, LocalOptions(device=device, checkpoint_every=10**6), seed=0)
     return {"base": base, "method": method, "recipe": {}, "hyperparameters": values, "client_id": "calibration", "home": str(home)}
 

@@ -68,15 +68,15 @@ def decode(
     generation: Generation,
     seeds: Sequence[int],
     ends: frozenset[int],
+    look: Look | None = None,
     times: int = 1,
     pick: Pick | None = None,
-    look: Look | None = None,
 ) -> Iterator[list[tuple[int, int]]]:
     """Yields, step by step, (row, token) for every row that goes on; an end token is yielded and ends its row.
 
-    The consumer ends other rows by sending their numbers with `send`. `seeds`: one per row, used when the temperature is above 0. A prompt
-    is read once and answered `times` times, in rows beside each other. `look` says what the model gets of the prompts' pictures; nothing is
-    shared then.
+    The consumer ends other rows by sending their numbers with `send`. `seeds`: one per row, used when the temperature is above 0.
+    `look` says what the model gets of the prompts' pictures; nothing is shared then. A prompt is read once and answered `times` times, in
+    rows beside each other.
     """
     pick = pick or _Picker(generation, seeds)
     cache, ids, mask = _start(model, prompts, shared)

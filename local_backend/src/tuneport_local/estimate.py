@@ -16,7 +16,9 @@ from tuneport.quoting.serving import HOURS_A_MONTH
 from tuneport.span import Span
 from tuneport_local import planning, throughput
 from tuneport_local.at_hand import at_hand
+from tuneport_local.continuing import earlier_tune, going_on
 from tuneport_local.devices import device_of
+from tuneport_local.jobs import Jobs
 from tuneport_local.memory_need import memory_need
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.profile import LocalProfile, profile_of
@@ -76,6 +78,8 @@ def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str,
     """
     settings = profile_of(profile, name=provider)
     base = recipe.base_for(provider)
+    if (earlier := earlier_tune(base, jobs=Jobs(home), provider=provider)) is not None:
+        recipe, base = going_on(recipe, earlier), earlier.base
     values = planning.hyperparameters(recipe, provider=provider)
     method = recipe.method.kind
     trained, lora = values.get("weights"), values["lora"]
@@ -84,10 +88,10 @@ def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str,
         return Quote(provider, base, (), availability="unavailable", why=need.sentence, billed=False, usage=usage)
     here = _weights_here(base, home)
     counted = count_tokens(recipe.train, base=base, home=home, method=method)
-    if OBJECTIVES[method].writes:
-        counted = _with_answers(counted, rows=len(recipe.train), answers=values["samples_per_prompt"], most=values["max_tokens"])
     allowed = settings.calibrate and here and not counted.images
     measured = _measured(base, values["device"], home=home, allowed=allowed, method=recipe.method)
+    if OBJECTIVES[method].writes:
+        counted = _with_answers(counted, rows=len(recipe.train), answers=values["samples_per_prompt"], most=values["max_tokens"])
     work = _Work(method, values["epochs"], counted, measured)
     lines = _paid(
         work.hours, settings, name=provider, item="machine time", note=_note(work, base, here), on=measured.on if measured else None
