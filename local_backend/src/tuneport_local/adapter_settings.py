@@ -76,16 +76,14 @@ def _oft(parts: Parts[Any]) -> Any:
 
 
 def _vera(parts: Parts[Any]) -> Any:
+    """peft has no place for what VeRA shall leave alone, so that all linear layers are named where there is a head."""
     from peft import VeraConfig
 
-    table = parts.spec.weights_table
-    return VeraConfig(
-        r=table["rank"],
-        target_modules=_targets(table["targets"]),
-        projection_prng_key=parts.spec.seed,
-        save_projection=True,
-        **_placed(parts),
-    )
+    table, placed = parts.spec.weights_table, _placed(parts)
+    targets, head = _targets(table["targets"]), placed.pop("exclude_modules", None)
+    if head and targets == "all-linear":
+        targets = [name for name in _linear_layers(parts.model) if name.rpartition(".")[2] not in head]
+    return VeraConfig(r=table["rank"], target_modules=targets, projection_prng_key=parts.spec.seed, save_projection=True, **placed)
 
 
 def _ln(parts: Parts[Any]) -> Any:
