@@ -122,8 +122,8 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     from tuneport.checks import Limits, Target
     from tuneport.plan import Plan, PlannedRequest
 
-    refuse_what_does_not_run_here(recipe, options_of(recipe, provider=provider))
     values = hyperparameters(recipe, provider=provider)
+    refuse_what_does_not_run_here(recipe, options_of(recipe, provider=provider))
     datasets = {"train": recipe.train} | ({"validation": recipe.validation} if recipe.validation is not None else {})
     method = recipe.method.kind
     headed = OBJECTIVES[method].headed
@@ -174,7 +174,7 @@ def refuse_what_does_not_run_here(recipe: Recipe, options: LocalOptions) -> None
     """Raises Unsupported for settings that this machine, or a kind of weights, cannot do."""
     method = recipe.method
     if method.lora.quantize is not None and (why := quantized.why_not(device_of(options.device))):
-        raise Unsupported(f"{why}.", remedy=f"Install it (pip install {quantized.PACKAGE}), or leave lora.quantize out.")
+        raise Unsupported(f"{why}.", remedy="Leave lora.quantize out.")
     kind = KINDS[LORA if method.weights is None else method.weights.kind]
     if kind.name == "prefix" and options.gradient_checkpointing is True:
         raise Unsupported(
