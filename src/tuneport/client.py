@@ -221,13 +221,36 @@ class Client(JobClient):
         from tuneport.exporting import Exports
         from tuneport.provider import Capability
 
-        support = self.trainer(model.provider).support(Capability.DOWNLOAD)
+        support = self.trainer(model.provider).support(Capability.EXPORT)
         if not support:
             raise Unsupported(f"{model.uri} cannot be exported: {support.reason}.", remedy="Its data and settings can: tuneport archive")
         server = self.server(model.provider)
         if not isinstance(server, Exports):
             raise Unsupported(f"{model.uri} cannot be exported: this is not built for {model.provider} yet.")
         return server
+
+    def combine(
+        self,
+        parts: Sequence[tuple[str | Model | Job, float]],
+        *,
+        to: str | Path,
+        how: str = "cat",
+        density: float = 0.5,
+        seed: int = 0,
+    ) -> Model:
+        """One adapter of several for one base, each with its weight, in a new folder: see `tuneport.combining.Combination`. Raises
+        Unsupported for models that do not go together, UsageError."""
+        from pathlib import Path
+
+        from tuneport.combining import Combination, Combines
+
+        chosen = tuple((self.model(model), weight) for model, weight in parts)
+        wish = Combination(chosen, Path(to), how, density, seed)  # type: ignore[arg-type]  # Combination refuses what is none
+        owners = sorted({model.provider for model, _ in chosen})
+        server = self.server(owners[0])
+        if len(owners) > 1 or not isinstance(server, Combines):
+            raise Unsupported(f"adapters are combined where they lie on this machine, not at {' and '.join(owners)}.")
+        return server.combine(wish)
 
     # porting
 

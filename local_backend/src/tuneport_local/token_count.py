@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import TuneportError
-from tuneport.examples import ChatExample, Example, LabelledExample, PreferenceExample
+from tuneport.examples import ChatExample, Example, LabelledExample, PreferenceExample, PromptExample
 from tuneport.files import write_text
 from tuneport.quoting.measured_before import key_of
 from tuneport.span import Span
@@ -60,6 +60,7 @@ _KINDS: dict[str, Kind | None] = {
     "orpo": "preference",
     "reward": "preference",
     "kto": None,
+    "grpo": "prompt",
     "classify": "labelled",
     "regress": "labelled",
 }
@@ -69,7 +70,7 @@ _KINDS: dict[str, Kind | None] = {
 def count_tokens(dataset: Dataset, *, base: str, home: Path, method: str = "sft") -> TokenCount:
     """Exact for few rows of a base whose tokenizer is on this disk. A file that was counted before is not counted again.
 
-    Of pairs, both answers count, each with its prompt before it.
+    Of pairs, both answers count, each with its prompt before it; of prompts, what is known: the prompt, once.
 
     Raises DatasetError.
     """
@@ -117,7 +118,7 @@ class _Known:
     rows: Dataset = field(compare=False)
 
 
-_COUNTED = (ChatExample, PreferenceExample, LabelledExample)
+_COUNTED = (ChatExample, PreferenceExample, PromptExample, LabelledExample)
 
 
 @lru_cache(maxsize=1)
@@ -186,6 +187,8 @@ def _from(counted: list[int], sample: _Sample) -> Span:
 
 def _conversations(row: Example) -> tuple[ChatExample, ...]:
     """What of a row goes through the model."""
+    if isinstance(row, PromptExample):
+        return (ChatExample(row.messages, row.tools, style=row.style),)
     return sides(row) if isinstance(row, PreferenceExample) else (row,) if isinstance(row, ChatExample) else ()
 
 
