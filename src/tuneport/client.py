@@ -11,6 +11,7 @@ from tuneport.job import Job, JobState
 from tuneport.job_client import JobClient
 
 if TYPE_CHECKING:
+    from decimal import Decimal
     from pathlib import Path
 
     from tuneport.asking_costs import Asking
@@ -18,10 +19,15 @@ if TYPE_CHECKING:
     from tuneport.evaluate import Evaluation
     from tuneport.examples import Example, Message
     from tuneport.exporting import Export, Exported, Exports
+    from tuneport.graders import Grader
     from tuneport.model import Deployment, DeploymentPlan, Model, Prediction
     from tuneport.porting.port import Ported
     from tuneport.porting.wishes import Hear, What, Wishes
-    from tuneport.provider import Generation, Server
+    from tuneport.provider import Generation, Need, Server
+    from tuneport.recipe import Recipe
+    from tuneport.sweeping.space import Choices, Range
+    from tuneport.sweeping.sweep import Swept
+    from tuneport.sweeping.wishes import Heard
     from tuneport.watching import Watch
 
 T = TypeVar("T")
@@ -126,11 +132,14 @@ class Client(JobClient):
     # asking
 
     def predict(self, model: str | Model | Job, rows: Iterable[Example], *, generation: Generation | None = None) -> Iterator[Prediction]:
-        """One answer per row, in order."""
-        from tuneport.provider import Generation
+        """One answer per row, in order: text, or a label or score from a model that answers with these."""
+        from tuneport.provider import Generation, given_by
 
         target = self.model(model)
-        return self.server(target.provider).predict(target, rows, generation=generation or Generation(), needs=frozenset({"text"}))
+        server = self.server(target.provider)
+        gives = given_by(server, target)
+        needs: frozenset[Need] = frozenset({"text"}) if "text" in gives else gives
+        return server.predict(target, rows, generation=generation or Generation(), needs=needs)
 
     def chat(self, model: str | Model | Job, messages: Sequence[Message], *, generation: Generation | None = None) -> Iterator[str]:
         """The answer to a conversation, piece by piece."""
@@ -147,6 +156,7 @@ class Client(JobClient):
         against: AgainstWord | str | Model | Sequence[AgainstWord | str | Model] = (),
         labels_from: Iterable[Example] | None = None,
         metrics: Sequence[str] | None = None,
+        grader: Grader | None = None,
         generation: Generation | None = None,
         seed: int = 0,
         on_progress: Callable[[str, int, int], None] | None = None,
@@ -154,7 +164,7 @@ class Client(JobClient):
         """Measures a model on held-out rows, and against others on the same rows with paired intervals.
 
         `against` names models by URI, or 'base' (the model's own base as it is) and 'base+labels' (the base with the labels of
-        `labels_from`, else of the data it was tuned on, listed in its prompt).
+        `labels_from`, else of the data it was tuned on, listed in its prompt). A `grader` scores every answer: metric `reward`.
         """
         from tuneport.contenders import contenders
         from tuneport.evaluate import evaluate
@@ -167,6 +177,7 @@ class Client(JobClient):
             list(rows),
             against=others,
             metrics=metrics,
+            grader=grader,
             labels=references(known),
             generation=generation,
             seed=seed,
@@ -229,3 +240,46 @@ class Client(JobClient):
         from tuneport.porting.wishes import agreeing
 
         return port(str(getattr(named, "uri", named)), wishes, client=self, confirm=agreeing(*agree), hear=hear)
+
+    # sweeping
+
+    def sweep(
+        self,
+        recipe: Recipe,
+        space: Mapping[str, str | Range | Choices | Sequence[Any]],
+        *,
+        provider: str,
+        trials: int,
+        max_cost_usd: Decimal | None = None,
+        metric: str | None = None,
+        direction: str | None = None,
+        parallel: int = 1,
+        seed: int = 0,
+        prune: Literal["auto", "always", "never"] = "auto",
+        out: Path | None = None,
+        hear: Callable[[Heard], object] = lambda _: None,
+    ) -> Swept:
+        """Trains `recipe` with other values in the fields of `space`, at most `trials` times, and finds the best; the same call goes on
+        where an earlier one was stopped. `space` says for a dotted name a range ('1e-5..1e-3:log') or choices ([4, 8, 16]).
+
+        The call itself agrees to spend up to `max_cost_usd`, which all trials together never pass by their quotes. See
+        `tuneport.sweeping.wishes.Wishes` for the rest. Raises Unsupported without Optuna, JobFailed where every trial failed.
+        """
+        from tuneport.sweeping.space import dimension
+        from tuneport.sweeping.sweep import sweep
+        from tuneport.sweeping.wishes import Wishes
+
+        wishes = Wishes(
+            recipe=recipe,
+            provider=provider,
+            space={name: dimension(given, name=name) for name, given in space.items()},
+            trials=trials,
+            max_cost_usd=max_cost_usd,
+            metric=metric,
+            direction=direction,
+            parallel=parallel,
+            seed=seed,
+            prune=prune,
+            out=out,
+        )
+        return sweep(wishes, client=self, confirm=lambda _: None, hear=hear)

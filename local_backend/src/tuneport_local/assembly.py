@@ -11,6 +11,8 @@ from tuneport_local.spec import TrainingSpec
 from tuneport_local.trainable import trainable
 
 if TYPE_CHECKING:
+    from tuneport_local.eyes import Eyes
+    from tuneport_local.head import Head
     from tuneport_local.joblog import JobLog
     from tuneport_local.run import Run
 
@@ -21,7 +23,9 @@ _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with
 class Parts(Generic[RowT_co]):
     """A job as its trainer gets it: `model` is the base as it was loaded, `steps` are those of the whole training.
 
-    `evaluate_first`: the validation of the step that it goes on from has still to be done.
+    `evaluate_first`: the validation of the step that it goes on from has still to be done. `head` names the modules on top that are new
+    and are always learned whole, `answer` what they answer with; a language model has neither. `task` is PEFT's word for the kind of model,
+    `eyes` are those of a base that sees.
     """
 
     job: JobLog
@@ -35,6 +39,15 @@ class Parts(Generic[RowT_co]):
     run: Run
     steps: int
     evaluate_first: bool
+    head: tuple[str, ...] = ()
+    answer: Head | None = None
+    eyes: Eyes | None = None
+
+    @property
+    def task(self) -> str | None:
+        if self.answer is None:
+            return "CAUSAL_LM"
+        return "SEQ_CLS" if self.answer.medium == "text" else None
 
 
 def adapted(parts: Parts[Any]) -> Any:
@@ -61,6 +74,7 @@ def settings(parts: Parts[Any]) -> dict[str, Any]:
         "fp16": machine.autocast and machine.precision == "fp16",
         "use_cpu": machine.device == "cpu",
         "seed": spec.seed,
+        "neftune_noise_alpha": spec.neftune_alpha,
         "remove_unused_columns": False,
         "dataloader_pin_memory": machine.device.startswith("cuda"),
         "logging_strategy": "no",

@@ -12,13 +12,14 @@ import tempfile
 import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 
 from tuneport.dataset import Dataset
 from tuneport.errors import TuneportError
-from tuneport.examples import ChatExample, Example, Message, PreferenceExample
+from tuneport.examples import ChatExample, Example, LabelledExample, Message, PreferenceExample, PromptExample
 from tuneport.job import JobState
 from tuneport_local import throughput
 from tuneport_local.devices import DeviceQueue, device_of
@@ -28,6 +29,7 @@ from tuneport_local.tuned_kinds import work_of
 
 _BATCH = 8
 _STEPS = 6
+_PLAIN: Mapping[str, Any] = MappingProxyType({})
 _ENOUGH_S = 25.0
 _QUESTION = "My parcel with the blue lamp was to come on Tuesday and the tracking page has not moved since. Where is it? Reference {}."
 
@@ -39,19 +41,19 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--home", type=Path, required=True)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--method", default="sft", choices=METHODS)
-    parser.add_argument("--weights", type=json.loads, help="what is trained, as a recipe says it, in JSON")
+    parser.add_argument("--trained", type=json.loads, default={}, help="what is trained: the method's weights and lora, in JSON")
     given = parser.parse_args(arguments)
     try:
-        measured = calibrate(given.base, home=given.home, device=given.device, method=given.method, trained=given.weights)
+        measured = calibrate(given.base, home=given.home, device=given.device, method=given.method, trained=given.trained)
         return 0 if measured else 1
     except TuneportError as error:
         print(error, file=sys.stderr)
         return 1
 
 
-def calibrate(base: str, *, home: Path, device: str, method: str = "sft", trained: Mapping[str, Any] | None = None) -> bool:
+def calibrate(base: str, *, home: Path, device: str, method: str = "sft", trained: Mapping[str, Any] = _PLAIN) -> bool:
     """Whether it could be measured. False at once while a job has the device: both would be slowed, and the number be wrong. `trained`:
-    the recipe's `weights`."""
+    the method's `weights` and `lora`, where they are not the usual ones."""
     queue = DeviceQueue(home / "local" / "devices", device_of(device))
     queue.lock.parent.mkdir(parents=True, exist_ok=True)
     if not queue.take():
@@ -63,7 +65,7 @@ def calibrate(base: str, *, home: Path, device: str, method: str = "sft", traine
     finally:
         queue.give_back()
     if measured is not None:
-        work = work_of(method, trained)
+        work = work_of(method, trained.get("weights"), trained.get("lora"))
         throughput.remember(home / "local", measured, base=base, hardware=throughput.hardware_of(device), method=work)
     return measured is not None
 
@@ -93,18 +95,43 @@ def _pair(number: int) -> PreferenceExample:
     return PreferenceExample((Message("user", _QUESTION.format(number)),), (better,), (worse,))
 
 
+def _prompt(number: int) -> PromptExample:
+    return PromptExample((Message("user", _QUESTION.format(number)),), "delivery_status")
+
+
 def _judged(number: int) -> ChatExample:
     return msgspec.structs.replace(_chat(number), desirable=number % 2 == 0)
 
 
-_ROWS: dict[str, Callable[[int], Example]] = {"sft": _chat, "dpo": _pair, "orpo": _pair, "kto": _judged}
+def _label(number: int) -> LabelledExample:
+    return LabelledExample(_QUESTION.format(number), label=("delivery_status", "card_arrival")[number % 2])
 
 
-def _recipe(base: str, *, device: str, home: Path, method: str, trained: Mapping[str, Any] | None) -> dict[str, Any]:
+def _score(number: int) -> LabelledExample:
+    return LabelledExample(_QUESTION.format(number), score=float(number))
+
+
+_ROWS: dict[str, Callable[[int], Example]] = {
+    "sft": _chat,
+    "dpo": _pair,
+    "orpo": _pair,
+    "kto": _judged,
+    "grpo": _prompt,
+    "reward": _pair,
+    "classify": _label,
+    "regress": _score,
+}
+_SETTINGS: Mapping[str, Mapping[str, Any]] = {"grpo": {"grader": {"kind": "string_check"}, "samples_per_prompt": 4, "max_tokens": 24}}
+"""What a method cannot do without, and what keeps a measurement short."""
+
+
+def _recipe(base: str, *, device: str, home: Path, method: str, trained: Mapping[str, Any]) -> dict[str, Any]:
     from tuneport.methods import METHOD_CLASSES
     from tuneport_local.planning import LocalOptions, resolved
 
-    settings = METHOD_CLASSES[method].model_validate({"epochs": 1, "batch_size": _BATCH, "weights": trained})
+    long: dict[str, Any] = {"too_long": "truncate"} if OBJECTIVES[method].headed else {}  # an encoder may see a few tokens only
+    said = {"epochs": 1, "batch_size": _BATCH, **long, **_SETTINGS.get(method, {}), **trained}
+    settings = METHOD_CLASSES[method].model_validate(said)
     values = resolved(settings, LocalOptions(device=device, checkpoint_every=10**6), seed=0)
     return {"base": base, "method": method, "recipe": {}, "hyperparameters": values, "client_id": "calibration", "home": str(home)}
 

@@ -14,6 +14,7 @@ from typing import Any
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
+from tuneport_local.adapter_files import base_is_reference
 from tuneport_local.assembly import Parts, adapted, settings
 from tuneport_local.batches import as_pairs, padded_pairs, pair_batches
 from tuneport_local.pairs import RenderedPair
@@ -55,8 +56,8 @@ class PreferenceTrainer(Watched, DPOTrainer):  # type: ignore[misc]
 
     def built(self) -> None:
         self._learned = 0
-        if is_adapted(self.model):  # the adapters are new: a copy of them says what the base alone says, and costs memory and time
-            self.model.delete_adapter(_COPY)
+        if is_adapted(self.model) and base_is_reference(self.model):
+            self.model.delete_adapter(_COPY)  # a copy of new adapters says what the base alone says, and costs memory and time
 
     def tokens_in(self, batch: Batch) -> int:
         return int(batch["attention_mask"].sum())

@@ -14,6 +14,7 @@ from tuneport_local.memory_there import free_bytes
 from tuneport_local.weights import Precision
 
 _ACTIVATION_SHARE = 0.6
+_PICTURES_AT_ONCE = 32
 _BESIDE = "batches padded to their longest row: the method looks at rows beside each other"
 
 
@@ -85,17 +86,23 @@ def see_one_gpu(device: str) -> str:
 
 
 def choose(
-    *, device: str = "auto", precision: str = "auto", adapter_precision: str = "auto", packs: bool = True, trained: str = "adapters"
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    adapter_precision: str = "auto",
+    packs: bool = True,
+    trained: str = "adapters",
+    why_padded: str = "",
 ) -> Hardware:
     """The hardware that `device` (auto, cpu, mps, cuda, cuda:1) means here. `packs`: whether the method can do with rows end to end;
-    `trained`: what the weights that are learned are called.
+    `trained`: what the weights that are learned are called; `why_padded`: why rows end to end are out of the question, or ''.
 
     Raises ConfigError when there is none such.
     """
     name, why_device = _device(device)
     kept, why_precision = _precision(name, precision)
     adapters: Precision = "fp32" if adapter_precision == "auto" else _word(adapter_precision)
-    packed, why_packed = _packing(name) if packs else (False, _BESIDE)
+    packed, why_packed = (False, why_padded) if why_padded else _packing(name) if packs else (False, _BESIDE)
     reasons = (why_device, why_precision, _why_trained(trained, adapters, asked=adapter_precision != "auto"), why_packed)
     return Hardware(name, kept, adapters, kept != "fp32", packed, _memory(name), reasons)
 
@@ -123,6 +130,13 @@ def fit(
         )
     micro = _divisor(batch_size, max(1, rows))
     return Fit(micro, False, ("gradient checkpointing off: the activations fit into memory", *_why_micro(micro, batch_size)))
+
+
+def fit_pictures(*, batch_size: int, gradient_checkpointing: bool, at_most: int | None = None) -> Fit:
+    """Pictures go through at most so many at a time: how much memory one takes, models of them do not say alike."""
+    micro = _divisor(batch_size, min(at_most or _PICTURES_AT_ONCE, _PICTURES_AT_ONCE))
+    off = "gradient checkpointing " + ("on: asked for" if gradient_checkpointing else "off: not asked for")
+    return Fit(micro, gradient_checkpointing, (off, f"batches of {batch_size} images in parts of {micro}"))
 
 
 def _device(wanted: str) -> tuple[str, str]:

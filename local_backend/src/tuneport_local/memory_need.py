@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from tuneport.catalogue import catalogue
 from tuneport.errors import UsageError
@@ -13,7 +15,7 @@ from tuneport.prices.gpus import gpu
 from tuneport_local.at_hand import at_hand
 from tuneport_local.memory_there import total_bytes
 from tuneport_local.throughput import gpu_name
-from tuneport_local.tuned_kinds import KINDS, LORA, TunedKind, bytes_per_weight
+from tuneport_local.tuned_kinds import KINDS, LORA, TunedKind, bytes_per_weight, memory_words
 
 OUTPUT_BYTES = 1 << 30
 """What the output layer may take beside the activations (`sft.LOGITS_AT_MOST_BYTES`)."""
@@ -25,6 +27,7 @@ _AT_A_TIME = {
     "orpo": "one pair at a time",
     "kto": "two answers at a time, {reference}",
     "reward": "one pair at a time",
+    "grpo": "one answer at a time learned from; what the model remembers while it writes them is not counted",
 }
 
 
@@ -36,6 +39,7 @@ class MemoryNeed:
     there: Decimal | None
     method: str = "sft"
     kind: TunedKind = KINDS[LORA]
+    lora: Mapping[str, Any] | None = None
 
     @property
     def fits(self) -> bool | None:
@@ -48,16 +52,18 @@ class MemoryNeed:
         of = "" if self.there is None else f" of the {self.there:.1f} GB there are"
         reference = "a copy of them for the reference" if self.kind.whole else "the reference being the same weights"
         how = _AT_A_TIME.get(self.method, "one row at a time").format(reference=reference)
-        return f"training takes about {self.needed:.1f} GB{of} ({self.kind.memory}, {how})"
+        return f"training takes about {self.needed:.1f} GB{of} ({memory_words(self.kind, self.lora)}, {how})"
 
 
-def memory_need(base: str, *, home: Path, device: str, method: str = "sft", kind: str = LORA) -> MemoryNeed | None:
+def memory_need(
+    base: str, *, home: Path, device: str, method: str = "sft", kind: str = LORA, lora: Mapping[str, Any] | None = None
+) -> MemoryNeed | None:
     """What training such weights of the base takes at least; None where the number of its weights is not known."""
     weights = _weights(base, home)
     if weights is None:
         return None
-    needed = (weights * Decimal(str(bytes_per_weight(KINDS[kind], method=method))) + OUTPUT_BYTES) / _GB
-    return MemoryNeed(needed, _there(device), method, KINDS[kind])
+    needed = (weights * Decimal(str(bytes_per_weight(KINDS[kind], method=method, lora=lora))) + OUTPUT_BYTES) / _GB
+    return MemoryNeed(needed, _there(device), method, KINDS[kind], lora)
 
 
 def _weights(base: str, home: Path) -> Decimal | None:

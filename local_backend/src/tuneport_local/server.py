@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import UnknownModel, Unsupported, UsageError
@@ -20,13 +21,14 @@ if TYPE_CHECKING:
     from tuneport.examples import Example, Message
     from tuneport.exporting import Export, Exported
     from tuneport.serving import Open, Served, Service
+    from tuneport_local.head_answers import HeadAnswers
     from tuneport_local.residents import Residents
 
 
 class LocalServer:
     """Answers with the models of one home. A base is loaded once, however many of its tunes are asked."""
 
-    gives: frozenset[Need] = frozenset({"text", "log_probabilities"})
+    gives: frozenset[Need] = frozenset({"text", "log_probabilities", "labels", "scores"})
     engines = ("torch", "vllm")
 
     def __init__(self, settings: ProviderSettings) -> None:
@@ -36,6 +38,7 @@ class LocalServer:
         self._environ = settings.environ
         self._jobs = Jobs(settings.home, clock=settings.clock)
         self._residents: Residents | None = None
+        self._heads: HeadAnswers | None = None
 
     def model(self, model_id: str) -> Model:
         """A tuned model by its job's id or the beginning of it (8 characters at least), a checkpoint by `<job>@<step>`, an
@@ -59,13 +62,28 @@ class LocalServer:
     def predict(
         self, target: Model | Deployment, rows: Iterable[Example], *, generation: Generation, needs: frozenset[Need]
     ) -> Iterator[Prediction]:
-        if unknown := needs - self.gives:
-            raise Unsupported(f"a local model gives text and log-probabilities, not {', '.join(sorted(unknown))}.")
-        return self._resident().predict(self._model(target), rows, generation=generation, needs=needs)
+        model = self._model(target)
+        gives = self.gives_of(model)
+        if unknown := needs - gives:
+            raise Unsupported(f"{model.uri} gives {' and '.join(sorted(gives))}, not {', '.join(sorted(unknown))}.")
+        if "text" not in gives:
+            return self._headed().predict(model, rows)
+        return self._resident().predict(model, rows, generation=generation, needs=needs)
+
+    def gives_of(self, target: Model | Deployment) -> frozenset[Need]:
+        """Labels, or scores, of a model with a head of its own; text and log-probabilities of any other."""
+        from tuneport_local.head import head_in
+
+        path = self._model(target).path
+        head = None if path is None else head_in(Path(path))
+        if head is None:
+            return frozenset({"text", "log_probabilities"})
+        return frozenset({"labels" if head.labels else "scores"})
 
     def chat(self, target: Model | Deployment, messages: Sequence[Message], *, generation: Generation) -> Iterator[str]:
         if not messages:
             raise UsageError("there is no message to answer.")
+        self._refuse_headed(self._model(target), "talk")
         return self._resident().chat(self._model(target), messages, generation=generation)
 
     def deploy(self, model: Model, *, options: Mapping[str, Any]) -> Deployment:
@@ -81,12 +99,16 @@ class LocalServer:
         """`torch` answers in this process; `vllm` takes its place. 'auto' is vLLM where it is installed and there is a GPU for it."""
         from tuneport_local.serving.choice import serve
 
+        for each in models:
+            self._refuse_headed(each.model, "be served as one that talks")
         share_cores()
         serve(models, service, home=self._home, clock=self._clock, engines=self.engines, ready=ready)
 
     def export_needs(self, model: Model, wish: Export) -> str | None:
         """A GGUF file takes a converter, which may have to be installed."""
-        return None
+        from tuneport_local.exporting.needs import needs
+
+        return needs(model, wish, home=self._home, environ=self._environ)
 
     def export(self, model: Model, wish: Export, *, hear: Callable[[str], object]) -> Exported:
         """In this process, with the weights in its memory while it lasts."""
@@ -123,6 +145,21 @@ class LocalServer:
         if isinstance(target, Deployment):
             raise Unsupported(support(Capability.DEPLOY).reason)
         return target
+
+    def _refuse_headed(self, model: Model, what: str) -> None:
+        gives = self.gives_of(model)
+        if "text" not in gives:
+            raise Unsupported(
+                f"{model.uri} answers with {' and '.join(gives)} and cannot {what}.", remedy="Ask it with: tuneport models predict"
+            )
+
+    def _headed(self) -> HeadAnswers:
+        if self._heads is None:
+            share_cores()
+            from tuneport_local.head_answers import HeadAnswers
+
+            self._heads = HeadAnswers(self._home)
+        return self._heads
 
     def _resident(self) -> Residents:
         if self._residents is None:

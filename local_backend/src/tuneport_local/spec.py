@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from tuneport.errors import RecipeError
 from tuneport_local.objectives import OBJECTIVES
-from tuneport_local.tuned_kinds import TunedKind, kind_of
+from tuneport_local.tuned_kinds import TunedKind, kind_of, virtual_tokens
 
 Auto = Literal["auto"]
 
@@ -22,6 +22,8 @@ class LoRASpec:
     alpha: float
     dropout: float
     targets: str | tuple[str, ...]
+    variant: Literal["plain", "rslora", "dora", "pissa"] = "plain"
+    quantize: Literal[4, 8] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class TrainingSpec:
     adapter_precision: str = "auto"
     gradient_checkpointing: bool | Auto = "auto"
     trust_remote_code: bool = False
+    grader_timeout_s: float = 10.0
+    grader_memory_mb: int = 1024
     checkpoints_kept: int = 2
     forgetting: bool | Auto = "auto"
     client_id: str = ""
@@ -72,6 +76,16 @@ class TrainingSpec:
     def kind(self) -> TunedKind:
         """What is trained."""
         return kind_of(self.weights)
+
+    @property
+    def weights_table(self) -> Mapping[str, Any]:
+        """The settings of that kind; none for low-rank adapters, which have a place of their own."""
+        return self.weights or {}
+
+    @property
+    def virtual_tokens(self) -> int:
+        """Learned tokens before each row."""
+        return virtual_tokens(self.weights)
 
     @classmethod
     def from_dict(cls, recipe: Mapping[str, Any]) -> TrainingSpec:
@@ -92,6 +106,8 @@ class TrainingSpec:
                     alpha=float(lora["alpha"]),
                     dropout=float(lora["dropout"]),
                     targets=targets if isinstance(targets, str) else tuple(targets),
+                    variant=lora.get("variant", "plain"),
+                    quantize=lora.get("quantize"),
                 ),
                 client_id=recipe.get("client_id") or "",
                 recipe_fingerprint=recipe.get("recipe_fingerprint") or "",

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuneport.errors import RecipeError
+from tuneport.tuned_weights import Full
+from tuneport_local.adapter_files import begun
+from tuneport_local.adapter_settings import configuration, refused
+from tuneport_local.layered import layered
 from tuneport_local.loading import torch_dtype
 from tuneport_local.weights import Precision, published_name
 
@@ -15,8 +18,8 @@ if TYPE_CHECKING:
 
 
 def loaded_in(spec: TrainingSpec, machine: Hardware) -> Precision:
-    """The precision that the base is loaded in: what is learned itself has to be kept finely."""
-    return machine.adapter_precision if spec.kind.whole else machine.precision
+    """The precision that the base is loaded in: what is learned itself, or taken apart, has to be kept finely."""
+    return machine.adapter_precision if spec.kind.whole or spec.lora.variant == "pissa" else machine.precision
 
 
 def trainable(parts: Parts[Any]) -> Any:
@@ -32,34 +35,32 @@ def is_adapted(model: Any) -> bool:
 def _whole(parts: Parts[Any]) -> Any:
     from transformers import set_seed
 
-    set_seed(parts.spec.seed)
-    return parts.model.requires_grad_(True)
+    spec, model = parts.spec, parts.model.requires_grad_(True)
+    set_seed(spec.seed)
+    table = Full(**(spec.weights or {}))
+    if table != Full():
+        model.layered = layered(
+            model, freeze=table.freeze, decay=table.layer_decay, gradual=table.gradual, steps=parts.steps, base=spec.base
+        )
+        if table.freeze:
+            for name, parameter in model.named_parameters():
+                parameter.requires_grad_(model.layered.depths[name] > table.freeze)
+    return model
 
 
 def _adapted(parts: Parts[Any]) -> Any:
     """With fresh adapters in their own precision; everything else frozen."""
-    from peft import LoraConfig, get_peft_model
+    from peft import get_peft_model
     from transformers import set_seed
 
-    spec = parts.spec
-    set_seed(spec.seed)
-    targets = spec.lora.targets
-    config = LoraConfig(
-        r=spec.lora.rank,
-        lora_alpha=spec.lora.alpha,
-        lora_dropout=spec.lora.dropout,
-        target_modules=targets if isinstance(targets, str) else list(targets),
-        task_type="CAUSAL_LM",
-    )
+    set_seed(parts.spec.seed)
+    config = configuration(parts)
     try:
         tuned: Any = get_peft_model(parts.model, config, autocast_adapter_dtype=False)
-    except ValueError:
-        layers = sorted({name.rpartition(".")[2] for name, module in parts.model.named_modules() if type(module).__name__ == "Linear"})
-        raise RecipeError(
-            f"lora.targets {targets!r} name no layer of {spec.base}.", remedy=f"Its linear layers: {', '.join(layers)}."
-        ) from None
-    config.base_model_name_or_path = published_name(spec.base)
+    except ValueError as error:
+        raise refused(parts, error) from None
+    config.base_model_name_or_path = published_name(parts.spec.base)
     for parameter in tuned.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch_dtype(parts.machine.adapter_precision))
-    return tuned
+    return begun(tuned, parts)

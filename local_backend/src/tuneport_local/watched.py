@@ -17,6 +17,7 @@ import torch
 from transformers import PrinterCallback, Trainer
 
 from tuneport.errors import TuneportError
+from tuneport_local import adapter_files
 from tuneport_local.batches import EpochOrder
 from tuneport_local.failures import OutOfMemory, first_line, out_of_memory
 from tuneport_local.trainable import is_adapted
@@ -63,6 +64,9 @@ class Watcher(Protocol):
 
     def save(self, trainer: Watched, *, evaluation_due: bool = False) -> None: ...
 
+    def save_if_new(self, trainer: Watched) -> None:
+        """A checkpoint of what has been trained since the last one, if anything."""
+
 
 class Watched(Trainer):  # type: ignore[misc]
     """See the module. To be put before a trainer of trl: `class PortTrainer(Watched, SFTTrainer)`.
@@ -86,6 +90,8 @@ class Watched(Trainer):  # type: ignore[misc]
     ) -> None:
         self._watcher = watcher
         self._validation = validation
+        self._layered = getattr(model, "layered", None)
+        finely = {name: parameter.data for name, parameter in model.named_parameters() if parameter.requires_grad}
         super().__init__(
             model=model,
             args=arguments,
@@ -95,6 +101,8 @@ class Watched(Trainer):  # type: ignore[misc]
             callbacks=[callback],
             **(beside or {}),
         )
+        for name, data in finely.items():
+            self.model.get_parameter(name).data = data  # trl rounds adapters of a quantized base to bf16
         self.remove_callback(PrinterCallback)
         self.built()
 
@@ -128,6 +136,8 @@ class Watched(Trainer):  # type: ignore[misc]
 
     def training_step(self, model: Any, inputs: Batch, num_items_in_batch: Any = None) -> Any:
         self._watcher.look()
+        if self._layered is not None and self._layered.gradual:
+            self._layered.thaw(self.model, step=self.state.global_step)
         self._watcher.counted(self.tokens_in(inputs))
         try:
             loss = super().training_step(model, inputs, num_items_in_batch)
@@ -215,8 +225,7 @@ class Watched(Trainer):  # type: ignore[misc]
     def save_parts(self, folder: Path) -> None:
         """Everything `train(resume_from_checkpoint=…)` reads, into `folder`; a whole model with its tokenizer, so that it can answer."""
         if is_adapted(self.model):
-            self.model.save_pretrained(folder, save_embedding_layers=False)  # "auto" would ask the hub about the base
-            (folder / "README.md").unlink(missing_ok=True)
+            adapter_files.write(self.model, folder, to_go_on=True)
         else:
             self.model.save_pretrained(folder)
             self.processing_class.save_pretrained(folder)
@@ -224,6 +233,19 @@ class Watched(Trainer):  # type: ignore[misc]
         self._save_scaler(str(folder))
         self._save_rng_state(str(folder))
         self.state.save_to_json(str(folder / "trainer_state.json"))
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        if not (is_adapted(self.model) and adapter_files.read_to_go_on(self.model, Path(resume_from_checkpoint))):
+            super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    # --- layers --------------------------------------------------------------------------------------------------------------------
+
+    def create_optimizer(self, model: Any = None) -> Any:
+        """With a rate for each depth, where the recipe asks for it."""
+        made = super().create_optimizer(model)
+        if self._layered is not None:
+            made.param_groups = self._layered.split(made.param_groups, self.model)
+        return made
 
     def _send_telemetry(self) -> None:
         """trl would tell its makers the model's kind and the hardware. We tell nobody."""

@@ -140,7 +140,7 @@ def _train(folder: JobFolder) -> Outcome:
 
 def _remember_speed(folder: JobFolder, recipe: dict[str, Any]) -> None:
     """What this job measured makes the next quote."""
-    work = work_of(recipe.get("method", "sft"), recipe["hyperparameters"].get("weights"))
+    work = work_of(recipe.get("method", "sft"), recipe["hyperparameters"].get("weights"), recipe["hyperparameters"].get("lora"))
     measured = throughput.measured_by(folder, source=f"job {folder.id[:8]}")
     if measured is not None:
         hardware = throughput.hardware_of(recipe["hyperparameters"]["device"])

@@ -43,6 +43,7 @@ COMMANDS = {
     "models": Lazy("models", "List, ask, evaluate and deploy models; the bases that can be tuned."),
     "archive": Lazy("archive", "Keep all there is of tuned models in a folder that outlives the provider."),
     "port": Lazy("porting", "Carry a tune to another provider and prove that the copy is as good."),
+    "sweep": Lazy("sweeps", "Train a recipe with other settings, and find the best."),
     "watch": Lazy("watch", "Which tuned models stop answering when, and what to do."),
 }
 

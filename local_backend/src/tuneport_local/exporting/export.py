@@ -48,10 +48,15 @@ def export(model: Model, wish: Export, *, home: Path, environ: Mapping[str, str]
 def _task(model: Model, wish: Export, *, home: Path, environ: Mapping[str, str], hear: Callable[[str], object]) -> Task:
     source = source_of(model, home=home)
     refuse_form(source, wish.form)
-    if wish.to.exists() or wish.to.is_symlink():
-        raise UsageError(f"{wish.to} is there already; an export does not replace anything.", remedy="Name a new folder with --to.")
+    refuse_target(wish.to)
     rows = wish.prompts or prompts.held_out(source.folder) or prompts.fixed()
     return Task(source, wish, rows, home, environ, hear)
+
+
+def refuse_target(to: Path) -> None:
+    """Raises UsageError where something of that name is there."""
+    if to.exists() or to.is_symlink():
+        raise UsageError(f"{to} is there already; an export does not replace anything.", remedy="Name a new folder with --to.")
 
 
 def _prepared(task: Task) -> Writer:
@@ -60,9 +65,17 @@ def _prepared(task: Task) -> Writer:
         from tuneport_local.exporting.forms import adapter
 
         return adapter(task)
-    from tuneport_local.exporting.forms import merged
+    if task.wish.form == "merged":
+        from tuneport_local.exporting.forms import merged
 
-    return merged(task)
+        return merged(task)
+    if task.wish.form == "gguf":
+        from tuneport_local.exporting.gguf import gguf
+
+        return gguf(task)
+    from tuneport_local.exporting.ollama import ollama
+
+    return ollama(task)
 
 
 def _renamed(failed: Path, to: Path) -> Path:

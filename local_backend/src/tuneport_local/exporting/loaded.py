@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +29,16 @@ def of_merged(folder: Path, *, precision: str, device: str, measure: Measure, tr
     return heard(network, measure.said, ends=frozenset(said if isinstance(said, list) else [said]))
 
 
-def tokenised_alike(folder: Path, tokenizer: Any, texts: tuple[str, ...]) -> bool:
+def tokenised_alike(folder: Path, tokenizer: Any, texts: Iterable[str | None]) -> bool:
     """Whether the tokenizer in the folder gives the same tokens and writes conversations with the same template."""
     from transformers import AutoTokenizer
 
     other: Any = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    same = [other(text, add_special_tokens=False).input_ids == tokenizer(text, add_special_tokens=False).input_ids for text in texts]
+    same = [
+        other(text, add_special_tokens=False).input_ids == tokenizer(text, add_special_tokens=False).input_ids
+        for text in texts
+        if text is not None
+    ]
     return bool(other.chat_template == tokenizer.chat_template) and all(same)
 
 

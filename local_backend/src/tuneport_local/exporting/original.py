@@ -28,12 +28,13 @@ BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}
 class Measure:
     """What an export is compared with: the answers of the original, and what the base alone makes of them (None for a whole model).
 
-    `texts` are the prompts as the chat template writes them; `ends` the tokens after which an answer is over.
+    `texts` are the prompts in words, None for one that has control tokens as plain words in it; `ends` are the tokens after which an answer
+    is over.
     """
 
     said: tuple[Said, ...]
     base: tuple[Heard, ...] | None
-    texts: tuple[str, ...]
+    texts: tuple[str | None, ...]
     ends: frozenset[int]
 
 
@@ -50,15 +51,18 @@ class Original:
 
     def measure(self, rows: Sequence[ChatExample]) -> Measure:
         """Asks it. Raises UsageError for a prompt that leaves no room for an answer, or that the chat template refuses."""
-        prompts, template = self._prompts(rows), Template.of(self.tokenizer)
+        prompts = self._prompts(rows)
         ends = end_tokens(self.network, self.tokenizer)
         answers = said(self.network, prompts, ends=ends)
         base = None
         if self.source.kind == "adapter":
             with _without(self.network):
                 base = heard(self.network, answers, ends=ends)
-        texts = tuple(str(self.tokenizer.decode(list(prompt), skip_special_tokens=False)) for prompt in prompts) if template.chat else ()
-        return Measure(answers, base, texts, ends)
+        return Measure(answers, base, tuple(map(self._text, prompts)), ends)
+
+    def _text(self, prompt: Sequence[int]) -> str | None:
+        text = str(self.tokenizer.decode(list(prompt), skip_special_tokens=False, clean_up_tokenization_spaces=False))
+        return text if self.tokenizer(text, add_special_tokens=False).input_ids == list(prompt) else None
 
     def _prompts(self, rows: Sequence[ChatExample]) -> list[list[int]]:
         template, room = Template.of(self.tokenizer), context_tokens(self.network) - ANSWER_TOKENS

@@ -1,0 +1,1 @@
+"""A sweep: one recipe trained several times with other settings, each time a job like any other, until the best of them are known."""
