@@ -95,7 +95,7 @@ PHASES = {
 
 
 FAST = ("checkpoint, its name", "writing run.json")
-"""Where the most could be lost. The others are tried with the slow tests; `test_stopping` and `test_training` break runs off without a process."""
+"""Where the most could be lost. The others are slow tests; `test_stopping` and `test_training` break runs off without a process."""
 
 
 @pytest.mark.parametrize("phase", [phase if phase in FAST else pytest.param(phase, marks=pytest.mark.slow) for phase in PHASES])
