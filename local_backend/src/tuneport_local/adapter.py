@@ -71,6 +71,7 @@ class LocalTrainer:
 
     def plan(self, recipe: Recipe) -> Plan:
         from tuneport_local import planning
+        from tuneport_local.continuing import carried, earlier_tune, going_on
         from tuneport_local.seeing import why_base_blind
         from tuneport_local.tokenizer_file import template_knows_tools
         from tuneport_local.weights import resolve
@@ -79,12 +80,15 @@ class LocalTrainer:
         answer = support(Capability.TRAIN, method=recipe.method.kind)
         if not answer:
             raise Unsupported(f"{answer.reason}.")
-        base = recipe.base_for(self._name)
-        refuse_recipe(recipe, provider=self._name, home=self._settings.home)
+        earlier = earlier_tune(recipe.base_for(self._name), jobs=self._jobs, provider=self._name)
+        base = recipe.base_for(self._name) if earlier is None else earlier.base
         found = resolve(base, home=self._settings.home)
         knows_tools = found.source in ("package", "hub") or template_knows_tools(Path(found.location))
+        asked = recipe if earlier is None else going_on(recipe, earlier)
+        refuse_recipe(asked, base=base, provider=self._name, home=self._settings.home)
         blind = why_base_blind(found)
-        return planning.plan(recipe, provider=self._name, scope=self.scope(), base=base, knows_tools=knows_tools, blind=blind)
+        made = planning.plan(asked, provider=self._name, scope=self.scope(), base=base, knows_tools=knows_tools, blind=blind)
+        return made if earlier is None else carried(made, earlier, recipe)
 
     def estimate(self, recipe: Recipe, *, usage: Usage | None = None) -> Quote:
         from tuneport_local.estimate import estimate

@@ -100,6 +100,7 @@ def _run(facts: Facts) -> dict[str, Any]:
     return {
         "recipe": asdict(facts.spec),
         "base": {"id": facts.spec.base, "name": facts.base_name, "weights": facts.base_note},
+        **({"continues": facts.spec.continues} if facts.spec.continues else {}),
         "recipe_fingerprint": facts.spec.recipe_fingerprint,
         "dataset_fingerprint": facts.spec.dataset_fingerprint,
         "data": {

@@ -16,7 +16,9 @@ from tuneport.quoting.serving import HOURS_A_MONTH
 from tuneport.span import Span
 from tuneport_local import planning, throughput
 from tuneport_local.at_hand import at_hand
+from tuneport_local.continuing import earlier_tune, going_on
 from tuneport_local.devices import device_of
+from tuneport_local.jobs import Jobs
 from tuneport_local.memory_need import memory_need
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.profile import LocalProfile, profile_of
@@ -76,6 +78,8 @@ def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str,
     """
     settings = profile_of(profile, name=provider)
     base = recipe.base_for(provider)
+    if (earlier := earlier_tune(base, jobs=Jobs(home), provider=provider)) is not None:
+        recipe, base = going_on(recipe, earlier), earlier.base
     values = planning.hyperparameters(recipe, provider=provider)
     method = recipe.method.kind
     trained, lora = values.get("weights"), values["lora"]

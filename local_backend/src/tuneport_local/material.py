@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from tuneport_local.eyes import Eyes
     from tuneport_local.head import Head
 
+PICTURES = "pictures"
+"""The folder of a job where the pictures of its rows lie while it trains."""
+
 
 @dataclass(frozen=True, slots=True)
 class Material:
@@ -40,7 +43,7 @@ def _eyes(job: JobLog, folder: Path, spec: TrainingSpec) -> Eyes | None:
         raise RecipeError(
             f"weights {spec.kind.name!r} have not been tried on models that see, as {spec.base} does.", remedy="Leave weights out: LoRA."
         )
-    return None if processor is None else Eyes(processor, Album(job.path / "pictures"))
+    return None if processor is None else Eyes(processor, Album(job.path / PICTURES))
 
 
 def material(job: JobLog, spec: TrainingSpec, folder: Path) -> Material:

@@ -40,6 +40,7 @@ OBJECTIVES: Mapping[str, Objective] = {
         learned="supervised, with loss on the assistant's turns only",
         defaults=Defaults(epochs=3, batch_size=8, learning_rate=5e-4),
         trainer="sft",
+        models="causal language models; with images those that see (Gemma 3, Idefics 3, LLaVA 1.5)",
     ),
     "dpo": Objective(
         method="dpo",

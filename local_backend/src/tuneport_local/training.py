@@ -5,8 +5,9 @@ validating (the rows) -> starting (the model) -> running (the steps) -> finalizi
 
 from __future__ import annotations
 
+import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -22,7 +23,7 @@ from tuneport_local.fitting import fit_of, give_memory_back, take_less
 from tuneport_local.forgetting import Probe
 from tuneport_local.hardware import Hardware
 from tuneport_local.joblog import JobLog
-from tuneport_local.material import material
+from tuneport_local.material import PICTURES, material
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.rows import PreparedRows, Row
 from tuneport_local.schedule import Schedule
@@ -109,6 +110,7 @@ def _train_once(job: JobLog, spec: TrainingSpec, prepared: _Prepared, *, begun: 
         how = ending(job, trainer, run, rules=Rules.of(spec), probe=made.probe)
         facts = _facts(spec, prepared, run, how, begun=begun)
         artefacts.publish(job.path, trainer.model, tokenizer=_saved_with(prepared), facts=facts)
+        shutil.rmtree(job.path / PICTURES, ignore_errors=True)
     return "succeeded"
 
 
@@ -127,7 +129,7 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
     job.phase(JobState.VALIDATING, "reading and rendering the rows")
     OBJECTIVES[spec.method].attempt(spec)
     found = weights.resolve(spec.base, home=home)
-    about = {"device": device_of(spec.device), "method": spec.method, "kind": spec.kind.name}
+    about: dict[str, Any] = {"device": device_of(spec.device), "method": spec.method, "kind": spec.kind.name, "lora": asdict(spec.lora)}
     refuse_what_cannot_fit(spec.base, home=home, **about)
     base = weights.fetch(found, home=home, say=lambda message: job.event("info", message))
     job.event("info", f"base {spec.base}: {base.note}")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from tuneport.catalogue import catalogue
 from tuneport.errors import Refused
@@ -19,9 +20,11 @@ _STEP_TOKENS = 64
 _SMALL_RANK = 8
 
 
-def refuse_what_cannot_fit(base: str, *, home: Path, device: str, method: str, kind: str) -> MemoryNeed | None:
+def refuse_what_cannot_fit(
+    base: str, *, home: Path, device: str, method: str, kind: str, lora: Mapping[str, Any] | None = None
+) -> MemoryNeed | None:
     """What the training takes; None where that is not known. Raises Refused for one that takes more than there is, with what would fit."""
-    need = memory_need(base, home=home, device=device, method=method, kind=kind)
+    need = memory_need(base, home=home, device=device, method=method, kind=kind, lora=lora)
     if need is not None and need.fits is False:
         fitting = list(_fitting(base, need, home=home, device=device, method=method))
         remedy = f"What would fit: {'; '.join(fitting)}." if fitting else "Train on a machine with more memory."
@@ -29,11 +32,11 @@ def refuse_what_cannot_fit(base: str, *, home: Path, device: str, method: str, k
     return need
 
 
-def refuse_recipe(recipe: Recipe, *, provider: str, home: Path) -> None:
+def refuse_recipe(recipe: Recipe, *, base: str, provider: str, home: Path) -> None:
     """The same for a recipe, from what it says alone."""
     values = hyperparameters(recipe, provider=provider)
     kind, device = kind_of(values.get("weights")).name, device_of(values["device"])
-    refuse_what_cannot_fit(recipe.base_for(provider), home=home, device=device, method=recipe.method.kind, kind=kind)
+    refuse_what_cannot_fit(base, home=home, device=device, method=recipe.method.kind, kind=kind, lora=values["lora"])
 
 
 def _fitting(base: str, need: MemoryNeed, *, home: Path, device: str, method: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ import typer
 
 from tuneport.cli.asking import Yes
 from tuneport.cli.bases import bases, nearest
+from tuneport.cli.combining import combine
 from tuneport.cli.data_files import Columns, FromFormat, open_dataset
 from tuneport.cli.deployments import deploy, deployments, undeploy
 from tuneport.cli.ending import say_ending_soon
@@ -46,6 +47,7 @@ MaxTokens = Annotated[int, typer.Option("--max-tokens", metavar="N", min=1, help
 app.command()(predict)
 app.command()(bases)
 app.command()(nearest)
+app.command()(combine)
 app.command()(deploy)
 app.command()(deployments)
 app.command()(undeploy)
