@@ -45,9 +45,7 @@ def readings(scene: tuple[Path, Path], folder: Path, **changes: Any) -> list[dic
         ("constant", [1, 1, 1]),
     ],
 )
-def test_the_rate_warms_up_and_falls_as_asked_for(
-    scene: tuple[Path, Path], tmp_path: Path, schedule: str, falling: list[float]
-) -> None:
+def test_the_rate_warms_up_and_falls_as_asked_for(scene: tuple[Path, Path], tmp_path: Path, schedule: str, falling: list[float]) -> None:
     rates = [each["learning_rate"] for each in readings(scene, tmp_path, schedule=schedule, warmup_ratio=0.5, learning_rate=0.01)]
 
     assert rates == pytest.approx([0.01 * share for share in (0, 1 / 3, 2 / 3, *falling)])
