@@ -9,13 +9,14 @@ from pydantic import Field
 
 from tuneport.errors import CheckFailed, RecipeError, Unsupported
 from tuneport.finding import Finding
-from tuneport.own_settings import own_settings
+from tuneport.own_settings import own, own_settings
 from tuneport.provider import Capability
 from tuneport.recipe import Recipe
 from tuneport.recipe_table import RecipeTable
 from tuneport.tables import Table, read_table
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.support import support
+from tuneport_local.tracking import tools
 
 if TYPE_CHECKING:
     from tuneport.checks import CheckReport, Target
@@ -39,7 +40,8 @@ class LocalOptions(Table):
     """`options.local` of a recipe. `auto` leaves the value to the hardware; the events of the job say what it became.
 
     `precision` is that of the frozen base, `adapter_precision` that of the trained weights. The three `…_every` count optimizer steps.
-    `trust_remote_code` runs Python code that comes with a model of the hub: only for models whose code you have read.
+    `trust_remote_code` runs Python code that comes with a model of the hub: only for models whose code you have read. `track` names tools
+    that are told of the training, beside TensorBoard's files.
     """
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,2})?)$")] = "auto"
@@ -50,6 +52,7 @@ class LocalOptions(Table):
     log_every: Steps = 1
     gradient_checkpointing: bool | Auto = "auto"
     trust_remote_code: bool = False
+    track: list[tools.Name] = own([])
 
 
 def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:
@@ -98,6 +101,7 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     from tuneport.plan import Plan, PlannedRequest
 
     values = hyperparameters(recipe, provider=provider)
+    tools.refuse_absent(values.get("track", ()))
     datasets = {"train": recipe.train} | ({"validation": recipe.validation} if recipe.validation is not None else {})
     method = recipe.method.kind
     target = Target(provider=provider, model=base, method=method, limits=Limits(images=False, media=False, tools=knows_tools))

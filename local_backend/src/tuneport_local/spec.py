@@ -62,6 +62,7 @@ class TrainingSpec:
     early_stopping: Mapping[str, Any] | None = None
     keep: Literal["last", "best"] = "last"
     neftune_alpha: float | None = None
+    track: tuple[str, ...] = ()
 
     @classmethod
     def from_dict(cls, recipe: Mapping[str, Any]) -> TrainingSpec:
