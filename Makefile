@@ -23,8 +23,9 @@ venv:
 demo: install
 	$(BIN)/tuneport demo
 
+# Files of tests side by side, one a core: most of them wait for a process or a server of their own.
 test: lint types
-	$(BIN)/python -m pytest --require-all -m "not slow"
+	$(BIN)/python -m pytest --require-all -m "not slow" -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: install
 	$(BIN)/python -m pytest --require-all -m slow

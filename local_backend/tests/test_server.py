@@ -244,7 +244,7 @@ def test_bases_that_were_not_asked_for_longest_are_forgotten_and_come_back(tmp_p
     assert isinstance(server, LocalServer)
     bases = [server.model(str(save_tiny(tmp_path / f"base{layers}", layers=layers))) for layers in (1, 2, 3)]
     before = said(server, bases[0], rows)
-    first = weakref.ref(server._resident()._bases[bases[0].id].loaded.model)
+    first = weakref.ref(server._resident()._bases[0].loaded.model)
     for model in bases[1:]:
         said(server, model, rows)
     gc.collect()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from tuneport_local import provider
 from tuneport_local.serving import vllm
-from tuneport_local.tuned import adapter_in
+from tuneport_local.tuned import tuned_in
 
 from tuneport.errors import ConfigError, UnknownModel, Unsupported
 from tuneport.model import Model
@@ -154,7 +154,7 @@ def test_a_port_that_is_taken_is_said_before_anything_is_loaded(tmp_path: Path) 
 
 def test_an_exported_adapter_is_a_model_by_its_folder_and_knows_its_base(tmp_path: Path) -> None:
     folder = folder_with_adapter(tmp_path / "kept", base="HuggingFaceTB/SmolLM2-135M-Instruct")
-    assert adapter_in(str(folder), provider="local") == server(tmp_path).model(str(folder))
+    assert tuned_in(str(folder), provider="local") == server(tmp_path).model(str(folder))
     assert server(tmp_path).model(str(folder)).base == "smollm2-135m-instruct"
     (folder / "run.json").write_text(json.dumps({"base": {"id": "/my/base"}, "dataset_fingerprint": "d"}), encoding="utf-8")
     model = server(tmp_path).model(str(folder))
@@ -165,4 +165,4 @@ def test_an_adapter_that_names_no_base_is_refused(tmp_path: Path) -> None:
     folder = folder_with_adapter(tmp_path / "kept", base=None)
     with pytest.raises(UnknownModel, match="what base"):
         server(tmp_path).model(str(folder))
-    assert adapter_in(str(tmp_path), provider="local") is None
+    assert tuned_in(str(tmp_path), provider="local") is None

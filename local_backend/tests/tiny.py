@@ -98,3 +98,19 @@ def write_pairs(path: Path, rows: int = 24, *, first: int = 0) -> Path:
             better, worse = (Message("assistant", words[number % len(words)]) for words in (colours, others))
             file.write(canonical_bytes(PreferenceExample((asked,), (better,), (worse,))) + b"\n")
     return path
+
+
+def write_answers(path: Path, rows: int = 24, *, first: int = 0) -> Path:
+    """A file of single answers, of which those with a colour are wanted, two in three of them; the last two rows are pairs."""
+    from tuneport.examples import ChatExample, Message, PreferenceExample, canonical_bytes
+
+    said = ("Red", "one two three", "Red Blue")
+    with path.open("wb") as file:
+        for number in range(first, first + rows):
+            asked = Message("user", " ".join(["Where is my card?"] * (1 + number % 3)) + f" {number}")
+            if number >= first + rows - 2:
+                row: Any = PreferenceExample((asked,), (Message("assistant", "Blue"),), (Message("assistant", "late"),))
+            else:
+                row = ChatExample((asked, Message("assistant", said[number % 3])), desirable=number % 3 != 1)
+            file.write(canonical_bytes(row) + b"\n")
+    return path

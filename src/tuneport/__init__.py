@@ -29,10 +29,15 @@ if TYPE_CHECKING:
     from tuneport.examples import PromptExample as PromptExample
     from tuneport.finding import Finding as Finding
     from tuneport.graders import MultiGrader as MultiGrader
+    from tuneport.graders import NumericAnswer as NumericAnswer
     from tuneport.graders import PythonGrader as PythonGrader
+    from tuneport.graders import RegexCheck as RegexCheck
     from tuneport.graders import ScoreModel as ScoreModel
     from tuneport.graders import StringCheck as StringCheck
     from tuneport.graders import TextSimilarity as TextSimilarity
+    from tuneport.grading.grade import Score as Score
+    from tuneport.grading.grade import grade as grade
+    from tuneport.grading.process import GraderLimits as GraderLimits
     from tuneport.job import Event as Event
     from tuneport.job import Job as Job
     from tuneport.job import JobState as JobState
@@ -79,7 +84,9 @@ _HOMES = {
     "finding": ("Finding",),
     "job": ("Event", "Job", "JobState", "Metric"),
     "methods": ("DPO", "GRPO", "KTO", "ORPO", "SFT", "Classify", "EarlyStopping", "Regress", "Reward"),
-    "graders": ("MultiGrader", "PythonGrader", "ScoreModel", "StringCheck", "TextSimilarity"),
+    "graders": ("MultiGrader", "NumericAnswer", "PythonGrader", "RegexCheck", "ScoreModel", "StringCheck", "TextSimilarity"),
+    "grading.grade": ("Score", "grade"),
+    "grading.process": ("GraderLimits",),
     "model": ("Deployment", "DeploymentPlan", "Model", "Prediction"),
     "plan": ("Plan",),
     "prices": ("Price", "PriceBook"),

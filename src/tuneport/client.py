@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from tuneport import uri as uris
-from tuneport.errors import ConfigError, CredentialsRefused, JobFailed
+from tuneport.errors import ConfigError, CredentialsRefused, JobFailed, Unsupported
 from tuneport.job import Job, JobState
 from tuneport.job_client import JobClient
 
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
     from tuneport.dataset import Dataset
     from tuneport.evaluate import Evaluation
     from tuneport.examples import Example, Message
+    from tuneport.exporting import Export, Exported, Exports
+    from tuneport.graders import Grader
     from tuneport.model import Deployment, DeploymentPlan, Model, Prediction
     from tuneport.porting.port import Ported
     from tuneport.porting.wishes import Hear, What, Wishes
-    from tuneport.provider import Generation, Server
+    from tuneport.provider import Generation, Need, Server
     from tuneport.recipe import Recipe
     from tuneport.sweeping.space import Choices, Range
     from tuneport.sweeping.sweep import Swept
@@ -130,11 +132,14 @@ class Client(JobClient):
     # asking
 
     def predict(self, model: str | Model | Job, rows: Iterable[Example], *, generation: Generation | None = None) -> Iterator[Prediction]:
-        """One answer per row, in order."""
-        from tuneport.provider import Generation
+        """One answer per row, in order: text, or a label or score from a model that answers with these."""
+        from tuneport.provider import Generation, given_by
 
         target = self.model(model)
-        return self.server(target.provider).predict(target, rows, generation=generation or Generation(), needs=frozenset({"text"}))
+        server = self.server(target.provider)
+        gives = given_by(server, target)
+        needs: frozenset[Need] = frozenset({"text"}) if "text" in gives else gives
+        return server.predict(target, rows, generation=generation or Generation(), needs=needs)
 
     def chat(self, model: str | Model | Job, messages: Sequence[Message], *, generation: Generation | None = None) -> Iterator[str]:
         """The answer to a conversation, piece by piece."""
@@ -151,6 +156,7 @@ class Client(JobClient):
         against: AgainstWord | str | Model | Sequence[AgainstWord | str | Model] = (),
         labels_from: Iterable[Example] | None = None,
         metrics: Sequence[str] | None = None,
+        grader: Grader | None = None,
         generation: Generation | None = None,
         seed: int = 0,
         on_progress: Callable[[str, int, int], None] | None = None,
@@ -158,7 +164,7 @@ class Client(JobClient):
         """Measures a model on held-out rows, and against others on the same rows with paired intervals.
 
         `against` names models by URI, or 'base' (the model's own base as it is) and 'base+labels' (the base with the labels of
-        `labels_from`, else of the data it was tuned on, listed in its prompt).
+        `labels_from`, else of the data it was tuned on, listed in its prompt). A `grader` scores every answer: metric `reward`.
         """
         from tuneport.contenders import contenders
         from tuneport.evaluate import evaluate
@@ -171,6 +177,7 @@ class Client(JobClient):
             list(rows),
             against=others,
             metrics=metrics,
+            grader=grader,
             labels=references(known),
             generation=generation,
             seed=seed,
@@ -196,6 +203,31 @@ class Client(JobClient):
         found = contenders(self.model(model), against, models=self, labels_from=labels_from)
         most = (generation or room_for(references(rows))).max_tokens
         return evaluation_costs(found, rows, most_tokens=most, client=self)
+
+    # taking a model out
+
+    def export_needs(self, model: str | Model | Job, wish: Export) -> str | None:
+        """What `export` of the same would have to install first, in a sentence; None for nothing. Raises like it."""
+        target = self.model(model)
+        return self._exports(target).export_needs(target, wish)
+
+    def export(self, model: str | Model | Job, wish: Export, *, hear: Callable[[str], object] = lambda _: None) -> Exported:
+        """Writes the model into a folder that other programs load, and checks that it answers there as it does here: see `Exported.ok`.
+        Raises Unsupported where models do not leave their provider, or not in that form."""
+        target = self.model(model)
+        return self._exports(target).export(target, wish, hear=hear)
+
+    def _exports(self, model: Model) -> Exports:
+        from tuneport.exporting import Exports
+        from tuneport.provider import Capability
+
+        support = self.trainer(model.provider).support(Capability.DOWNLOAD)
+        if not support:
+            raise Unsupported(f"{model.uri} cannot be exported: {support.reason}.", remedy="Its data and settings can: tuneport archive")
+        server = self.server(model.provider)
+        if not isinstance(server, Exports):
+            raise Unsupported(f"{model.uri} cannot be exported: this is not built for {model.provider} yet.")
+        return server
 
     # porting
 

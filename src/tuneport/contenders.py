@@ -10,6 +10,7 @@ from tuneport.errors import UsageError
 from tuneport.evaluate import Contender, labels_prompt
 from tuneport.examples import Example
 from tuneport.model import Model
+from tuneport.provider import given_by
 
 if TYPE_CHECKING:
     from tuneport.provider import Server
@@ -54,6 +55,11 @@ def opponent(other: str | Model, target: Model, *, models: Models, labels_from: 
     if target.base is None:
         raise UsageError(f"{target.uri} names no base model to compare with.", remedy="Give one: --against <provider>:<model>")
     base = models.server(target.provider).model(target.base)
+    if "text" not in given_by(models.server(target.provider), target) and other == BASE:
+        raise UsageError(
+            f"{target.uri} answers by a head of its own, which its base {target.base} does not have: there is nothing to compare with.",
+            remedy="Compare with another tuned model, or with the labels in the base's prompt: --against base+labels",
+        )
     if other == BASE:
         return contender(BASE, base, models=models)
     rows = labels_from if labels_from is not None else _training_rows(target, models)

@@ -9,6 +9,7 @@
     |-- PluginError                2   a provider plug-in does not load
     |-- CheckFailed                1   data or provider checks found errors
     |-- JobFailed                  1   a job ended failed, cancelled or expired
+    |-- GraderFailed               1   a grader gave anything but a score
     |-- Refused                    3   the provider said no, and nothing was created
     |   |-- CredentialsRefused, QuotaExceeded, PlatformClosed, FileGone, NotFound
     |-- Unreachable                4   no answer, or none that can be read
@@ -103,6 +104,10 @@ class CheckFailed(TuneportError):
 
 class JobFailed(TuneportError):
     """A job ended in a state other than succeeded."""
+
+
+class GraderFailed(TuneportError):
+    """A grader raised, hung, died or gave what is no number. Says which and how, never what the row or the answer holds."""
 
 
 class Refused(TuneportError, PermissionError):

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING
 
 from tuneport.errors import DatasetError, Unreachable, Unsupported, UsageError
 from tuneport.evaluation import Answer, Comparison, Evaluation, LabelReport, LabelScore, Outcome, shown
-from tuneport.examples import Example, LabelledExample
+from tuneport.examples import Example, LabelledExample, PreferenceExample
 from tuneport.model import Deployment, Model, Prediction
-from tuneport.provider import Generation, Need, Server
-from tuneport.reference import as_chat, labels_prompt, references
+from tuneport.provider import Generation, Need, Server, given_by
+from tuneport.reference import as_chat, labels_prompt, reference, references, with_worse_answer
 
 if TYPE_CHECKING:
+    from tuneport.graders import Grader
     from tuneport.intervals import Difference, Pair
-    from tuneport.metrics import Answers, Measure
+    from tuneport.metrics import Answers, Measure, Sort
     from tuneport.tallies import Tally
 
 __all__ = ["Comparison", "Contender", "Evaluation", "Progress", "evaluate", "labels_prompt"]
 
 MOST_TOKENS = 1024
+GRADED_TOKENS = 256
+"""Of an answer that a grader is to score, unless said otherwise: what reinforcement takes."""
 
 Progress = Callable[[str, int, int], None]
 """Called with a contender's name, the rows it has answered, and all rows."""
@@ -44,6 +47,7 @@ def evaluate(
     *,
     against: Sequence[Contender] = (),
     metrics: Sequence[str] | None = None,
+    grader: Grader | None = None,
     labels: Iterable[str] = (),
     generation: Generation | None = None,
     seed: int = 0,
@@ -53,7 +57,10 @@ def evaluate(
 ) -> Evaluation:
     """Lets every contender answer every row and measures them; `against` is compared with `contender`, never with one another.
 
-    metrics     names from `tuneport.metrics.MEASURES`, all for None; the verdict is about the first that all can be measured by
+    metrics     names from `tuneport.metrics.MEASURES`; for None those that are for such rows (answers, scores, pairs); the verdict is about
+                the first that all can be measured by
+    grader      scores every answer: metric `reward`, which the verdict is about then; other metrics only where `metrics` names them.
+                Rows need no reference then, and answers have room for 256 tokens
     labels      labels known beside those in the rows' references (the training data's); an answer outside both counts as `other`
     generation  None: greedy, with room for the longest reference (one token per byte, and eight); what a model says beyond that is
                 not read
@@ -66,12 +73,14 @@ def evaluate(
 
     contenders = (contender, *against)
     _check_settings(contenders, resamples=resamples, level=level)
-    measures, asked = measures_of(metrics), tuple(rows)
+    asked = tuple(rows)
+    measures = measures_of(metrics, rows=_sort_of(asked)) if grader is None else _graded(grader, asked, metrics)
     if not asked:
         raise DatasetError("there are no rows to evaluate on.", remedy="Give at least one row with a reference answer.")
-    right = references(asked)
+    _check_texts(contenders, asked)
+    right = references(asked) if grader is None or metrics else tuple(reference(row) or "" for row in asked)
     known = label_set(right, given=labels, wanted=metrics)
-    generation = generation or room_for(right)
+    generation = generation or (room_for(right) if grader is None else Generation(max_tokens=GRADED_TOKENS))
     taken = [_take(one, asked, right, known, measures=measures, generation=generation, on_progress=on_progress) for one in contenders]
     first = taken[0]
     differences = _differences(first, taken[1:], measures, level=level, resamples=resamples, seed=seed)
@@ -88,6 +97,13 @@ def evaluate(
         resamples=resamples,
         max_tokens=generation.max_tokens,
     )
+
+
+def _graded(grader: Grader, rows: tuple[Example, ...], metrics: Sequence[str] | None) -> tuple[Measure, ...]:
+    from tuneport.grading.measures import graded_measures
+    from tuneport.metrics import measures_of
+
+    return (*graded_measures(grader, rows), *(measures_of(metrics) if metrics else ()))
 
 
 def room_for(right: Sequence[str]) -> Generation:
@@ -124,6 +140,22 @@ def _check_settings(contenders: Sequence[Contender], *, resamples: int, level: f
     refuse_settings(level=level, resamples=resamples)
 
 
+def _is_text(row: Example) -> bool:
+    return not isinstance(row, LabelledExample) and row.style == "text"
+
+
+def _check_texts(contenders: Sequence[Contender], rows: tuple[Example, ...]) -> None:
+    """Plain text is measured whole: it asks nothing, so that nothing can be put in front of it and nobody answers it."""
+    texts = sum(map(_is_text, rows))
+    if texts and any(contender.system for contender in contenders):
+        raise UsageError("plain text is measured as it stands, and a contender has an instruction.", remedy="Leave the instruction out.")
+    if 0 < texts < len(rows):
+        raise DatasetError(
+            f"{texts} of {len(rows)} rows are plain text, which is measured by perplexity alone, and the others have answers.",
+            remedy="Evaluate on the two kinds apart.",
+        )
+
+
 def _take(
     contender: Contender,
     rows: tuple[Example, ...],
@@ -139,15 +171,30 @@ def _take(
     gives = _usable(contender, rows)
     needs = frozenset(need for measure in measures for need in measure.needs if need in gives)
     if not needs:
-        have, names = ", ".join(sorted(contender.server.gives)) or "nothing", ", ".join(measure.name for measure in measures)
+        have, names = ", ".join(sorted(gives)) or "nothing", ", ".join(measure.name for measure in measures)
         raise Unsupported(f"{contender.name}: the server gives {have}, and none of {names} can be measured by that on these rows.")
-    asked = rows if "labels" in gives else tuple(as_chat(row, system=contender.system) for row in rows)
+    asked = rows if "text" not in gives and _sort_of(rows) != "pairs" else tuple(as_chat(row, system=contender.system) for row in rows)
     answers = Answers(right, _ask(contender, asked, needs=needs, generation=generation, on_progress=on_progress), labels)
+    if any(measure.of_pairs for measure in measures) and (weighed := needs - {"text"}):
+        answers = replace(answers, worse=_worse(contender, rows, needs=weighed, generation=generation, on_progress=on_progress))
     missing = {measure.name: reason for measure in measures if (reason := unavailable(measure, gives, answers))}
+    if _is_text(rows[0]):
+        missing |= {m.name: "rows of plain text have no answers" for m in measures if "log_probabilities" not in m.needs}
     tallies = _tallies([measure for measure in measures if measure.name not in missing], answers)
     values = {measure.name: measure.of(tallies[measure.name]) if measure.name in tallies else None for measure in measures}
     missing |= {name: "too large for a number" for name, value in values.items() if value is not None and not isfinite(value)}
     return _Taken(contender.name, answers, tallies, {name: None if name in missing else value for name, value in values.items()}, missing)
+
+
+def _worse(
+    contender: Contender, rows: tuple[Example, ...], *, needs: frozenset[Need], generation: Generation, on_progress: Progress | None
+) -> tuple[Prediction, ...]:
+    """What the model makes of the worse answers of pairs; nothing where the rows are others."""
+    pairs = [row for row in rows if isinstance(row, PreferenceExample)] if _sort_of(rows) == "pairs" else []
+    if not pairs:
+        return ()
+    asked = tuple(as_chat(with_worse_answer(row), system=contender.system) for row in pairs)
+    return _ask(contender, asked, needs=needs, generation=generation, on_progress=on_progress)
 
 
 def _tallies(measures: Sequence[Measure], answers: Answers) -> dict[str, Tally]:
@@ -156,9 +203,26 @@ def _tallies(measures: Sequence[Measure], answers: Answers) -> dict[str, Tally]:
 
 
 def _usable(contender: Contender, rows: tuple[Example, ...]) -> frozenset[Need]:
-    """What the server gives for such rows: a label where rows are labelled and nothing is put in front of them, else text."""
-    classified = "labels" in contender.server.gives and not contender.system and all(isinstance(row, LabelledExample) for row in rows)
-    return contender.server.gives - {"text" if classified else "labels"}
+    """What the model gives for such rows: a label where rows are labelled and nothing is put in front of them, else text. One that gives no
+    text has no choice. Plain text has log-probabilities alone."""
+    gives = given_by(contender.server, contender.model)
+    if _is_text(rows[0]):
+        return gives & {"log_probabilities"}
+    if "text" not in gives:
+        return gives
+    classified = "labels" in gives and not contender.system and all(isinstance(row, LabelledExample) for row in rows)
+    return gives - {"text" if classified else "labels"}
+
+
+def _sort_of(rows: Sequence[Example]) -> Sort:
+    """What the rows are, as far as other metrics are for them."""
+    if rows and all(map(_is_scored, rows)):
+        return "scores"
+    return "pairs" if rows and all(isinstance(row, PreferenceExample) for row in rows) else "answers"
+
+
+def _is_scored(row: Example) -> bool:
+    return isinstance(row, LabelledExample) and row.score is not None
 
 
 def _ask(

@@ -96,7 +96,7 @@ class JobClient:
         *,
         base: str | None = None,
         method: str | None = None,
-        weights: Literal["lora", "full"] = "lora",
+        weights: Literal["lora", "full"] | None = None,
         epochs: int | None = None,
         validation: Dataset | None = None,
         providers: Sequence[str] | None = None,

@@ -25,8 +25,8 @@ class Training(RecipeTable):
     """What every method can be told.
 
     `learning_rate` is absolute; `learning_rate_multiplier` is relative to the provider's own default: give one of them at most.
-    `max_length` is in tokens per row; `too_long` says what becomes of longer rows: nothing is cut or dropped unless it is asked for here,
-    and then the rows are named.
+    `max_length` is in tokens per row; `too_long` says what becomes of longer rows: nothing is cut, dropped or split unless it is asked for
+    here, and then the rows are named. Only plain text can be split, into rows of `max_length` tokens end to end.
 
     lora            low-rank adapters, which are learned unless `weights` says that others are
     weights         'full', 'ia3', … or their table (`tuned_weights`)
@@ -43,7 +43,7 @@ class Training(RecipeTable):
     weight_decay: Annotated[float, Field(ge=0, lt=1)] = 0.0
     max_grad_norm: Annotated[float, Field(gt=0)] = 1.0
     max_length: Annotated[int, Field(ge=8)] | Auto = "auto"
-    too_long: Literal["refuse", "drop", "truncate"] = "refuse"
+    too_long: Literal["refuse", "drop", "truncate", "split"] = "refuse"
     lora: LoRA = LoRA()
     weights: WeightsField = own(None)
     early_stopping: EarlyStopping | None = own(None)
@@ -53,6 +53,12 @@ class Training(RecipeTable):
     def _one_kind_of_weights(self) -> Self:
         if self.weights is not None and self.lora != LoRA():
             raise ValueError(f"give weights {self.weights.kind!r} or lora, not both")
+        return self
+
+    @model_validator(mode="after")
+    def _splits_text_alone(self) -> Self:
+        if self.too_long == "split" and (kind := getattr(self, "kind", "sft")) != "sft":
+            raise ValueError(f"too_long 'split' is for plain text, which method 'sft' learns from, not {kind!r}")
         return self
 
     @model_validator(mode="after")

@@ -11,7 +11,9 @@ import string
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,11 +29,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """One model's answers beside the references, row by row. `labels` are the known labels, sorted; empty when answers are free text."""
+    """One model's answers beside the references, row by row. `labels` are the known labels, sorted; empty when answers are free text.
+
+    `worse`: for rows that are pairs, what the model makes of the worse answers; the references are the better ones then.
+    """
 
     references: tuple[str, ...]
     predictions: tuple[Prediction, ...]
     labels: tuple[str, ...] = ()
+    worse: tuple[Prediction, ...] = ()
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -44,7 +50,8 @@ class Measure:
     """One metric.
 
     `needs`: any one of these of the server is enough. `tally`: answers -> k numbers a row. `value`: sums of those, (..., k) -> (...).
-    `missing` says why the given answers cannot be measured, `incomparable` why those of two models cannot be compared, or ''.
+    `missing` says why the given answers cannot be measured, `incomparable` why those of two models cannot be compared, or ''. `of_pairs`:
+    it looks at both answers of a pair.
     """
 
     name: str
@@ -54,6 +61,7 @@ class Measure:
     missing: Callable[[Answers], str]
     incomparable: Callable[[Answers, Answers], str]
     higher_is_better: bool = True
+    of_pairs: bool = False
 
     def of(self, tally: Tally) -> float:
         """The value over all rows; may be infinite for a perplexity."""
@@ -154,6 +162,31 @@ def _perplexity(sums: Array) -> Array:
     return result
 
 
+def _preferred(likelihood: Callable[[Prediction], float]) -> Callable[[Answers], Numbers]:
+    def tally(answers: Answers) -> Numbers:
+        pairs = zip(answers.predictions, answers.worse, strict=True)
+        return Numbers(np.array([[float(likelihood(better) > likelihood(worse)), 1.0] for better, worse in pairs]))
+
+    return tally
+
+
+def _likelihood(answer: Prediction) -> float:
+    """The score that a reward model gives it, else its log-probability."""
+    return answer.score if answer.score is not None else answer.log_probability or 0.0
+
+
+def _likelihood_by_token(answer: Prediction) -> float:
+    return answer.score if answer.score is not None else (answer.log_probability or 0.0) / answer.log_probability_tokens
+
+
+def _no_pairs(answers: Answers) -> str:
+    if not answers.worse:
+        return "the rows are no pairs of a better and a worse answer"
+    unscored = sum(each.score is None for each in (*answers.predictions, *answers.worse))
+    both = replace(answers, predictions=(*answers.predictions, *answers.worse))
+    return _no_log_probabilities(both) if unscored else ""
+
+
 def _nothing_missing(_: Answers) -> str:
     return ""
 
@@ -167,6 +200,58 @@ def _no_log_probabilities(answers: Answers) -> str:
     return f"the server gave no log-probability for {without} of {len(answers.predictions)} rows" if without else ""
 
 
+def _numbers(texts: Iterable[str]) -> list[float | None]:
+    return [_number(text) for text in texts]
+
+
+def _number(text: str) -> float | None:
+    try:
+        found = float(text)
+    except ValueError:
+        return None
+    return found if isfinite(found) else None
+
+
+def _scores(answers: Answers) -> Iterable[float | None]:
+    """What each answer is as a number: a score, or a text or label that is one."""
+    told = zip(answers.predictions, _numbers(answers.texts), strict=True)
+    return [prediction.score if prediction.score is not None else number for prediction, number in told]
+
+
+def _errors(answers: Answers) -> Numbers:
+    """Five columns: the error without its sign, its square, the right score, its square, 1."""
+    pairs = zip(_scores(answers), _numbers(answers.references), strict=True)
+    each = [(said or 0.0, wanted or 0.0) for said, wanted in pairs]
+    return Numbers(np.array([[abs(said - wanted), (said - wanted) ** 2, wanted, wanted**2, 1.0] for said, wanted in each]))
+
+
+def _mae(sums: Array) -> Array:
+    result: Array = sums[..., 0] / sums[..., 4]
+    return result
+
+
+def _rmse(sums: Array) -> Array:
+    result: Array = np.sqrt(sums[..., 1] / sums[..., 4])
+    return result
+
+
+def _r2(sums: Array) -> Array:
+    """Not a number where all scores are the same."""
+    spread = sums[..., 3] - sums[..., 2] ** 2 / sums[..., 4]
+    return 1 - np.divide(sums[..., 1], spread, out=np.full_like(spread, np.nan), where=spread > 0)
+
+
+def _no_scores(answers: Answers) -> str:
+    if any(number is None for number in _numbers(answers.references)):
+        return "the reference answers are no numbers"
+    without = sum(score is None for score in _scores(answers))
+    return f"{without} of {len(answers.predictions)} answers are no numbers" if without else ""
+
+
+def _no_spread(answers: Answers) -> str:
+    return _no_scores(answers) or ("all rows have the same score" if len(set(_numbers(answers.references))) < 2 else "")
+
+
 def _always(_: Answers, __: Answers) -> str:
     return ""
 
@@ -177,6 +262,8 @@ def _other_tokens(one: Answers, other: Answers) -> str:
 
 
 _SAID: tuple[Need, ...] = ("text", "labels")
+_NUMBER: tuple[Need, ...] = ("scores", "text", "labels")
+_WEIGHED: tuple[Need, ...] = ("scores", "log_probabilities")
 MEASURES = {
     measure.name: measure
     for measure in (
@@ -186,6 +273,11 @@ MEASURES = {
         Measure("macro_recall", _SAID, label_counts, _macro(_recall), _no_labels, _always),
         Measure("macro_f1", _SAID, label_counts, _macro(_f1), _no_labels, _always),
         Measure("perplexity", ("log_probabilities",), _surprise, _perplexity, _no_log_probabilities, _other_tokens, higher_is_better=False),
+        Measure("mae", _NUMBER, _errors, _mae, _no_scores, _always, higher_is_better=False),
+        Measure("rmse", _NUMBER, _errors, _rmse, _no_scores, _always, higher_is_better=False),
+        Measure("r2", _NUMBER, _errors, _r2, _no_spread, _always),
+        Measure("preference_accuracy", _WEIGHED, _preferred(_likelihood), _mean, _no_pairs, _always, of_pairs=True),
+        Measure("preference_accuracy_by_token", _WEIGHED, _preferred(_likelihood_by_token), _mean, _no_pairs, _always, of_pairs=True),
     )
 }
 """All metrics by name, the first being the one a verdict is about unless others are asked for.
@@ -193,13 +285,27 @@ MEASURES = {
 exact_match      share of rows answered with the reference (see `normalised`)
 token_f1         mean over rows of `word_f1`
 macro_*          mean over the labels that are right for some row; an answer that is no label is wrong for all of them
+preference_accuracy  share of pairs whose better answer is likelier than the worse one, as a whole; _by_token: by the mean log-probability
+                 of its tokens, in which its length has no part. Where a reward model gives scores, these are compared instead
 perplexity       exp of the mean negative log-probability of the references' tokens, end of turn included, over all rows together
+mae, rmse        of scores: the mean error without its sign; the root of the mean square of it
+r2               of scores: the share of their variance that the answers explain; 0 for answering the mean always, below it for worse
 """
+OF_SCORES = ("mae", "rmse", "r2")
+"""Those that are taken by themselves where rows have scores, and only there."""
 
 
-def measures_of(wanted: Iterable[str] | None) -> tuple[Measure, ...]:
-    """The metrics of these names, each once; all of them for None. Raises UsageError for an unknown one, or none."""
-    chosen = tuple(dict.fromkeys(MEASURES if wanted is None else wanted))
+OF_PAIRS = ("preference_accuracy", "preference_accuracy_by_token")
+"""Those that are taken before others where rows are pairs of answers, and only there."""
+
+Sort = Literal["answers", "scores", "pairs"]
+
+
+def measures_of(wanted: Iterable[str] | None, *, rows: Sort = "answers") -> tuple[Measure, ...]:
+    """The metrics of these names, each once; for None those for such rows. Raises UsageError for an unknown one, or none."""
+    others = [name for name in MEASURES if name not in (*OF_SCORES, *OF_PAIRS)]
+    usual = {"answers": others, "scores": OF_SCORES, "pairs": [*OF_PAIRS, *others]}[rows]
+    chosen = tuple(dict.fromkeys(usual if wanted is None else wanted))
     unknown = [name for name in chosen if name not in MEASURES]
     if unknown or not chosen:
         what = f"unknown metric {unknown[0]!r}" if unknown else "no metric is asked for"

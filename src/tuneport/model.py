@@ -105,7 +105,8 @@ def _sentence(line: QuoteLine) -> str:
 class Prediction:
     """The answer to one row. `log_probability` is the sum over the reference's tokens when it was asked for and the server can give it.
 
-    `finish` is stop | length | tool_calls | error; `tokens` is (prompt, completion).
+    `finish` is stop | length | tool_calls | error; `tokens` is (prompt, completion). A model with a head of its own answers with a `label`,
+    with its `probability` from 0 to 1, or with a `score`; `text` says the same then.
     """
 
     text: str
@@ -115,3 +116,4 @@ class Prediction:
     log_probability_tokens: int = 0
     label: str | None = None
     score: float | None = None
+    probability: float | None = None

@@ -37,3 +37,5 @@ def refuse_own_settings(method: BaseModel, *, who: str) -> None:
     for name, value in own_settings(method):
         shown = f"{value!r}" if isinstance(value, str | int | float) else f"a {getattr(value, 'kind', 'table')!r} table"
         raise Unsupported(f"{who} has no place for {name}: the recipe says {shown}.", remedy=f"Leave {name} out, or train with local.")
+    if getattr(method, "too_long", None) == "split":
+        raise Unsupported(f"{who} does not split rows that are too long.", remedy="Split them before, or train with local.")

@@ -79,9 +79,8 @@ class Plan:
 
     @property
     def fingerprint(self) -> str:
-        """sha256 over provider, scope, requests and the digests of the files."""
+        """sha256 over scope, requests and the digests of the files. The name of a profile is no part of it: two may be one account."""
         what = {
-            "provider": self.provider,
             "scope": self.scope,
             "requests": [[request.call, request.body] for request in self.requests],
             "files": [[file.purpose, file.sha256] for file in self.files],

@@ -239,7 +239,7 @@ class MatchesJobs(Protocol):
         one of this plan, where some are kept. None where jobs always carry our mark: then `find` says it all."""
 
 
-Need = Literal["text", "log_probabilities", "labels"]
+Need = Literal["text", "log_probabilities", "labels", "scores"]
 """What a metric needs of a server's answers."""
 
 
@@ -271,6 +271,19 @@ class Server(Protocol):
 
     def undeploy(self, deployment_id: str) -> None:
         """Ends a deployment, and what it costs. Raises NotFound when it is not there."""
+
+
+@runtime_checkable
+class GivesByModel(Protocol):
+    """A server of which not every model gives the same: some answer with text, some with labels. Looked for with isinstance."""
+
+    def gives_of(self, target: Model | Deployment) -> frozenset[Need]:
+        """What this model gives; part of `gives`."""
+
+
+def given_by(server: Server, target: Model | Deployment) -> frozenset[Need]:
+    """What `target` gives when `server` lets it answer."""
+    return server.gives_of(target) if isinstance(server, GivesByModel) else server.gives
 
 
 @runtime_checkable

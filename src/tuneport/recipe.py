@@ -15,6 +15,7 @@ from pydantic.json_schema import WithJsonSchema
 from tuneport.dataset import Dataset
 from tuneport.errors import DatasetError, RecipeError, TuneportError
 from tuneport.files import write_text
+from tuneport.graders import with_sources
 from tuneport.methods import DPO, GRPO, KTO, METHODS, ORPO, SFT, Classify, EarlyStopping, Method, Regress, Reward
 from tuneport.recipe_table import RecipeTable
 from tuneport.tuned_weights import Auto, LoRA
@@ -118,6 +119,8 @@ class Recipe(RecipeTable):
                     values[key] = Dataset.from_reference(values[key], folder=folder)
                 except DatasetError as error:
                     raise RecipeError(f"{key}: {error}") from None
+        if folder is not None and isinstance(method := values.get("method"), dict) and "grader" in method:
+            values["method"] = {**method, "grader": with_sources(method["grader"], folder=folder)}
         return cls(**values)
 
     @classmethod

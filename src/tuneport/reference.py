@@ -8,6 +8,7 @@ import msgspec
 
 from tuneport.errors import DatasetError
 from tuneport.examples import ChatExample, Example, LabelledExample, Message, Part, PreferenceExample, PromptExample, TextPart
+from tuneport.formats.recast import number_text
 from tuneport.labels import label_like
 
 MAX_LABELS = 1000
@@ -15,11 +16,11 @@ MAX_LABELS = 1000
 
 
 def reference(example: Example) -> str | None:
-    """The answer the row calls right, or None when it has none in text (a conversation that ends with the user, a tool call, a score)."""
+    """The answer the row calls right, a score as its text; None when it has none (a conversation that ends with the user, a tool call)."""
     if isinstance(example, PromptExample):
         return example.reference or None
     if isinstance(example, LabelledExample):
-        return example.label or None
+        return example.label or (None if example.score is None else number_text(example.score))
     last = (example.chosen if isinstance(example, PreferenceExample) else example.messages)[-1:]
     return (last[0].text or None) if last and last[0].role == "assistant" else None
 
@@ -33,7 +34,7 @@ def _known(answer: str | None, number: int) -> str:
     if answer is None:
         raise DatasetError(
             f"row {number} has no reference answer to compare with.",
-            remedy="A row to evaluate on ends with the assistant's text, or has a `reference` or a `label`.",
+            remedy="A row to evaluate on ends with the assistant's text, or has a `reference`, a `label` or a `score`.",
         )
     return answer
 
@@ -66,11 +67,16 @@ def as_chat(example: Example, *, system: str | None = None) -> ChatExample:
     return msgspec.structs.replace(chat, messages=_instructed(chat.messages, system)) if system else chat
 
 
+def with_worse_answer(pair: PreferenceExample) -> PreferenceExample:
+    """The pair, asked for its worse answer."""
+    return msgspec.structs.replace(pair, chosen=pair.rejected)
+
+
 def _conversation(example: Example) -> ChatExample:
     if isinstance(example, ChatExample):
         return example
     if isinstance(example, LabelledExample):
-        return ChatExample((Message("user", example.text or ""), Message("assistant", example.label or "")))
+        return ChatExample((Message("user", example.text or ""), Message("assistant", reference(example) or "")))
     if isinstance(example, PreferenceExample):
         return ChatExample(example.prompt + example.chosen, tools=example.tools, parallel_tool_calls=example.parallel_tool_calls)
     return ChatExample((*example.messages, Message("assistant", example.reference or "")), tools=example.tools)

@@ -20,7 +20,8 @@ def refuse_second_run(plan: Plan, *, desk: Desk) -> None:
     if ids:
         try:
             heard = reading(lambda: desk.trainer.fetch(ids), clock=desk.clock, attempts=2)
-            desk.registry.record(desk.provider, ids, heard)
+            for name in {job.provider for job in live}:  # two profiles may be one account
+                desk.registry.record(name, [job.provider_id for job in live if job.provider == name and job.provider_id], heard)
         except (Unreachable, Refused):
             pass  # then what we have must do: the careful answer is to refuse
         live = desk.registry.live_jobs(plan.scope, plan.fingerprint)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic
 
-from tuneport.errors import RecipeError
 from tuneport_local.hardware import Fit, Hardware
-from tuneport_local.loading import torch_dtype
 from tuneport_local.rows import PreparedRows, RowT_co
 from tuneport_local.spec import TrainingSpec
-from tuneport_local.weights import published_name
+from tuneport_local.trainable import trainable
 
 if TYPE_CHECKING:
+    from tuneport_local.eyes import Eyes
+    from tuneport_local.head import Head
     from tuneport_local.joblog import JobLog
     from tuneport_local.run import Run
 
@@ -23,7 +23,9 @@ _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with
 class Parts(Generic[RowT_co]):
     """A job as its trainer gets it: `model` is the base as it was loaded, `steps` are those of the whole training.
 
-    `evaluate_first`: the validation of the step that it goes on from has still to be done.
+    `evaluate_first`: the validation of the step that it goes on from has still to be done. `head` names the modules on top that are new
+    and are always learned whole, `answer` what they answer with; a language model has neither. `task` is PEFT's word for the kind of model,
+    `eyes` are those of a base that sees.
     """
 
     job: JobLog
@@ -37,38 +39,20 @@ class Parts(Generic[RowT_co]):
     run: Run
     steps: int
     evaluate_first: bool
+    head: tuple[str, ...] = ()
+    answer: Head | None = None
+    eyes: Eyes | None = None
+
+    @property
+    def task(self) -> str | None:
+        if self.answer is None:
+            return "CAUSAL_LM"
+        return "SEQ_CLS" if self.answer.medium == "text" else None
 
 
 def adapted(parts: Parts[Any]) -> Any:
-    """The model with fresh adapters, the same for the same seed, in the adapters' own precision; everything else frozen.
-
-    Raises RecipeError when `targets` name no layer of the model.
-    """
-    from peft import LoraConfig, get_peft_model
-    from transformers import set_seed
-
-    spec = parts.spec
-    set_seed(spec.seed)
-    targets = spec.lora.targets
-    config = LoraConfig(
-        r=spec.lora.rank,
-        lora_alpha=spec.lora.alpha,
-        lora_dropout=spec.lora.dropout,
-        target_modules=targets if isinstance(targets, str) else list(targets),
-        task_type="CAUSAL_LM",
-    )
-    try:
-        tuned: Any = get_peft_model(parts.model, config, autocast_adapter_dtype=False)
-    except ValueError:
-        layers = sorted({name.rpartition(".")[2] for name, module in parts.model.named_modules() if type(module).__name__ == "Linear"})
-        raise RecipeError(
-            f"lora.targets {targets!r} name no layer of {spec.base}.", remedy=f"Its linear layers: {', '.join(layers)}."
-        ) from None
-    config.base_model_name_or_path = published_name(spec.base)
-    for parameter in tuned.parameters():
-        if parameter.requires_grad:
-            parameter.data = parameter.data.to(torch_dtype(parts.machine.adapter_precision))
-    return tuned
+    """The model with what the recipe has trained of it, the same for the same seed: see `trainable`."""
+    return trainable(parts)
 
 
 def settings(parts: Parts[Any]) -> dict[str, Any]:
@@ -90,6 +74,7 @@ def settings(parts: Parts[Any]) -> dict[str, Any]:
         "fp16": machine.autocast and machine.precision == "fp16",
         "use_cpu": machine.device == "cpu",
         "seed": spec.seed,
+        "neftune_noise_alpha": spec.neftune_alpha,
         "remove_unused_columns": False,
         "dataloader_pin_memory": machine.device.startswith("cuda"),
         "logging_strategy": "no",

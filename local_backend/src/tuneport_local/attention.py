@@ -3,6 +3,8 @@
 Registered with transformers under the name SEGMENTS. Exact by construction: a row's keys never meet another row's queries. Short rows are
 laid side by side into one batched product, because the fused kernel of torch takes five times as long for them on a CPU (measured on rows
 of 50 tokens: 10.8 ms against 2.2 ms per layer, forward and backward); longer ones go to the fused kernel one by one.
+
+A row may fork: two answers to one prompt, of which the second does not see the first. The prompt is computed once for both.
 """
 
 from __future__ import annotations
@@ -18,9 +20,14 @@ _SHORT = 256
 
 @dataclass(frozen=True)
 class Segments:
-    """The rows of one packed batch. `lengths`: tokens of each, in order."""
+    """The rows of one packed batch. `lengths`: tokens of each, in order.
+
+    `forks`: for each row, where its first answer begins and where it ends; the tokens from there on are the second answer and do not see
+    the first. Empty where no row forks.
+    """
 
     lengths: tuple[int, ...]
+    forks: tuple[tuple[int, int], ...] = ()
 
     @cached_property
     def longest(self) -> int:
@@ -34,6 +41,17 @@ class Segments:
 
         return torch.cat([torch.arange(length) + number * self.longest for number, length in enumerate(self.lengths)])
 
+    def hidden(self, length: int, device: Any) -> Any:
+        """(rows or 1, length, length) what each token does not see: what comes after it, and the first answer for the second."""
+        import torch
+
+        place = torch.arange(length, device=device)
+        future = place[None, :] > place[:, None]
+        if not self.forks:
+            return future[None]
+        begin, end = torch.tensor(self.forks, device=device).T[:, :, None, None]
+        return future | ((place[:, None] >= end) & (place >= begin) & (place < end))
+
 
 def register() -> None:
     """Makes SEGMENTS known to transformers. Doing it twice is doing it once."""
@@ -46,6 +64,14 @@ def register() -> None:
 
 def _no_mask(*_arguments: Any, **_options: Any) -> None:
     """transformers asks for a mask by position and name; there is none."""
+
+
+def why_windowed(model: Any, *, longest: int) -> str:
+    """Why rows of `longest` tokens cannot be packed for a model whose layers see a part of them only, or ''."""
+    config = model.config.get_text_config()
+    windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
+    narrowest = min((window for window in windows if window), default=longest)
+    return f"its layers see {narrowest} tokens at once, the longest row has {longest}" if narrowest < longest else ""
 
 
 def segment_attention(
@@ -74,10 +100,18 @@ def _one_by_one(query: Any, key: Any, value: Any, segments: Segments, *, scale: 
     lengths = list(segments.lengths)
     grouped = query.shape[1] != key.shape[1]
     answers = [
-        scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale, dropout_p=dropout, enable_gqa=grouped)
-        for q, k, v in zip(query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True)
+        scaled_dot_product_attention(q, k, v, scale=scale, dropout_p=dropout, enable_gqa=grouped, **_seen(segments, row, q))
+        for row, (q, k, v) in enumerate(zip(query.split(lengths, 2), key.split(lengths, 2), value.split(lengths, 2), strict=True))
     ]
     return torch.cat(answers, 2).transpose(1, 2).contiguous()
+
+
+def _seen(segments: Segments, row: int, query: Any) -> dict[str, Any]:
+    """How the fused kernel is told what a row's tokens see."""
+    if not segments.forks:
+        return {"is_causal": True}
+    alone = Segments(segments.lengths[row : row + 1], segments.forks[row : row + 1])
+    return {"attn_mask": ~alone.hidden(query.shape[2], query.device)}
 
 
 def _side_by_side(query: Any, key: Any, value: Any, segments: Segments, *, scale: float) -> Any:
@@ -93,9 +127,10 @@ def _side_by_side(query: Any, key: Any, value: Any, segments: Segments, *, scale
     q = _laid_out(query, segments).view(r, n, k, g, d).permute(0, 2, 3, 1, 4).reshape(r * k, g * n, d)
     keys = _laid_out(key, segments).view(r, n, k, d).permute(0, 2, 3, 1).reshape(r * k, d, n)
     values = _laid_out(value, segments).view(r, n, k, d).transpose(1, 2).reshape(r * k, n, d)
-    future = torch.ones(n, n, dtype=torch.bool, device=query.device).triu(1)
-    scores = torch.bmm(q, keys).view(r * k, g, n, n).float() * scale
-    weights = scores.masked_fill(future, -math.inf).softmax(-1).to(value.dtype)
+    hidden = segments.hidden(n, query.device)
+    scores = torch.bmm(q, keys).view(r, k, g, n, n) if segments.forks else torch.bmm(q, keys).view(r * k, g, n, n)
+    hidden = hidden[:, None, None] if segments.forks else hidden[0]
+    weights = (scores.float() * scale).masked_fill(hidden, -math.inf).softmax(-1).to(value.dtype)
     mixed = torch.bmm(weights.view(r * k, g * n, n), values).view(r, k, g, n, d).permute(0, 3, 1, 2, 4).reshape(r * n, k * g, d)
     return mixed.index_select(0, segments.places.to(mixed.device))[None]
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, overload
 
-from torch.utils.data import Sampler
+from torch.utils.data import Dataset, Sampler
 
 from tuneport_local.pairs import RenderedPair
+from tuneport_local.prompts import RenderedPrompt
 from tuneport_local.rendering import RenderedRow
 
 if TYPE_CHECKING:
@@ -18,10 +20,39 @@ IGNORED = -100
 
 
 def as_dataset(rows: Sequence[RenderedRow]) -> Any:
-    """The rows as trl takes them: `input_ids`, and `labels` that are IGNORED wherever nothing is learned."""
-    from datasets import Dataset
+    """The rows as trl takes them: `input_ids`, and `labels` that are IGNORED wherever nothing is learned; `pictures` where any has some."""
+    from datasets import Dataset as Table
 
-    return Dataset.from_dict({"input_ids": [list(row.input_ids) for row in rows], "labels": [labels(row) for row in rows]})
+    found: dict[str, Any] = {"input_ids": [list(row.input_ids) for row in rows], "labels": [labels(row) for row in rows]}
+    if any(row.pictures for row in rows):
+        found["pictures"] = [list(row.pictures) for row in rows]
+    return Table.from_dict(found)
+
+
+def columns(row: RenderedRow) -> dict[str, Any]:
+    """One row likewise."""
+    found: dict[str, Any] = {"input_ids": list(row.input_ids), "labels": labels(row)}
+    return {**found, "pictures": list(row.pictures)} if row.pictures else found
+
+
+class Collated(Sequence[dict[str, Any]]):
+    """Batches that are made when they are looked at: with pictures, all at once would fill the memory."""
+
+    def __init__(self, rows: Sequence[Sequence[dict[str, Any]]], collate: Callable[[Sequence[dict[str, Any]]], dict[str, Any]]) -> None:
+        self._rows = rows
+        self._collate = collate
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Collated: ...
+
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | Collated:
+        return Collated(self._rows[index], self._collate) if isinstance(index, slice) else self._collate(self._rows[index])
 
 
 def labels(row: RenderedRow) -> list[int]:
@@ -32,9 +63,21 @@ def labels(row: RenderedRow) -> list[int]:
 
 def as_pairs(pairs: Sequence[RenderedPair]) -> Any:
     """The pairs as `padded_pairs` takes them."""
+    return as_table([pair_columns(pair) for pair in pairs])
+
+
+def as_table(rows: Sequence[dict[str, Any]]) -> Any:
+    """The rows as the table that trl asks for."""
+    from datasets import Dataset as Table
+
+    return Table.from_list(list(rows))
+
+
+def as_prompts(rows: Sequence[RenderedPrompt]) -> Any:
+    """The prompts' tokens, each with the number of its row."""
     from datasets import Dataset
 
-    return Dataset.from_list([pair_columns(pair) for pair in pairs])
+    return Dataset.from_dict({"prompt": [list(row.prompt.input_ids) for row in rows], "row": list(range(len(rows)))})
 
 
 def pair_columns(pair: RenderedPair) -> dict[str, list[int]]:
@@ -44,11 +87,12 @@ def pair_columns(pair: RenderedPair) -> dict[str, list[int]]:
 
 
 def digest(rows: Sequence[Row]) -> str:
-    """sha256 over tokens and masks, in order."""
+    """sha256 over tokens and masks, and what rows are beside these, in order."""
     found = hashlib.sha256()
     for row in rows:
         for sequence in row.sequences:
             found.update(repr((sequence.input_ids, sequence.loss_mask)).encode())
+        found.update(row.beside)
     return found.hexdigest()
 
 
@@ -93,6 +137,29 @@ def padded_pairs(pairs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+class Rendered(Dataset):  # type: ignore[misc]
+    """Rows that are ready, for trainers that would render them: asked to be mapped, they stay what they are."""
+
+    def __init__(self, rows: Sequence[dict[str, Any]]) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, place: int) -> dict[str, Any]:
+        return self._rows[place]
+
+    def map(self, function: Any, **_options: Any) -> Rendered:
+        """Itself."""
+        return self
+
+
+def pair_batches(pairs: Sequence[RenderedPair], size: int) -> list[dict[str, Any]]:
+    """Padded batches of so many pairs, the shortest first."""
+    ordered = sorted(pairs, key=lambda pair: max(len(side.input_ids) for side in pair.sequences))
+    return [padded_pairs([pair_columns(pair) for pair in ordered[start : start + size]]) for start in range(0, len(ordered), size)]
+
+
 def _filled(values: Sequence[int], filler: int, length: int) -> list[int]:
     return [*values, *[filler] * (length - len(values))]
 
@@ -117,3 +184,28 @@ class EpochOrder(Sampler[int]):  # type: ignore[misc]
 
         generator = torch.Generator().manual_seed(self._seed * 1_000_003 + self._epoch)
         yield from torch.randperm(self._rows, generator=generator).tolist()
+
+
+class GroupOrder(EpochOrder):
+    """The same for prompts that are answered several times: so many `prompts` a step, each with its `answers` beside each other.
+
+    trl's trainer wants the whole step again for each of the `parts` in which it goes through the model. The last step of an epoch is filled
+    up with the epoch's first prompts: every one is answered, and steps are of one size.
+    """
+
+    def __init__(self, rows: int, *, seed: int, prompts: int, answers: int, parts: int) -> None:
+        super().__init__(rows, seed=seed)
+        self._steps = -(-rows // prompts)
+        self._prompts = prompts
+        self._answers = answers
+        self._parts = parts
+
+    def __len__(self) -> int:
+        return self._steps * self._prompts * self._answers * self._parts
+
+    def __iter__(self) -> Iterator[int]:
+        order = itertools.cycle(super().__iter__())
+        for _ in range(self._steps):
+            step = [row for row in itertools.islice(order, self._prompts) for _ in range(self._answers)]
+            for _ in range(self._parts):
+                yield from step

@@ -1,4 +1,4 @@
-"""Checkpoints of a job: whole or not at all, the newest two, and a damaged one is passed over for the one before.
+"""Checkpoints of a job: whole or not at all, the newest two and the best, and a damaged one is passed over for the one before.
 
     checkpoints/step-00000040/    adapter, optimizer, scheduler, random states, trainer state, and last of all complete.json
     checkpoints/.step-…part/      one that is being written
@@ -28,7 +28,7 @@ class Progress:
     """How far a job has come, and under what. `tokens` and `seconds` count all attempts; `rows_digest` is of the rendered rows in order.
 
     `last` are the newest readings, `last_eval` those of the newest validation, `eval_losses` [step, loss] of every one. `evaluation_due`:
-    the job was paused before the validation of this very step was done.
+    the job was paused before the validation of this very step was done. `course` is what `course.Course` keeps; {} in older checkpoints.
     """
 
     step: int
@@ -43,6 +43,7 @@ class Progress:
     eval_losses: list[list[float]] = field(default_factory=list)
     evaluation_due: bool = False
     versions: dict[str, str] = field(default_factory=dict)
+    course: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +54,20 @@ class Checkpoint:
     progress: Progress
 
 
-def write_checkpoint(folder: Path, *, progress: Progress, save: Callable[[Path], None]) -> Checkpoint:
-    """`save` puts the files into the folder it is given; then they get their marker and their name, and old checkpoints go.
+def write_checkpoint(
+    folder: Path, *, progress: Progress, save: Callable[[Path], None], kept: int = KEPT, beside: int | None = None
+) -> Checkpoint:
+    """`save` puts the files into the folder it is given; then they get their marker and their name, and old checkpoints go: all but the
+    newest `kept` and that of step `beside`.
 
     Raises MachineGaveOut when the disk does not take them; nothing half written is left behind.
     """
-    target = folder / f"step-{progress.step:08d}"
+    target = _place(folder, progress.step)
     with written(f"a checkpoint in {folder}"), whole_folder(target) as part:
         save(part)
         files = {path.name: _stamp(path) for path in sorted(part.iterdir())}
         (part / MARKER).write_text(json.dumps({"progress": asdict(progress), "files": files}, indent=1), encoding="utf-8")
-    _prune(folder, newest=target)
+    _prune(folder, newest=target, kept=kept, beside=None if beside is None else _place(folder, beside))
     return Checkpoint(target, progress)
 
 
@@ -80,6 +84,20 @@ def newest_checkpoint(folder: Path, *, say: Callable[[str], None], rows_digest: 
             continue
         return Checkpoint(path, progress)
     return None
+
+
+def checkpoint_at(folder: Path, step: int, *, say: Callable[[str], None]) -> Checkpoint | None:
+    """The checkpoint of that very step, or None where it is not there or not whole, which `say` hears."""
+    path = _place(folder, step)
+    try:
+        return Checkpoint(path, _verified(path))
+    except _Damaged as error:
+        say(f"checkpoint {path.name} cannot be used: {error}")
+        return None
+
+
+def _place(folder: Path, step: int) -> Path:
+    return folder / f"step-{step:08d}"
 
 
 class _Damaged(Exception):
@@ -106,10 +124,10 @@ def _stamp(path: Path) -> dict[str, Any]:
         return {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(file, "sha256").hexdigest()}
 
 
-def _prune(folder: Path, *, newest: Path) -> None:
+def _prune(folder: Path, *, newest: Path, kept: int, beside: Path | None) -> None:
     """Keeps the newest. Those of later steps were passed over when this attempt began: they are of other rows, or damaged."""
     complete = sorted(path.parent for path in folder.glob(f"step-*/{MARKER}"))
-    kept = [path for path in complete if path <= newest][-KEPT:]
+    stay = {*[path for path in complete if path <= newest][-kept:], beside}
     for path in complete:
-        if path not in kept:
+        if path not in stay:
             shutil.rmtree(path, ignore_errors=True)

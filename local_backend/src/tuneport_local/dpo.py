@@ -1,20 +1,25 @@
 """trl's DPOTrainer over pairs that are already rendered and masked. The loss, the reference and what is measured of them are trl's own.
 
-The reference is the base: the same model with its adapters off, so that there is one model in memory.
+The reference is the base: the same model with its adapters off, so that there is one model in memory. Where all weights are trained it is
+a frozen copy of them.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any
 
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
+from tuneport_local.adapter_files import base_is_reference
 from tuneport_local.assembly import Parts, adapted, settings
-from tuneport_local.batches import as_pairs, padded_pairs, pair_columns
+from tuneport_local.batches import as_pairs, padded_pairs, pair_batches
 from tuneport_local.pairs import RenderedPair
+from tuneport_local.trainable import is_adapted
+from tuneport_local.unpadded import spare_padding
 from tuneport_local.watched import Batch, Watched
 
 _COPY = "ref"
@@ -23,9 +28,9 @@ _COPY = "ref"
 
 def assemble(parts: Parts[RenderedPair]) -> PreferenceTrainer:
     """The trainer of a job."""
-    own = parts.spec.own
-    return PreferenceTrainer(
-        model=adapted(parts),
+    own, model = parts.spec.own, adapted(parts)
+    trainer = PreferenceTrainer(
+        model=model,
         arguments=DPOConfig(
             **settings(parts),
             max_length=None,
@@ -37,17 +42,13 @@ def assemble(parts: Parts[RenderedPair]) -> PreferenceTrainer:
         rows=as_pairs(parts.rows.rows),
         tokenizer=parts.tokenizer,
         collate=padded_pairs,
-        validation=_validation_batches(parts),
+        validation=pair_batches(parts.validation.rows if parts.validation else (), parts.fit.micro_batch),
         watcher=parts.run,
         callback=parts.run,
+        beside={"ref_model": None if is_adapted(model) else deepcopy(model)},
     )
-
-
-def _validation_batches(parts: Parts[RenderedPair]) -> Sequence[Batch]:
-    rows = parts.validation.rows if parts.validation else ()
-    ordered = sorted(rows, key=lambda pair: max(len(side.input_ids) for side in pair.sequences))
-    size = parts.fit.micro_batch
-    return [padded_pairs([pair_columns(pair) for pair in ordered[start : start + size]]) for start in range(0, len(ordered), size)]
+    spare_padding(trainer, parts, pair_batches(parts.rows.rows[:3], 3)[0], paired=True)
+    return trainer
 
 
 class PreferenceTrainer(Watched, DPOTrainer):  # type: ignore[misc]
@@ -55,7 +56,8 @@ class PreferenceTrainer(Watched, DPOTrainer):  # type: ignore[misc]
 
     def built(self) -> None:
         self._learned = 0
-        self.model.delete_adapter(_COPY)  # the adapters are new: a copy of them says what the base alone says, and costs memory and time
+        if is_adapted(self.model) and base_is_reference(self.model):
+            self.model.delete_adapter(_COPY)  # a copy of new adapters says what the base alone says, and costs memory and time
 
     def tokens_in(self, batch: Batch) -> int:
         return int(batch["attention_mask"].sum())

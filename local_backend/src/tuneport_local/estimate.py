@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -21,9 +22,10 @@ from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.profile import LocalProfile, profile_of
 from tuneport_local.throughput import Throughput
 from tuneport_local.token_count import TokenCount, count_tokens
+from tuneport_local.tuned_kinds import kind_of, work_of
 
 if TYPE_CHECKING:
-    from tuneport.recipe import Recipe
+    from tuneport.recipe import Method, Recipe
 
 _CALIBRATION_LIMIT_S = 60.0
 _KILO = Decimal(1000)
@@ -42,7 +44,7 @@ class _Work:
     def hours(self) -> Span | None:
         """None while nothing was measured."""
         seen = self.measured
-        if seen is None:
+        if seen is None or self.counted.images:
             return None
         tokens = self.counted.tokens * self.epochs
         slow, fast = seen.slow or seen.tokens_per_second, seen.fast or seen.tokens_per_second
@@ -53,6 +55,10 @@ class _Work:
     @property
     def said(self) -> str:
         """Where the hours come from."""
+        if self.counted.images:
+            return (
+                f"{self.epochs} epoch{'s' if self.epochs != 1 else ''} of {self.counted.images:,} images; speeds here are those of tokens"
+            )
         tokens = f"{self.epochs} epoch{'s' if self.epochs != 1 else ''} of {self.counted.tokens.likely:,.0f} tokens ({self.counted.how})"
         passes = OBJECTIVES[self.method].passes
         tokens += f"; {passes}" if passes else ""
@@ -72,12 +78,17 @@ def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str,
     base = recipe.base_for(provider)
     values = planning.hyperparameters(recipe, provider=provider)
     method = recipe.method.kind
-    need = memory_need(base, home=home, device=device_of(values["device"]), method=method)
+    trained, lora = values.get("weights"), values["lora"]
+    need = memory_need(base, home=home, device=device_of(values["device"]), method=method, kind=kind_of(trained).name, lora=lora)
     if need is not None and need.fits is False:
         return Quote(provider, base, (), availability="unavailable", why=need.sentence, billed=False, usage=usage)
     here = _weights_here(base, home)
-    measured = _measured(base, values["device"], home=home, allowed=settings.calibrate and here, method=method)
-    work = _Work(method, values["epochs"], count_tokens(recipe.train, base=base, home=home, method=method), measured)
+    counted = count_tokens(recipe.train, base=base, home=home, method=method)
+    allowed = settings.calibrate and here and not counted.images
+    measured = _measured(base, values["device"], home=home, allowed=allowed, method=recipe.method)
+    if OBJECTIVES[method].writes:
+        counted = _with_answers(counted, rows=len(recipe.train), answers=values["samples_per_prompt"], most=values["max_tokens"])
+    work = _Work(method, values["epochs"], counted, measured)
     lines = _paid(
         work.hours, settings, name=provider, item="machine time", note=_note(work, base, here), on=measured.on if measured else None
     )
@@ -90,6 +101,13 @@ def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str,
     return Quote(provider, base, lines, billed=False, usage=usage, per_request=(free,), notes=notes)
 
 
+def _with_answers(counted: TokenCount, *, rows: int, answers: int, most: int) -> TokenCount:
+    """Each prompt as often as it is answered, and answers of one token at least and `most` at most, half of that being likely."""
+    asked, written = counted.tokens * answers, Span(*(Decimal(rows * answers * each) for each in (1, max(1, most // 2), most)))
+    tokens = Span(asked.low + written.low, asked.likely + written.likely, asked.high + written.high)
+    return TokenCount(tokens, f"prompts {counted.how}, {answers} answers to each of 1 to {most} tokens: how long they will be is not known")
+
+
 def _weights_here(base: str, home: Path) -> bool:
     """Raises UnknownModel for what is no folder, no repository and no name of the catalogue."""
     from tuneport_local.weights import refuse_impossible
@@ -99,6 +117,8 @@ def _weights_here(base: str, home: Path) -> bool:
 
 
 def _note(work: _Work, base: str, here: bool) -> str:
+    if work.counted.images:
+        return f"{work.said}, so the time is not known"
     if work.measured is not None:
         return work.said
     by = "" if work.method == "sft" else f" by {work.method}"
@@ -133,18 +153,20 @@ def _paid(
     return tuple(lines)
 
 
-def _measured(base: str, device: str, *, home: Path, allowed: bool, method: str) -> Throughput | None:
+def _measured(base: str, device: str, *, home: Path, allowed: bool, method: Method) -> Throughput | None:
     local, hardware = home / "local", throughput.hardware_of(device)
-    found = throughput.known(local, base=base, hardware=hardware, method=method)
+    trained = {name: value for name, value in method.model_dump(mode="json").items() if name in ("weights", "lora")}
+    work = work_of(method.kind, trained.get("weights"), trained["lora"])
+    found = throughput.known(local, base=base, hardware=hardware, method=work)
     if found is None and allowed:
-        _calibrate_apart(base, device=device, home=home, method=method)
-        found = throughput.known(local, base=base, hardware=hardware, method=method)
+        _calibrate_apart(base, device=device, home=home, method=method.kind, trained=trained)
+        found = throughput.known(local, base=base, hardware=hardware, method=work)
     return found
 
 
-def _calibrate_apart(base: str, *, device: str, home: Path, method: str) -> None:
+def _calibrate_apart(base: str, *, device: str, home: Path, method: str, trained: Mapping[str, Any]) -> None:
     """Measures in a process of its own: torch stays out of this one. A measurement that fails is none."""
-    asked = ["--home", str(home), "--device", device, "--method", method]
+    asked = ["--home", str(home), "--device", device, "--method", method, "--trained", json.dumps(trained)]
     command = [sys.executable, "-P", "-m", "tuneport_local.calibrate", base, *asked]
     try:
         subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_CALIBRATION_LIMIT_S, check=False)

@@ -10,9 +10,11 @@ from typing import Any, Literal
 
 from tuneport.errors import ConfigError
 from tuneport_local.memory_need import OUTPUT_BYTES
+from tuneport_local.memory_there import free_bytes
 from tuneport_local.weights import Precision
 
 _ACTIVATION_SHARE = 0.6
+_PICTURES_AT_ONCE = 32
 _BESIDE = "batches padded to their longest row: the method looks at rows beside each other"
 
 
@@ -83,31 +85,58 @@ def see_one_gpu(device: str) -> str:
     return "cuda:0" if kind == "cuda" else device
 
 
-def choose(*, device: str = "auto", precision: str = "auto", adapter_precision: str = "auto", packs: bool = True) -> Hardware:
-    """The hardware that `device` (auto, cpu, mps, cuda, cuda:1) means here. `packs`: whether the method can do with rows end to end.
+def choose(
+    *,
+    device: str = "auto",
+    precision: str = "auto",
+    adapter_precision: str = "auto",
+    packs: bool = True,
+    trained: str = "adapters",
+    why_padded: str = "",
+) -> Hardware:
+    """The hardware that `device` (auto, cpu, mps, cuda, cuda:1) means here. `packs`: whether the method can do with rows end to end;
+    `trained`: what the weights that are learned are called; `why_padded`: why rows end to end are out of the question, or ''.
 
     Raises ConfigError when there is none such.
     """
     name, why_device = _device(device)
     kept, why_precision = _precision(name, precision)
     adapters: Precision = "fp32" if adapter_precision == "auto" else _word(adapter_precision)
-    packed, why_packed = _packing(name) if packs else (False, _BESIDE)
-    reasons = (why_device, why_precision, _why_adapters(adapters, asked=adapter_precision != "auto"), why_packed)
+    packed, why_packed = (False, why_padded) if why_padded else _packing(name) if packs else (False, _BESIDE)
+    reasons = (why_device, why_precision, _why_trained(trained, adapters, asked=adapter_precision != "auto"), why_packed)
     return Hardware(name, kept, adapters, kept != "fp32", packed, _memory(name), reasons)
 
 
-def fit(hardware: Hardware, shape: Shape, *, batch_size: int, longest: int, gradient_checkpointing: bool | Literal["auto"] = "auto") -> Fit:
-    """The largest part of a batch whose activations fit into memory. `longest`: tokens of the longest row."""
-    room = max(0.0, _ACTIVATION_SHARE * hardware.memory_bytes - OUTPUT_BYTES)
-    rows = min(batch_size, int(room / (longest * _token_bytes(shape, recompute=False))))
+def fit(
+    hardware: Hardware,
+    shape: Shape,
+    *,
+    batch_size: int,
+    longest: int,
+    gradient_checkpointing: bool | Literal["auto"] = "auto",
+    held_bytes: int = 0,
+    at_most: int | None = None,
+) -> Fit:
+    """The largest part of a batch whose activations fit into memory. `longest`: tokens of the longest row; `held_bytes`: what weights that
+    are all trained hold of it, with their gradients and moments. `at_most` rows at once, whatever seems to fit: more did not."""
+    room = max(0.0, _ACTIVATION_SHARE * (hardware.memory_bytes - held_bytes) - OUTPUT_BYTES)
+    most = batch_size if at_most is None else min(batch_size, at_most)
+    rows = min(most, int(room / (longest * _token_bytes(shape, recompute=False))))
     if gradient_checkpointing is True or (gradient_checkpointing == "auto" and rows < 1):
-        rows = min(batch_size, max(1, int(room / (longest * _token_bytes(shape, recompute=True)))))
+        rows = min(most, max(1, int(room / (longest * _token_bytes(shape, recompute=True)))))
         why = "asked for" if gradient_checkpointing is True else "one row would not fit into memory without"
         return Fit(
             _divisor(batch_size, rows), True, (f"gradient checkpointing: {why}", *_why_micro(_divisor(batch_size, rows), batch_size))
         )
     micro = _divisor(batch_size, max(1, rows))
     return Fit(micro, False, ("gradient checkpointing off: the activations fit into memory", *_why_micro(micro, batch_size)))
+
+
+def fit_pictures(*, batch_size: int, gradient_checkpointing: bool, at_most: int | None = None) -> Fit:
+    """Pictures go through at most so many at a time: how much memory one takes, models of them do not say alike."""
+    micro = _divisor(batch_size, min(at_most or _PICTURES_AT_ONCE, _PICTURES_AT_ONCE))
+    off = "gradient checkpointing " + ("on: asked for" if gradient_checkpointing else "off: not asked for")
+    return Fit(micro, gradient_checkpointing, (off, f"batches of {batch_size} images in parts of {micro}"))
 
 
 def _device(wanted: str) -> tuple[str, str]:
@@ -159,8 +188,8 @@ def _word(precision: str) -> Precision:
     return words[precision]
 
 
-def _why_adapters(precision: Precision, *, asked: bool) -> str:
-    return f"adapters in {precision}: " + ("asked for" if asked else "small updates survive, and a resumed job repeats exactly")
+def _why_trained(trained: str, precision: Precision, *, asked: bool) -> str:
+    return f"{trained} in {precision}: " + ("asked for" if asked else "small updates survive, and a resumed job repeats exactly")
 
 
 def _packing(device: str) -> tuple[bool, str]:
@@ -171,12 +200,11 @@ def _packing(device: str) -> tuple[bool, str]:
 
 def _memory(device: str) -> int:
     """Bytes that are free where the activations will be."""
-    import psutil
     import torch
 
     if device.startswith("cuda"):
         return int(torch.cuda.mem_get_info(device)[0])
-    return int(psutil.virtual_memory().available)
+    return free_bytes()
 
 
 def _token_bytes(shape: Shape, *, recompute: bool) -> int:

@@ -6,7 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from tuneport.errors import ConfigError, UnknownModel, Unreachable
+from tuneport_local.adapter_kind import is_virtual
+from tuneport_local.quantized import configuration, differentiable
 from tuneport_local.quiet import quiet
+from tuneport_local.seeing import sees
 
 _FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.py"]
 
@@ -26,10 +29,19 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> Any:
         with quiet():
             tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True)
     except Exception as error:  # transformers, tokenizers, safetensors and the system each raise their own
-        raise _cannot_load(folder, error) from None
+        raise cannot_load(folder, error) from None
+    if tokenizer.chat_template is None and sees(folder):
+        tokenizer.chat_template = _template_of_processor(folder)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def _template_of_processor(folder: Path) -> Any:
+    """Older models that see have their chat template beside the processor, where the tokenizer does not look."""
+    from tuneport_local.eyes import processor_of
+
+    return getattr(processor_of(folder), "chat_template", None)
 
 
 def load_config(folder: Path, *, trust_remote_code: bool = False) -> Any:
@@ -39,31 +51,34 @@ def load_config(folder: Path, *, trust_remote_code: bool = False) -> Any:
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True).get_text_config()
     except Exception as error:  # an unknown kind of model, code of its own that was not allowed, a broken file
-        raise _cannot_load(folder, error) from None
+        raise cannot_load(folder, error) from None
 
 
-def load_model(folder: Path, *, dtype: str, device: str, trust_remote_code: bool = False) -> Any:
-    """The model in `folder`, in evaluation mode.
+def load_model(folder: Path, *, dtype: str, device: str, trust_remote_code: bool = False, bits: int | None = None) -> Any:
+    """The model in `folder`, in evaluation mode; its linear layers in 4 or 8 `bits`. One of a family
+    that sees and has been tried comes with its eyes.
 
     Raises UnknownModel when transformers cannot read it or when it is no causal language model, ConfigError for the device.
     """
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
+    seen_by: Any = AutoModelForImageTextToText if sees(folder) else AutoModelForCausalLM
     try:
         with quiet():
-            model, told = AutoModelForCausalLM.from_pretrained(
+            model, told = seen_by.from_pretrained(
                 folder,
                 dtype=torch_dtype(dtype),
                 use_safetensors=True,
                 trust_remote_code=trust_remote_code,
                 local_files_only=True,
                 output_loading_info=True,
+                **({"quantization_config": configuration(bits, dtype=torch_dtype(dtype)), "device_map": {"": device}} if bits else {}),
             )
     except Exception as error:  # transformers, tokenizers, safetensors and the system each raise their own
-        raise _cannot_load(folder, error) from None
+        raise cannot_load(folder, error) from None
     if told["missing_keys"]:
-        raise _no_language_model(folder, f"it lacks {_some(told['missing_keys'])}, which would be made up at random")
-    model = _placed(model, device).eval()
+        raise _no_language_model(folder, f"it lacks {some(told['missing_keys'])}, which would be made up at random")
+    model = (differentiable(model) if bits else placed(model, device)).eval()
     if not _is_causal(model):
         raise _no_language_model(folder, "what it says of a word depends on the words that follow")
     return model
@@ -74,7 +89,9 @@ def _is_causal(model: Any) -> bool:
     to read off what it is to predict."""
     import torch
 
-    ids = torch.tensor([[1, 2, 3, 4], [1, 2, 3, 5]], device=next(model.parameters()).device)
+    shown = getattr(model.config, "image_token_id", None)
+    words = [token for token in range(1, 7) if token != shown][:5]  # a token that stands for a picture asks for one
+    ids = torch.tensor([words[:4], [*words[:3], words[4]]], device=next(model.parameters()).device)
     with torch.no_grad():
         one, other = model(input_ids=ids, use_cache=False).logits[:, :3].float()
     tolerance = 1e-4 if model.dtype is torch.float32 else 0.02
@@ -85,17 +102,20 @@ def _no_language_model(folder: Path, why: str) -> UnknownModel:
     return UnknownModel(f"{folder} holds no causal language model: {why}.", remedy="Choose a base that was made to generate text.")
 
 
-def _some(names: Any) -> str:
+def some(names: Any) -> str:
+    """The first three names, and how many more there are."""
     found = sorted(names)
     return ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
 
 
-def _cannot_load(folder: Path, error: Exception) -> UnknownModel:
+def cannot_load(folder: Path, error: Exception) -> UnknownModel:
+    """What to raise for an error of transformers."""
     return UnknownModel(f"transformers cannot load {folder}: {_first_line(error)}", remedy="See the model's own page for what it needs.")
 
 
-def load_adapter(model: Any, adapter: Path, *, device: str, name: str = "default") -> Any:
-    """`model` with the adapter on it under `name`, not merged, in the model's precision; `model` may carry others already.
+def load_adapter(model: Any, adapter: Path, *, device: str, name: str = "default", keeps_precision: bool = False) -> Any:
+    """`model` with the adapter on it under `name`, not merged, in the model's precision or, with `keeps_precision`, in its own; `model` may
+    carry others of its kind already. Of learned tokens before the prompt: `model` itself, answering behind them.
 
     Raises UnknownModel when the folder holds none that fits; the model is not to be used any more then.
     """
@@ -105,6 +125,10 @@ def load_adapter(model: Any, adapter: Path, *, device: str, name: str = "default
         raise UnknownModel(f"{adapter} holds no adapter_model.safetensors.", remedy="Name a finished job, or a folder with a PEFT adapter.")
     try:
         with quiet():
+            if is_virtual(adapter):
+                from tuneport_local.prefixed import prefixed
+
+                return prefixed(model, adapter, device=device)
             if isinstance(model, PeftModel):
                 tuned: Any = model
                 tuned.load_adapter(str(adapter), adapter_name=name, torch_device=device, autocast_adapter_dtype=False)
@@ -114,8 +138,8 @@ def load_adapter(model: Any, adapter: Path, *, device: str, name: str = "default
     except Exception as error:  # peft, safetensors and torch each raise their own
         raise UnknownModel(f"the adapter in {adapter} does not fit its base: {_first_line(error)}") from None
     if strange:
-        raise UnknownModel(f"the adapter in {adapter} does not fit its base: they differ in {_some(strange)}.")
-    return tuned.to(model.dtype).eval()
+        raise UnknownModel(f"the adapter in {adapter} does not fit its base: they differ in {some(strange)}.")
+    return tuned.eval() if keeps_precision else tuned.to(model.dtype).eval()
 
 
 def _weights_in(adapter: Path) -> set[str]:
@@ -152,7 +176,8 @@ def download(repository: str) -> Path:
         enable_progress_bars()
 
 
-def _placed(model: Any, device: str) -> Any:
+def placed(model: Any, device: str) -> Any:
+    """The model on the device. Raises ConfigError when it does not go there."""
     try:
         return model if device == "cpu" else model.to(device)
     except (RuntimeError, AssertionError) as error:

@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 from tuneport.catalogue import catalogue
 from tuneport.errors import UsageError
 from tuneport.prices.gpus import gpu
 from tuneport_local.at_hand import at_hand
+from tuneport_local.memory_there import total_bytes
 from tuneport_local.throughput import gpu_name
+from tuneport_local.tuned_kinds import KINDS, LORA, TunedKind, bytes_per_weight, memory_words
 
 OUTPUT_BYTES = 1 << 30
 """What the output layer may take beside the activations (`sft.LOGITS_AT_MOST_BYTES`)."""
 
 _GB = Decimal(10**9)
 _BYTES_PER_WEIGHT = 2
-_BESIDE = Decimal("1.15")
-"""Adapters of rank 16 on all linear layers with their gradients and two moments in fp32: some 1 % of the weights times 16 bytes, of 2."""
+_AT_A_TIME = {
+    "dpo": "one pair at a time, {reference}",
+    "orpo": "one pair at a time",
+    "kto": "two answers at a time, {reference}",
+    "reward": "one pair at a time",
+    "grpo": "one answer at a time learned from; what the model remembers while it writes them is not counted",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,8 @@ class MemoryNeed:
     needed: Decimal
     there: Decimal | None
     method: str = "sft"
+    kind: TunedKind = KINDS[LORA]
+    lora: Mapping[str, Any] | None = None
 
     @property
     def fits(self) -> bool | None:
@@ -40,17 +50,20 @@ class MemoryNeed:
     def sentence(self) -> str:
         """What is needed of what."""
         of = "" if self.there is None else f" of the {self.there:.1f} GB there are"
-        how = "one pair at a time, the reference being the same weights" if self.method == "dpo" else "one row at a time"
-        return f"training takes about {self.needed:.1f} GB{of} (bf16 weights, LoRA, {how})"
+        reference = "a copy of them for the reference" if self.kind.whole else "the reference being the same weights"
+        how = _AT_A_TIME.get(self.method, "one row at a time").format(reference=reference)
+        return f"training takes about {self.needed:.1f} GB{of} ({memory_words(self.kind, self.lora)}, {how})"
 
 
-def memory_need(base: str, *, home: Path, device: str, method: str = "sft") -> MemoryNeed | None:
-    """What LoRA training of the base takes at least; None where the number of its weights is not known."""
+def memory_need(
+    base: str, *, home: Path, device: str, method: str = "sft", kind: str = LORA, lora: Mapping[str, Any] | None = None
+) -> MemoryNeed | None:
+    """What training such weights of the base takes at least; None where the number of its weights is not known."""
     weights = _weights(base, home)
     if weights is None:
         return None
-    needed = (weights * _BYTES_PER_WEIGHT * _BESIDE + OUTPUT_BYTES) / _GB
-    return MemoryNeed(needed, _there(device), method)
+    needed = (weights * Decimal(str(bytes_per_weight(KINDS[kind], method=method, lora=lora))) + OUTPUT_BYTES) / _GB
+    return MemoryNeed(needed, _there(device), method, KINDS[kind], lora)
 
 
 def _weights(base: str, home: Path) -> Decimal | None:
@@ -80,4 +93,4 @@ def _there(device: str) -> Decimal | None:
             return Decimal(gpu(gpu_name()).memory_gb)
         except UsageError:
             return None
-    return Decimal(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) / _GB
+    return Decimal(total_bytes()) / _GB

@@ -1,4 +1,4 @@
-"""What each method is locally, in one place: its rows, its defaults, its own settings, and what makes its trainer. Imports no torch.
+"""What each method is locally, in one place. Imports no torch.
 
 Everything else is the same for all of them: device, adapters, order of rows, checkpoints, pausing, the log, what is left at the end. A new
 method is an entry here, a kind of row in `rows` and a module beside `sft` and `dpo`.
@@ -6,56 +6,29 @@ method is an entry here, a kind of row in `rows` and a module beside `sft` and `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from tuneport_local.rows import CONVERSATIONS, PAIRS, Kind, Row
+from tuneport_local.judged import JUDGED, each_answer
+from tuneport_local.labelled_rows import LABELLED
+from tuneport_local.objective import Defaults, Objective
+from tuneport_local.rows import CONVERSATIONS, PAIRS, PROMPTS
 
 if TYPE_CHECKING:
-    from tuneport_local.assembly import Parts
-    from tuneport_local.watched import Watched
+    from tuneport.recipe import Recipe
+    from tuneport_local.spec import TrainingSpec
 
 
-@dataclass(frozen=True, slots=True)
-class Defaults:
-    """What `auto` in a recipe means, wherever the hardware has no say."""
+def _refuse_reinforcement(recipe: Recipe) -> None:
+    from tuneport_local.reinforcement import refuse_unusable
 
-    epochs: int
-    batch_size: int
-    learning_rate: float
+    refuse_unusable(recipe)
 
 
-@dataclass(frozen=True, slots=True)
-class Objective:
-    """One method. `format` is that of the data in a job's folder, `noun` what a row of them is called, `learned` what a model card says.
+def _try_grader(spec: TrainingSpec) -> None:
+    from tuneport_local.reinforcement import try_grader
 
-    `own` are the settings that this method has and others have not, with what `auto` means for each. `passes` says what else than the rows
-    going through the model once, there and back, a step takes; '' for nothing. `packs`: whether its rows may lie end to end in a batch.
-    """
-
-    method: str
-    format: str
-    kind: Kind[Row]
-    noun: str
-    learned: str
-    defaults: Defaults
-    assemble: Callable[[Parts[Any]], Watched]
-    own: Mapping[str, Any] = field(default_factory=dict)
-    passes: str = ""
-    packs: bool = True
-
-
-def _supervised(parts: Parts[Any]) -> Watched:
-    from tuneport_local.sft import assemble
-
-    return assemble(parts)
-
-
-def _preferences(parts: Parts[Any]) -> Watched:
-    from tuneport_local.dpo import assemble
-
-    return assemble(parts)
+    try_grader(spec)
 
 
 OBJECTIVES: Mapping[str, Objective] = {
@@ -66,7 +39,7 @@ OBJECTIVES: Mapping[str, Objective] = {
         noun="rows",
         learned="supervised, with loss on the assistant's turns only",
         defaults=Defaults(epochs=3, batch_size=8, learning_rate=5e-4),
-        assemble=_supervised,
+        trainer="sft",
     ),
     "dpo": Objective(
         method="dpo",
@@ -75,10 +48,89 @@ OBJECTIVES: Mapping[str, Objective] = {
         noun="pairs",
         learned="on pairs of answers, to prefer the better one as compared with the base",
         defaults=Defaults(epochs=1, batch_size=8, learning_rate=5e-5),
-        assemble=_preferences,
+        trainer="dpo",
         own={"beta": 0.1, "loss": "sigmoid", "label_smoothing": 0.0},
-        packs=False,
         passes="both answers of a pair, and both once more through the base as the reference",
+    ),
+    "orpo": Objective(
+        method="orpo",
+        format="canonical",
+        kind=PAIRS,
+        noun="pairs",
+        learned="on pairs of answers, to give the better one and to prefer it, without a reference",
+        defaults=Defaults(epochs=1, batch_size=8, learning_rate=1e-4),
+        trainer="orpo",
+        own={"beta": 0.1},
+        passes="both answers of a pair",
+    ),
+    "kto": Objective(
+        method="kto",
+        format="canonical",
+        kind=JUDGED,
+        noun="answers",
+        learned="on single answers, to give those that are wanted and not those that are not, as compared with the base",
+        defaults=Defaults(epochs=1, batch_size=8, learning_rate=5e-5),
+        trainer="kto",
+        own={"beta": 0.1, "desirable_weight": 1.0, "undesirable_weight": 1.0},
+        passes="each answer and the prompt with another row's answer, and both once more through the base as the reference",
+        data="single answers marked as wanted or not, pairs of answers",
+        apart=each_answer,
+        least_batch=2,
+    ),
+    "grpo": Objective(
+        method="grpo",
+        format="canonical",
+        kind=PROMPTS,
+        noun="prompts",
+        learned="by reinforcement, towards answers that its grader scores above the others to the same prompt",
+        defaults=Defaults(epochs=1, batch_size=8, learning_rate=5e-5),
+        trainer="grpo",
+        own={"grader": None, "samples_per_prompt": 8, "max_tokens": 256, "temperature": 1.0, "beta": 0.0, "eval_samples": 0},
+        packs=False,
+        passes="the answers are written token by token before they are learned from",
+        writes=True,
+        judged_by="rewards/mean",
+        higher_is_better=True,
+        refuse=_refuse_reinforcement,
+        attempt=_try_grader,
+    ),
+    "classify": Objective(
+        method="classify",
+        format="canonical",
+        kind=LABELLED,
+        noun="rows",
+        learned="to give texts or images a label, by a softmax head",
+        defaults=Defaults(epochs=4, batch_size=32, learning_rate=1e-3),
+        trainer="head_training",
+        own={"label_weights": "equal"},
+        packs=False,
+        headed=True,
+        models="encoders and decoders of text, image models (ViT, ResNet)",
+    ),
+    "regress": Objective(
+        method="regress",
+        format="canonical",
+        kind=LABELLED,
+        noun="rows",
+        learned="to give texts or images a score, by a linear head",
+        defaults=Defaults(epochs=4, batch_size=32, learning_rate=1e-3),
+        trainer="head_training",
+        packs=False,
+        headed=True,
+        models="encoders and decoders of text, image models (ViT, ResNet)",
+    ),
+    "reward": Objective(
+        method="reward",
+        format="canonical",
+        kind=PAIRS,
+        noun="pairs",
+        learned="on pairs of answers, to give the better one the higher score, by a linear head",
+        defaults=Defaults(epochs=1, batch_size=8, learning_rate=1e-4),
+        trainer="reward",
+        own={"center": None},
+        passes="both answers of a pair",
+        packs=False,
+        scores=True,
     ),
 }
 METHODS = tuple(OBJECTIVES)

@@ -7,7 +7,9 @@ from typing import Any
 
 import msgspec
 
-from tuneport.examples import ChatExample, Message, PreferenceExample
+from tuneport.examples import ChatExample, Example, Message, PreferenceExample
+from tuneport.formats.format import BadRow
+from tuneport.formats.sides import answer_start
 from tuneport_local.rendering import RenderedRow, Template, render
 
 
@@ -32,6 +34,11 @@ class RenderedPair:
     def sequences(self) -> tuple[RenderedRow, ...]:
         """What of the pair goes through the model."""
         return (self.chosen, self.rejected)
+
+    @property
+    def beside(self) -> bytes:
+        """What it is beside its tokens: nothing."""
+        return b""
 
     @property
     def trained_tokens(self) -> int:
@@ -62,6 +69,25 @@ def render_pair(example: PreferenceExample, tokenizer: Any, *, template: Templat
     """Raises DatasetError naming the line when the template has no place for one of the two, or hides where its answer is."""
     better, worse = sides(example)
     return RenderedPair(render(better, tokenizer, template=template, line=line), render(worse, tokenizer, template=template, line=line))
+
+
+def scored(example: Example) -> ChatExample:
+    """The conversation that a reward model scores, rendered as those are that it learned from; of a pair the one with the better answer.
+
+    Raises BadRow for a row that does not end with an answer.
+    """
+    if isinstance(example, PreferenceExample):
+        return sides(example)[0]
+    if not isinstance(example, ChatExample):
+        raise BadRow("a reward model scores conversations that end with an answer.")
+    return msgspec.structs.replace(example, messages=answered(example.messages))
+
+
+def answered(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The conversation, of which only the last answer is learned: what follows the last turn that is not the assistant's, or answers a
+    call of it."""
+    start = answer_start(messages)
+    return (*map(_not_learned, messages[:start]), *messages[start:])
 
 
 def _not_learned(message: Message) -> Message:

@@ -14,9 +14,15 @@ from tuneport.provider import Capability
 from tuneport.recipe import Recipe
 from tuneport.recipe_table import RecipeTable
 from tuneport.tables import Table, read_table
+from tuneport_local import quantized
+from tuneport_local.checkpoints import KEPT
+from tuneport_local.contents import RICH, Contents, contents, refuse_split
+from tuneport_local.devices import device_of
 from tuneport_local.objectives import OBJECTIVES
+from tuneport_local.pictures import embedded
 from tuneport_local.support import support
 from tuneport_local.tracking import tools
+from tuneport_local.tuned_kinds import KINDS, LORA, goes_with
 
 if TYPE_CHECKING:
     from tuneport.checks import CheckReport, Target
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
 Auto = Literal["auto"]
 SHARED = ("weights", "early_stopping", "keep", "neftune_alpha")
 """Settings that a plan names only where a recipe changes them."""
-SHARED_BUILT: tuple[str, ...] = ()
+SHARED_BUILT: tuple[str, ...] = ("weights", "lora.variant", "lora.quantize", "neftune_alpha", "early_stopping", "keep")
 Steps = Annotated[int, Field(ge=1)]
 _SHOWN = 3
 
@@ -40,8 +46,10 @@ class LocalOptions(Table):
     """`options.local` of a recipe. `auto` leaves the value to the hardware; the events of the job say what it became.
 
     `precision` is that of the frozen base, `adapter_precision` that of the trained weights. The three `…_every` count optimizer steps.
-    `trust_remote_code` runs Python code that comes with a model of the hub: only for models whose code you have read. `track` names tools
-    that are told of the training, beside TensorBoard's files.
+    `grader_…` are the limits of one call of a grader that runs in a process of its own.
+    `trust_remote_code` runs Python code that comes with a model of the hub: only for models whose code you have read. `checkpoints_kept`
+    are the newest; with keep = 'best' that one stays beside them. `forgetting`: whether a general text is read before and after.
+    `track` names tools that are told of the training, beside TensorBoard's files.
     """
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,2})?)$")] = "auto"
@@ -52,6 +60,10 @@ class LocalOptions(Table):
     log_every: Steps = 1
     gradient_checkpointing: bool | Auto = "auto"
     trust_remote_code: bool = False
+    grader_timeout_s: Annotated[float, Field(gt=0, le=3600, exclude_if=lambda value: value == 10.0)] = 10.0
+    grader_memory_mb: Annotated[int, Field(ge=64, exclude_if=lambda value: value == 1024)] = 1024
+    checkpoints_kept: Annotated[int, Field(ge=1, le=1000)] = own(KEPT)
+    forgetting: bool | Auto = own("auto")
     track: list[tools.Name] = own([])
 
 
@@ -68,6 +80,12 @@ def hyperparameters(recipe: Recipe, *, provider: str) -> dict[str, Any]:
 def resolved(method: Training, options: LocalOptions, *, seed: int) -> dict[str, Any]:
     """The same from its parts."""
     objective = OBJECTIVES[_kind(method)]
+    if method.batch_size != "auto" and method.batch_size < objective.least_batch:
+        least = objective.least_batch
+        raise RecipeError(
+            f"batch_size {method.batch_size} is too small for method {objective.method}, which compares the rows of a batch.",
+            remedy=f"Set it to {least} or more.",
+        )
     return {
         "epochs": _or(method.epochs, objective.defaults.epochs),
         "batch_size": _or(method.batch_size, objective.defaults.batch_size),
@@ -86,33 +104,57 @@ def resolved(method: Training, options: LocalOptions, *, seed: int) -> dict[str,
             **dict(own_settings(method.lora)),
         },
         "seed": seed,
-        **{name: _or(getattr(method, name), usual) for name, usual in objective.own.items()},
+        **{name: _plain(_or(getattr(method, name), usual)) for name, usual in objective.own.items()},
         **{name: _plain(value) for name, value in own_settings(method) if name in SHARED},
         **options.model_dump(),
+        **_validated_every(method, options),
     }
 
 
-def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: bool = True) -> Plan:
+def _validated_every(method: Training, options: LocalOptions) -> dict[str, Any]:
+    """`eval_interval` of a method that has one, where the options do not say it."""
+    asked = getattr(method, "eval_interval", "auto")
+    return {} if asked == "auto" or options.eval_every != "auto" else {"eval_every": asked}
+
+
+def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: bool = True, blind: str = "") -> Plan:
     """The plan for a recipe whose base has been found to exist. Raises RecipeError, Unsupported, DatasetError, CheckFailed.
 
-    `knows_tools` is False when the base's chat template is at hand and has no place for tools.
+    `knows_tools` is False when the base's chat template is at hand and has no place for tools; `blind`: why it is shown no images.
     """
     from tuneport.checks import Limits, Target
     from tuneport.plan import Plan, PlannedRequest
 
+    refuse_what_does_not_run_here(recipe, options_of(recipe, provider=provider))
     values = hyperparameters(recipe, provider=provider)
     tools.refuse_absent(values.get("track", ()))
     datasets = {"train": recipe.train} | ({"validation": recipe.validation} if recipe.validation is not None else {})
     method = recipe.method.kind
-    target = Target(provider=provider, model=base, method=method, limits=Limits(images=False, media=False, tools=knows_tools))
-    reports = {purpose: _checked(dataset, purpose=purpose, target=target) for purpose, dataset in datasets.items()}
-    files = tuple(_file(dataset, purpose=purpose, rows=reports[purpose].rows, method=method) for purpose, dataset in datasets.items())
+    headed = OBJECTIVES[method].headed
+    OBJECTIVES[method].refuse(recipe)
+    held = Contents() if headed else contents(datasets.values())
+    refuse_split(recipe.method, held, name=recipe.train.name)
+    blind = "" if headed else _why_blind(recipe, held, base=base, blind=blind)
+    if headed:
+        datasets = {purpose: _labelled(dataset, method) for purpose, dataset in datasets.items()}
+    elif held.pictures and not blind:
+        datasets = {purpose: embedded(dataset) for purpose, dataset in datasets.items()}
+    target = Target(provider=provider, model=base, method=method, limits=Limits(images=not blind, media=False, tools=knows_tools))
+    reports = {purpose: _checked(dataset, purpose=purpose, target=target, why=blind) for purpose, dataset in datasets.items()}
+    if headed:
+        _refuse_one_answer(reports["train"], recipe.train.name)
+        _refuse_new_labels(datasets, target)
+    carried = _format(method, held)
+    if carried == RICH:
+        datasets = {purpose: _conversations(dataset, method=method) for purpose, dataset in datasets.items()}
+    files = tuple(_file(dataset, purpose=purpose, rows=reports[purpose].rows, format=carried) for purpose, dataset in datasets.items())
     body = {
         "base": base,
         "method": method,
         "hyperparameters": values,
         "files": {file.purpose: f"{{file:{file.purpose}}}" for file in files},
         "suffix": recipe.suffix,
+        **({"format": carried} if carried != OBJECTIVES[method].format else {}),
     }
     return Plan(
         provider=provider,
@@ -132,6 +174,20 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     )
 
 
+def refuse_what_does_not_run_here(recipe: Recipe, options: LocalOptions) -> None:
+    """Raises Unsupported for settings that this machine, or a kind of weights, cannot do."""
+    method = recipe.method
+    if method.lora.quantize is not None and (why := quantized.why_not(device_of(options.device))):
+        raise Unsupported(f"{why}.", remedy=f"Install it (pip install {quantized.PACKAGE}), or leave lora.quantize out.")
+    kind = KINDS[LORA if method.weights is None else method.weights.kind]
+    if kind.name == "prefix" and options.gradient_checkpointing is True:
+        raise Unsupported(
+            "weights 'prefix' do not go with gradient_checkpointing: peft keeps the prefix as a memory.", remedy="Leave it out."
+        )
+    if kind.virtual and getattr(method, "neftune_alpha", None) is not None:
+        raise Unsupported(f"neftune_alpha is noise on the embeddings of words, and weights {kind.name!r} learn some of their own.")
+
+
 def _plain(value: Any) -> Any:
     """JSON-ready."""
     return value.model_dump(mode="json") if isinstance(value, Table | RecipeTable) else value
@@ -146,17 +202,36 @@ def _method(recipe: Recipe) -> Training:
     if recipe.method.kind not in OBJECTIVES:
         raise Unsupported(f"{support(Capability.TRAIN, method=recipe.method.kind).reason}.")
     built = (*SHARED_BUILT, *OBJECTIVES[recipe.method.kind].own)
+    weights, lora = recipe.method.weights, recipe.method.lora.model_dump()
+    if not (answer := goes_with(LORA if weights is None else weights.kind, method=recipe.method.kind, lora=lora)):
+        raise Unsupported(f"{answer.reason}.")
     if (later := next((name for name, _ in own_settings(recipe.method) if name not in built), None)) is not None:
         raise Unsupported(f"{later} is not built for the local backend yet.", remedy="Leave it out.")
+    _refuse_unvalidated(recipe)
     return recipe.method
+
+
+def _refuse_unvalidated(recipe: Recipe) -> None:
+    """Raises RecipeError for what only a validation can decide, where there are no rows for one."""
+    method = recipe.method
+    wanted = "early_stopping" if method.early_stopping is not None else "keep = 'best'" if method.keep == "best" else ""
+    if wanted and recipe.validation is None:
+        raise RecipeError(
+            f"{wanted} needs validation rows, and the recipe names none.",
+            remedy="Give `validation` a file of its own, or a part of the data: {path, split}.",
+        )
 
 
 def _kind(method: Training) -> str:
     return str(getattr(method, "kind"))  # noqa: B009 - each method has one, and their common class has not
 
 
+def _usual_rate(method: Training) -> float:
+    return DEFAULTS[_kind(method)].learning_rate * KINDS[LORA if method.weights is None else method.weights.kind].rate
+
+
 def _learning_rate(method: Training) -> float:
-    usual = DEFAULTS[_kind(method)].learning_rate
+    usual = _usual_rate(method)
     if method.learning_rate_multiplier != "auto":
         return usual * method.learning_rate_multiplier
     return float(_or(method.learning_rate, usual))
@@ -170,20 +245,52 @@ def _notes(recipe: Recipe, values: dict[str, Any]) -> tuple[str, ...]:
     taken = [f"{name} {values[name]:g}" for name in names if getattr(method, name) == "auto"]
     notes = [f"taken where the recipe says auto: {', '.join(taken)}"] if taken else []
     if method.learning_rate_multiplier != "auto":
-        times = f"{method.learning_rate_multiplier:g} x the local default {DEFAULTS[recipe.method.kind].learning_rate:g}"
+        times = f"{method.learning_rate_multiplier:g} x the local default {_usual_rate(method):g}"
         notes.append(f"learning rate {values['learning_rate']:g} = {times}")
     return (*notes, *unlearned(recipe))
 
 
-def _checked(dataset: Dataset, *, purpose: str, target: Target) -> CheckReport:
-    """What the rules say of the data. Raises CheckFailed with the first lines that cannot be trained on."""
+def _checked(dataset: Dataset, *, purpose: str, target: Target, why: str = "") -> CheckReport:
+    """What the rules say of the data. Raises CheckFailed with the first lines that cannot be trained on, and `why`."""
     from tuneport.checks import check
 
     report = check(dataset, target=target)
     problems = [finding for finding in report.findings if finding.severity == "error"]
     if problems:
-        raise CheckFailed(f"{dataset.name} ({purpose}) cannot be used: {_listed(problems)}", remedy="See: tuneport data check")
+        raise CheckFailed(
+            f"{dataset.name} ({purpose}) cannot be used: {_listed(problems)}", remedy=f"{why} See: tuneport data check".strip()
+        )
     return report
+
+
+def _labelled(dataset: Dataset, method: str) -> Dataset:
+    """The rows as a head learns from them, with their images in them."""
+    from tuneport_local.labelled_rows import as_learned
+    from tuneport_local.pictures import embedded
+
+    return embedded(dataset).changed(lambda example: as_learned(example, method=method))
+
+
+def _refuse_one_answer(report: CheckReport, name: str) -> None:
+    """Raises CheckFailed for training rows that all have the same label or score."""
+    if any(finding.rule == "answers-differ" for finding in report.findings):
+        raise CheckFailed(
+            f"{name} (train) cannot be used: all {report.rows} rows have the same label or score, so there is nothing to tell apart.",
+            remedy="Add rows with others, or check that the right column was taken.",
+        )
+
+
+def _refuse_new_labels(datasets: dict[str, Dataset], target: Target) -> None:
+    """Raises CheckFailed for labels that only the rows to validate on have."""
+    from tuneport.checks import check_pair
+
+    validation = datasets.get("validation")
+    if validation is None or target.method != "classify":
+        return
+    if problems := [*check_pair(datasets["train"], validation, target=target, rules={"labels-covered"}).findings]:
+        raise CheckFailed(
+            f"{validation.name} (validation) cannot be used: {_listed(problems)}", remedy="Add rows with these labels to train on."
+        )
 
 
 def _listed(problems: list[Finding]) -> str:
@@ -191,10 +298,31 @@ def _listed(problems: list[Finding]) -> str:
     return " ".join([*shown, *([f"(and {len(problems) - _SHOWN} more)"] if len(problems) > _SHOWN else [])])
 
 
-def _file(dataset: Dataset, *, purpose: str, rows: int, method: str) -> PlannedFile:
+def _why_blind(recipe: Recipe, held: Contents, *, base: str, blind: str) -> str:
+    """Why pictures in the rows are not taken, as a sentence; '' where there are none, or where they are. Raises Unsupported."""
+    if not held.pictures:
+        return ""
+    if not (answer := support(Capability.IMAGES, method=recipe.method.kind)) or blind:
+        return f"{answer.reason or f'{base} is shown no images: {blind}'}."
+    if recipe.method.weights is not None:
+        raise Unsupported(f"rows with images are trained with LoRA only so far, not with weights {recipe.method.weights.kind!r}.")
+    return ""
+
+
+def _format(method: str, held: Contents) -> str:
+    """That of the data files: the method's usual one, unless the rows hold what it has no place for."""
+    return RICH if held.texts or held.pictures else OBJECTIVES[method].format
+
+
+def _file(dataset: Dataset, *, purpose: str, rows: int, format: str) -> PlannedFile:
     from tuneport.plan import PlannedFile
 
-    return PlannedFile.from_chunks(lambda: dataset.chunks(format=OBJECTIVES[method].format), purpose=purpose, rows=rows)
+    return PlannedFile.from_chunks(lambda: dataset.chunks(format=format), purpose=purpose, rows=rows)
+
+
+def _conversations(dataset: Dataset, *, method: str) -> Dataset:
+    """The rows as what the method's usual format would make of them, where they are carried in another that keeps every kind."""
+    return dataset.recast("chat") if OBJECTIVES[method].format == "chat" else dataset
 
 
 def body_of(plan: Plan) -> dict[str, Any]:

@@ -11,6 +11,8 @@ from typing import Any
 
 _NOTES = (
     r"`(is_gradient_checkpointing|gradient_checkpointing_(en|dis)able)` is deprecated.*",  # peft 0.21 and trl 1.16 use the old names
+    r"Unsupported layer type '<class '.*Norm'>' encountered.*",  # peft 0.21 counts the inputs of layers, and LN-tuning has none to count
+    r"Adapter name 'ref' should not be contained in the prefix.*",  # trl's copy of a prefix, which is no more when anything is read
     r".*'pin_memory' argument is set as true but no accelerator is found.*",
 )
 _LOGGERS = ("transformers", "trl", "peft", "accelerate", "datasets", "huggingface_hub")

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar, cast
 
 from tuneport.errors import DatasetError
-from tuneport.examples import ChatExample, Example, PreferenceExample
+from tuneport.examples import ChatExample, Example, PreferenceExample, PromptExample
 from tuneport_local.pairs import RenderedPair, render_pair
+from tuneport_local.prompts import RenderedPrompt, render_row
 from tuneport_local.rendering import RenderedRow, Template, render
 
-TooLong = Literal["refuse", "drop", "truncate"]
+if TYPE_CHECKING:
+    from tuneport_local.eyes import Eyes
+
+TooLong = Literal["refuse", "drop", "truncate", "split"]
 _LINES_NAMED = 20
 
 
 class Row(Protocol):
-    """A row as it is trained on: one sequence of tokens, or several. `line` is its line in its file."""
+    """A row as it is trained on: one sequence of tokens, several, or none (a picture). `line` is its line in its file, `beside` what it is
+    beside its tokens: its label, its picture."""
 
     @property
     def line(self) -> int: ...
@@ -26,6 +31,9 @@ class Row(Protocol):
 
     @property
     def sequences(self) -> tuple[RenderedRow, ...]: ...
+
+    @property
+    def beside(self) -> bytes: ...
 
     @property
     def trained_tokens(self) -> int: ...
@@ -51,14 +59,17 @@ class Kind(Protocol[RowT_co]):
 
 
 class Conversations:
-    """Rows whose assistant is learned from."""
+    """Rows whose assistant is learned from. `eyes` are those of a base that sees."""
 
     needed = "an assistant turn with a weight"
+
+    def __init__(self, eyes: Eyes | None = None) -> None:
+        self._eyes = eyes
 
     def render(self, example: Example, tokenizer: Any, *, template: Template, line: int) -> RenderedRow:
         if not isinstance(example, ChatExample):
             raise _other_kind(example, line, "supervised training needs chats or prompt/completion")
-        return render(example, tokenizer, template=template, line=line)
+        return render(example, tokenizer, template=template, line=line, eyes=self._eyes)
 
 
 class Pairs:
@@ -72,20 +83,33 @@ class Pairs:
         return render_pair(example, tokenizer, template=template, line=line)
 
 
+class Prompts:
+    """Rows that the model answers itself, for a grader."""
+
+    needed = "a prompt"
+
+    def render(self, example: Example, tokenizer: Any, *, template: Template, line: int) -> RenderedPrompt:
+        if not isinstance(example, PromptExample):
+            raise _other_kind(example, line, "reinforcement needs prompts, which the model answers itself")
+        return render_row(example, tokenizer, template=template, line=line)
+
+
 CONVERSATIONS = Conversations()
 PAIRS = Pairs()
+PROMPTS = Prompts()
 
 
 @dataclass(frozen=True, slots=True)
 class PreparedRows(Generic[RowT_co]):
     """What is trained on. The line numbers are those of the file; `masked` are rows in which nothing is learned (all weights 0),
-    `quoted` rows of which control tokens were read as plain text."""
+    `quoted` rows of which control tokens were read as plain text, `split` plain texts of which each is several rows now."""
 
     rows: tuple[RowT_co, ...]
     dropped: tuple[int, ...] = ()
     truncated: tuple[int, ...] = ()
     masked: tuple[int, ...] = ()
     quoted: tuple[int, ...] = ()
+    split: tuple[int, ...] = ()
 
     @property
     def tokens(self) -> int:
@@ -96,6 +120,16 @@ class PreparedRows(Generic[RowT_co]):
     def trained_tokens(self) -> int:
         """Tokens of one epoch that are learned."""
         return sum(row.trained_tokens for row in self.rows)
+
+    @property
+    def texts(self) -> int:
+        """How many are plain text, pieces counted one by one."""
+        return sum(isinstance(row, RenderedRow) and row.text for row in self.rows)
+
+    @property
+    def pictured(self) -> int:
+        """How many have pictures."""
+        return sum(isinstance(row, RenderedRow) and bool(row.pictures) for row in self.rows)
 
     @property
     def longest(self) -> int:
@@ -110,7 +144,7 @@ class PreparedRows(Generic[RowT_co]):
     @property
     def highest_token(self) -> int:
         """The highest token id in any row."""
-        return max(max(sequence.input_ids) for row in self.rows for sequence in row.sequences)
+        return max((max(sequence.input_ids) for row in self.rows for sequence in row.sequences), default=0)
 
 
 def prepare(
@@ -128,18 +162,19 @@ def prepare(
         raise DatasetError(
             f"{name}: {_rows(over)} longer than {max_length} tokens: {named_lines(over)}.",
             line=over[0],
-            remedy="Shorten them, raise max_length if the model allows it, or set too_long to 'drop' or 'truncate'.",
+            remedy="Shorten them, raise max_length if the model allows it, or set too_long: 'drop', 'truncate', 'split' (plain text).",
         )
-    kept = [row for row in (_within(row, max_length, too_long) for row in learned) if row is not None]
+    kept = [part for row in learned for part in _within(row, max_length, too_long, name=name)]
     if not kept:
         raise DatasetError(f"{name}: nothing would be trained: {_why_nothing(every, over, kind.needed)}", remedy="See: tuneport data check")
     lines = {row.line for row in kept}
     return PreparedRows(
         rows=tuple(kept),
         dropped=tuple(line for line in over if line not in lines),
-        truncated=tuple(line for line in over if line in lines),
+        truncated=tuple(line for line in over if line in lines and too_long != "split"),
+        split=tuple(line for line in over if line in lines and too_long == "split"),
         masked=tuple(row.line for row in every if not row.teaches),
-        quoted=tuple(row.line for row in kept if row.quoted),
+        quoted=tuple(dict.fromkeys(row.line for row in kept if row.quoted)),
     )
 
 
@@ -148,6 +183,7 @@ def notices(prepared: PreparedRows[Row], *, name: str, max_length: int, needed: 
     said = (
         (prepared.dropped, f"longer than {max_length} tokens, left out"),
         (prepared.truncated, f"longer than {max_length} tokens, cut there"),
+        (prepared.split, f"longer than {max_length} tokens, split into rows of so many, end to end, which do not see each other"),
         (prepared.masked, f"without anything to learn (no {needed.removeprefix('an ')}), left out"),
         (prepared.quoted, "with control tokens of the model in their words, read as plain text"),
     )
@@ -167,7 +203,7 @@ def _rows(lines: Sequence[int]) -> str:
 
 def _length(row: Row) -> int:
     """Tokens of its longest sequence."""
-    return max(len(sequence.input_ids) for sequence in row.sequences)
+    return max((len(sequence.input_ids) for sequence in row.sequences), default=0)
 
 
 def _other_kind(example: Example, line: int, needed: str) -> DatasetError:
@@ -182,13 +218,27 @@ def _render(numbered: Iterable[tuple[int, Example]], tokenizer: Any, *, kind: Ki
         raise DatasetError(f"{name}: {error.message}", line=error.line, remedy=error.remedy) from None
 
 
-def _within(row: RowT, max_length: int, too_long: TooLong) -> RowT | None:
+def _within(row: RowT, max_length: int, too_long: TooLong, *, name: str) -> tuple[RowT, ...]:
+    """What is trained on of a row."""
     if _length(row) <= max_length:
-        return row
+        return (row,)
     if too_long == "drop":
-        return None
+        return ()
+    if too_long == "split":
+        return _split(row, max_length, name=name)
     cut = row.cut(max_length)
-    return cut if cut.teaches else None
+    return (cut,) if cut.teaches else ()
+
+
+def _split(row: RowT, max_length: int, *, name: str) -> tuple[RowT, ...]:
+    if not isinstance(row, RenderedRow) or not row.text:
+        raise DatasetError(
+            f"{name}: line {row.line} is longer than {max_length} tokens and cannot be split: it is no plain text, and no piece but the "
+            "first would have its question before it.",
+            line=row.line,
+            remedy="Shorten it, or set too_long to 'drop' or 'truncate'.",
+        )
+    return cast(tuple[RowT, ...], row.split(max_length))
 
 
 def _why_nothing(every: Sequence[Row], over: Sequence[int], needed: str) -> str:

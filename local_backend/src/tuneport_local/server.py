@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import UnknownModel, Unsupported, UsageError
@@ -14,36 +15,40 @@ from tuneport_local.jobs import Jobs
 from tuneport_local.support import support
 from tuneport_local.threads import share_cores
 from tuneport_local.trained import trained
-from tuneport_local.tuned import adapter_in, checkpoint_of, model_of
+from tuneport_local.tuned import checkpoint_of, model_of, tuned_in
 
 if TYPE_CHECKING:
     from tuneport.examples import Example, Message
+    from tuneport.exporting import Export, Exported
     from tuneport.serving import Open, Served, Service
+    from tuneport_local.head_answers import HeadAnswers
     from tuneport_local.residents import Residents
 
 
 class LocalServer:
     """Answers with the models of one home. A base is loaded once, however many of its tunes are asked."""
 
-    gives: frozenset[Need] = frozenset({"text", "log_probabilities"})
+    gives: frozenset[Need] = frozenset({"text", "log_probabilities", "labels", "scores"})
     engines = ("torch", "vllm")
 
     def __init__(self, settings: ProviderSettings) -> None:
         self._name = settings.name
         self._home = settings.home
         self._clock = settings.clock
+        self._environ = settings.environ
         self._jobs = Jobs(settings.home, clock=settings.clock)
         self._residents: Residents | None = None
+        self._heads: HeadAnswers | None = None
 
     def model(self, model_id: str) -> Model:
         """A tuned model by its job's id or the beginning of it (8 characters at least), a checkpoint by `<job>@<step>`, an
-        adapter by its folder, a base by name."""
+        adapter or an exported model by its folder, a base by name."""
         job_id, at, step = model_id.rpartition("@")
         if at and step.isdecimal() and (folder := self._job(job_id)) is not None:
             return self._checkpoint(folder, int(step))
         if (folder := self._job(model_id)) is not None:
             return self._final(folder)
-        if (found := adapter_in(model_id, provider=self._name)) is not None:
+        if (found := tuned_in(model_id, provider=self._name)) is not None:
             return found
         from tuneport_local.weights import resolve
 
@@ -57,13 +62,28 @@ class LocalServer:
     def predict(
         self, target: Model | Deployment, rows: Iterable[Example], *, generation: Generation, needs: frozenset[Need]
     ) -> Iterator[Prediction]:
-        if unknown := needs - self.gives:
-            raise Unsupported(f"a local model gives text and log-probabilities, not {', '.join(sorted(unknown))}.")
-        return self._resident().predict(self._model(target), rows, generation=generation, needs=needs)
+        model = self._model(target)
+        gives = self.gives_of(model)
+        if unknown := needs - gives:
+            raise Unsupported(f"{model.uri} gives {' and '.join(sorted(gives))}, not {', '.join(sorted(unknown))}.")
+        if "text" not in gives:
+            return self._headed().predict(model, rows)
+        return self._resident().predict(model, rows, generation=generation, needs=needs)
+
+    def gives_of(self, target: Model | Deployment) -> frozenset[Need]:
+        """Labels, or scores, of a model with a head of its own; text and log-probabilities of any other."""
+        from tuneport_local.head import head_in
+
+        path = self._model(target).path
+        head = None if path is None else head_in(Path(path))
+        if head is None:
+            return frozenset({"text", "log_probabilities"})
+        return frozenset({"labels" if head.labels else "scores"})
 
     def chat(self, target: Model | Deployment, messages: Sequence[Message], *, generation: Generation) -> Iterator[str]:
         if not messages:
             raise UsageError("there is no message to answer.")
+        self._refuse_headed(self._model(target), "talk")
         return self._resident().chat(self._model(target), messages, generation=generation)
 
     def deploy(self, model: Model, *, options: Mapping[str, Any]) -> Deployment:
@@ -79,8 +99,23 @@ class LocalServer:
         """`torch` answers in this process; `vllm` takes its place. 'auto' is vLLM where it is installed and there is a GPU for it."""
         from tuneport_local.serving.choice import serve
 
+        for each in models:
+            self._refuse_headed(each.model, "be served as one that talks")
         share_cores()
         serve(models, service, home=self._home, clock=self._clock, engines=self.engines, ready=ready)
+
+    def export_needs(self, model: Model, wish: Export) -> str | None:
+        """A GGUF file takes a converter, which may have to be installed."""
+        from tuneport_local.exporting.needs import needs
+
+        return needs(model, wish, home=self._home, environ=self._environ)
+
+    def export(self, model: Model, wish: Export, *, hear: Callable[[str], object]) -> Exported:
+        """In this process, with the weights in its memory while it lasts."""
+        from tuneport_local.exporting.export import export
+
+        share_cores()
+        return export(model, wish, home=self._home, environ=self._environ, hear=hear)
 
     # --- inside --------------------------------------------------------------------------------------------------------------------
 
@@ -110,6 +145,21 @@ class LocalServer:
         if isinstance(target, Deployment):
             raise Unsupported(support(Capability.DEPLOY).reason)
         return target
+
+    def _refuse_headed(self, model: Model, what: str) -> None:
+        gives = self.gives_of(model)
+        if "text" not in gives:
+            raise Unsupported(
+                f"{model.uri} answers with {' and '.join(gives)} and cannot {what}.", remedy="Ask it with: tuneport models predict"
+            )
+
+    def _headed(self) -> HeadAnswers:
+        if self._heads is None:
+            share_cores()
+            from tuneport_local.head_answers import HeadAnswers
+
+            self._heads = HeadAnswers(self._home)
+        return self._heads
 
     def _resident(self) -> Residents:
         if self._residents is None:

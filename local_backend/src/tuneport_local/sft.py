@@ -18,8 +18,9 @@ from trl.trainer.sft_trainer import SFTTrainer
 from tuneport_local import attention
 from tuneport_local.assembly import Parts, adapted, settings
 from tuneport_local.attention import Segments
-from tuneport_local.batches import IGNORED, as_dataset, labels, packed, padded
+from tuneport_local.batches import IGNORED, Collated, as_dataset, columns, labels, packed, padded
 from tuneport_local.rendering import RenderedRow
+from tuneport_local.trainable import is_adapted
 from tuneport_local.watched import Batch, Collate, Watched
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ _LOGIT_BYTES = 14
 def assemble(parts: Parts[RenderedRow]) -> PortTrainer:
     """The trainer of a job."""
     rows = parts.rows.rows
-    collate = collator(parts.job, parts.model, rows, parts.machine)
+    collate = seeing_collator(parts) if _pictured(parts) else collator(parts.job, parts.model, rows, parts.machine)
     return PortTrainer(
         model=adapted(parts),
         arguments=SFTConfig(
@@ -54,8 +55,27 @@ def assemble(parts: Parts[RenderedRow]) -> PortTrainer:
 
 def _validation_batches(parts: Parts[RenderedRow], collate: Collate) -> Sequence[Batch]:
     ordered = sorted(parts.validation.rows, key=lambda row: len(row.input_ids)) if parts.validation else []
-    listed = [{"input_ids": list(row.input_ids), "labels": labels(row)} for row in ordered]
-    return [collate(listed[start : start + parts.fit.micro_batch]) for start in range(0, len(listed), parts.fit.micro_batch)]
+    listed = [columns(row) for row in ordered]
+    batches = [listed[start : start + parts.fit.micro_batch] for start in range(0, len(listed), parts.fit.micro_batch)]
+    return Collated(batches, collate) if _pictured(parts) else [collate(batch) for batch in batches]
+
+
+def _pictured(parts: Parts[RenderedRow]) -> int:
+    """How many rows have pictures."""
+    return parts.rows.pictured + (parts.validation.pictured if parts.validation else 0)
+
+
+def seeing_collator(parts: Parts[RenderedRow]) -> Collate:
+    """Padded batches with what the model gets of their pictures, which are opened when their batch comes up."""
+    eyes, dtype = parts.eyes, parts.model.dtype
+    assert eyes is not None  # nobody else renders rows with pictures
+
+    def collate(rows: Sequence[Batch]) -> Batch:
+        batch = padded(rows)
+        seen = eyes.inputs([picture for row in rows for picture in row.get("pictures") or ()], dtype=dtype)
+        return {**batch, "seen": {**seen, **eyes.kinds(batch["input_ids"])}}
+
+    return collate
 
 
 class PortTrainer(Watched, SFTTrainer):  # type: ignore[misc]
@@ -65,6 +85,7 @@ class PortTrainer(Watched, SFTTrainer):  # type: ignore[misc]
 
     def built(self) -> None:
         self.model_accepts_loss_kwargs = True  # so that the learned tokens of a whole batch are counted, whatever the model
+        self._before = self._positions_before()
         self._vocabulary = int(self._base().config.get_text_config().vocab_size)
         self._can_choose_positions = "logits_to_keep" in inspect.signature(type(self._base()).forward).parameters
 
@@ -90,9 +111,15 @@ class PortTrainer(Watched, SFTTrainer):  # type: ignore[misc]
 
     def _logits(self, model: Any, inputs: dict[str, Any], positions: Any) -> Any:
         """(rows, positions, vocabulary). The output layer is the dearest of a small model, so it sees the learned positions only."""
+        positions = positions + self._before
         if self._can_choose_positions:
             return model(**_seen(inputs), logits_to_keep=positions).logits
         return model(**_seen(inputs)).logits[:, positions]
+
+    def _positions_before(self) -> int:
+        """Of learned tokens that go through the model with each row."""
+        config = self.model.active_peft_config if is_adapted(self.model) else None
+        return int(config.num_virtual_tokens) if config is not None and config.peft_type == "PROMPT_TUNING" else 0
 
     def _loss_in_chunks(self, model: Any, inputs: dict[str, Any]) -> tuple[Any, int]:
         """The same through trl's output layer, which keeps a small part of the logits at a time: for long answers."""
@@ -123,7 +150,7 @@ def collator(job: JobLog, model: Any, rows: Sequence[RenderedRow], machine: Hard
     probe = [
         {"input_ids": list(row.input_ids[:32]), "labels": labels(row)[:32]} for row in sorted(rows, key=lambda row: len(row.input_ids))[:3]
     ]
-    reason = _why_windowed(model, longest=max(len(row.input_ids) for row in rows))
+    reason = attention.why_windowed(model, longest=max(len(row.input_ids) for row in rows))
     try:
         if not reason:
             model.set_attn_implementation(attention.SEGMENTS)
@@ -137,20 +164,12 @@ def collator(job: JobLog, model: Any, rows: Sequence[RenderedRow], machine: Hard
     return padded
 
 
-def _why_windowed(model: Any, *, longest: int) -> str:
-    """Why rows of `longest` tokens cannot be packed for a model whose layers see a part of them only, or ''."""
-    config = model.config.get_text_config()
-    windows = [getattr(config, name, None) for name in ("sliding_window", "attention_chunk_size")]
-    narrowest = min((window for window in windows if window), default=longest)
-    return f"its layers see {narrowest} tokens at once, the longest row has {longest}" if narrowest < longest else ""
-
-
 def _seen(inputs: dict[str, Any]) -> dict[str, Any]:
     """What the model sees of a batch."""
     seen = {"input_ids": inputs["input_ids"], "use_cache": False}
     if "position_ids" in inputs:
         return {**seen, "position_ids": inputs["position_ids"], "segments": Segments(tuple(inputs["lengths"].tolist()))}
-    return {**seen, "attention_mask": inputs["attention_mask"]}
+    return {**seen, "attention_mask": inputs["attention_mask"], **inputs.get("seen", {})}
 
 
 def packing_is_exact(model: Any, rows: Sequence[dict[str, Any]], *, collate: Collate) -> bool:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from tuneport.errors import RecipeError
 from tuneport_local.objectives import OBJECTIVES
+from tuneport_local.tuned_kinds import TunedKind, kind_of, virtual_tokens
 
 Auto = Literal["auto"]
 
@@ -21,6 +22,8 @@ class LoRASpec:
     alpha: float
     dropout: float
     targets: str | tuple[str, ...]
+    variant: Literal["plain", "rslora", "dora", "pissa"] = "plain"
+    quantize: Literal[4, 8] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class TrainingSpec:
 
     `own` are the settings that only this method has (`objectives`). `weights` are which are trained instead of low-rank adapters,
     `early_stopping` when a training ends early, `keep` which weights are left: as the recipe's method says them, None where it does not.
+    `data_format` is that of the data files where it is not the method's usual one.
     """
 
     base: str
@@ -42,7 +46,7 @@ class TrainingSpec:
     weight_decay: float
     max_grad_norm: float
     max_length: int | Auto
-    too_long: Literal["refuse", "drop", "truncate"]
+    too_long: Literal["refuse", "drop", "truncate", "split"]
     lora: LoRASpec
     seed: int
     eval_every: int | Auto = "auto"
@@ -53,6 +57,10 @@ class TrainingSpec:
     adapter_precision: str = "auto"
     gradient_checkpointing: bool | Auto = "auto"
     trust_remote_code: bool = False
+    grader_timeout_s: float = 10.0
+    grader_memory_mb: int = 1024
+    checkpoints_kept: int = 2
+    forgetting: bool | Auto = "auto"
     client_id: str = ""
     recipe_fingerprint: str = ""
     dataset_fingerprint: str = ""
@@ -62,7 +70,23 @@ class TrainingSpec:
     early_stopping: Mapping[str, Any] | None = None
     keep: Literal["last", "best"] = "last"
     neftune_alpha: float | None = None
+    data_format: str | None = None
     track: tuple[str, ...] = ()
+
+    @property
+    def kind(self) -> TunedKind:
+        """What is trained."""
+        return kind_of(self.weights)
+
+    @property
+    def weights_table(self) -> Mapping[str, Any]:
+        """The settings of that kind; none for low-rank adapters, which have a place of their own."""
+        return self.weights or {}
+
+    @property
+    def virtual_tokens(self) -> int:
+        """Learned tokens before each row."""
+        return virtual_tokens(self.weights)
 
     @classmethod
     def from_dict(cls, recipe: Mapping[str, Any]) -> TrainingSpec:
@@ -83,12 +107,15 @@ class TrainingSpec:
                     alpha=float(lora["alpha"]),
                     dropout=float(lora["dropout"]),
                     targets=targets if isinstance(targets, str) else tuple(targets),
+                    variant=lora.get("variant", "plain"),
+                    quantize=lora.get("quantize"),
                 ),
                 client_id=recipe.get("client_id") or "",
                 recipe_fingerprint=recipe.get("recipe_fingerprint") or "",
                 dataset_fingerprint=recipe.get("dataset_fingerprint") or "",
                 method=method,
                 own=own,
+                data_format=recipe.get("format"),
                 **values,
             )
         except (KeyError, TypeError, ValueError) as error:

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tuneport.model import Model
+
 ADAPTER, MODEL = "adapter", "model"
 _WEIGHTS = ("model.safetensors", "model.safetensors.index.json")
 
@@ -31,3 +33,13 @@ def trained(job: Path) -> Path | None:
     if is_adapter(job / ADAPTER):
         return job / ADAPTER
     return job / MODEL if is_model(job / MODEL) else None
+
+
+def stands_on(model: Model) -> str:
+    """What has to be loaded for a model to answer: itself where it is whole, else the base that its adapter is for."""
+    return model.path if model.path and is_model(Path(model.path)) else model.base or model.id
+
+
+def has_adapter(model: Model) -> bool:
+    """Whether it is an adapter on what it stands on."""
+    return model.kind == "tuned" and not is_model(Path(model.path or ""))

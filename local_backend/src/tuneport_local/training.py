@@ -5,24 +5,39 @@ validating (the rows) -> starting (the model) -> running (the steps) -> finalizi
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from tuneport.dataset import Dataset
-from tuneport.errors import RecipeError, UnknownModel
+from tuneport.errors import UnknownModel
 from tuneport.job import JobState
 from tuneport_local import artefacts, hardware, weights
 from tuneport_local.checkpoints import Checkpoint, Progress, newest_checkpoint
-from tuneport_local.hardware import Fit, Hardware
+from tuneport_local.devices import device_of
+from tuneport_local.disk_need import refuse_what_the_disk_does_not_take
+from tuneport_local.ending import Ending, ending
+from tuneport_local.failures import OutOfMemory
+from tuneport_local.fitting import fit_of, give_memory_back, take_less
+from tuneport_local.forgetting import Probe
+from tuneport_local.hardware import Hardware
 from tuneport_local.joblog import JobLog
+from tuneport_local.material import material
 from tuneport_local.objectives import OBJECTIVES
-from tuneport_local.rows import PreparedRows, Row, notices, prepare
+from tuneport_local.rows import PreparedRows, Row
+from tuneport_local.schedule import Schedule
 from tuneport_local.spec import LoRASpec, TrainingSpec
+from tuneport_local.stopping import Rules
 from tuneport_local.threads import share_cores
 from tuneport_local.trained import trained
+from tuneport_local.tuned_kinds import why_not_packed
+from tuneport_local.what_fits import refuse_what_cannot_fit
+
+if TYPE_CHECKING:
+    from tuneport_local.eyes import Eyes
+    from tuneport_local.head import Head
+    from tuneport_local.run import Run
+    from tuneport_local.watched import Watched
 
 __all__ = ["JobLog", "LoRASpec", "Outcome", "TrainingSpec", "train"]
 
@@ -31,13 +46,26 @@ Outcome = Literal["succeeded", "paused", "cancelled"]
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """Everything known before the model is loaded."""
+    """Everything known before the model is loaded. `tokenizer` is an image processor where the rows are images, `eyes` are those of a base
+    that sees."""
 
     base: weights.BaseWeights
     tokenizer: Any
     rows: PreparedRows[Row]
     validation: PreparedRows[Row] | None
     hardware: Hardware
+    head: Head | None = None
+    eyes: Eyes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Assembled:
+    """The trainer, who watches it, where it starts, and what the base knew."""
+
+    trainer: Watched
+    run: Run
+    checkpoint: Checkpoint | None
+    probe: Probe
 
 
 def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
@@ -51,89 +79,96 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
     if trained(job.path) is not None:
         return "succeeded"
     prepared = _prepare(job, spec, home, device=device)
+    while True:
+        try:
+            return _train_once(job, spec, prepared, begun=begun)
+        except OutOfMemory as error:
+            take_less(job, spec, prepared.rows, error)
+        give_memory_back()
+
+
+def _train_once(job: JobLog, spec: TrainingSpec, prepared: _Prepared, *, begun: float) -> Outcome:
+    """Raises OutOfMemory where a part of a batch did not fit."""
     from tuneport_local.quiet import quiet
     from tuneport_local.watched import Stopped
 
     job.phase(JobState.STARTING, f"loading {spec.base}")
     with quiet():
-        trainer, run, checkpoint = _assemble(job, spec, prepared)
+        made = _assemble(job, spec, prepared)
+        trainer, run = made.trainer, made.run
         try:
-            trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
+            _train_on(trainer, run, made.checkpoint)
         except Stopped as stopped:
             if stopped.wish == "cancel":
                 run.save_if_new(trainer)
-            return "cancelled" if stopped.wish == "cancel" else "paused"
+            if stopped.wish != "enough":
+                return "cancelled" if stopped.wish == "cancel" else "paused"
         if run.paused:
             return "paused"
         job.phase(JobState.FINALIZING, "writing what was trained")
-        artefacts.publish(job.path, trainer.model, tokenizer=prepared.tokenizer, facts=_facts(spec, prepared, run, begun=begun))
+        how = ending(job, trainer, run, rules=Rules.of(spec), probe=made.probe)
+        facts = _facts(spec, prepared, run, how, begun=begun)
+        artefacts.publish(job.path, trainer.model, tokenizer=_saved_with(prepared), facts=facts)
     return "succeeded"
+
+
+def _train_on(trainer: Watched, run: Run, checkpoint: Checkpoint | None) -> None:
+    """The steps that are left; where none are, the weights as they are in the checkpoint."""
+    if run.over and checkpoint is not None:
+        trainer.take(checkpoint.path)
+    else:
+        trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
 
 
 # --- before the model ------------------------------------------------------------------------------------------------------------------
 
 
 def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Prepared:
-    from tuneport_local.loading import load_tokenizer
-
     job.phase(JobState.VALIDATING, "reading and rendering the rows")
+    OBJECTIVES[spec.method].attempt(spec)
     found = weights.resolve(spec.base, home=home)
+    about = {"device": device_of(spec.device), "method": spec.method, "kind": spec.kind.name}
+    refuse_what_cannot_fit(spec.base, home=home, **about)
     base = weights.fetch(found, home=home, say=lambda message: job.event("info", message))
     job.event("info", f"base {spec.base}: {base.note}")
-    tokenizer = load_tokenizer(Path(base.location), trust_remote_code=spec.trust_remote_code)
-    limit = _max_length(spec, Path(base.location), tokenizer)
-    rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train")
-    validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation") if spec.validation_file else None
-    packs = OBJECTIVES[spec.method].packs
-    chosen = hardware.choose(device=device, precision=spec.precision, adapter_precision=spec.adapter_precision, packs=packs)
+    if (need := refuse_what_cannot_fit(spec.base, home=home, **about)) is not None:
+        job.event("info", need.sentence)
+    made = material(job, spec, Path(base.location))
+    rows, validation = made.rows, made.validation
+    chosen = hardware.choose(
+        device=device,
+        precision=spec.precision,
+        adapter_precision=spec.adapter_precision,
+        packs=OBJECTIVES[spec.method].packs,
+        why_padded=_why_pictured(rows, validation) or why_not_packed(spec.weights, neftune=spec.neftune_alpha is not None),
+        trained=spec.kind.trained,
+    )
     for reason in chosen.reasons:
         job.event("info", reason)
-    return _Prepared(base, tokenizer, rows, validation, chosen)
+    return _Prepared(base, made.tokenizer, rows, validation, chosen, made.head, made.eyes)
 
 
-def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
-    """Tokens per row: what the recipe says, else as many as the model can see."""
-    from tuneport_local.loading import load_config
-
-    config = load_config(folder, trust_remote_code=spec.trust_remote_code)
-    context = int(min(getattr(config, "max_position_embeddings", None) or math.inf, tokenizer.model_max_length, 1 << 20))
-    if spec.max_length != "auto" and spec.max_length > context:
-        raise RecipeError(f"max_length {spec.max_length} is more than the {context} tokens that {spec.base} can see.")
-    return context if spec.max_length == "auto" else spec.max_length
-
-
-def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str) -> PreparedRows[Row]:
-    objective, name = OBJECTIVES[spec.method], f"{purpose} data"
-    numbered = Dataset.read(path, format=objective.format).numbered()
-    rows = prepare(numbered, tokenizer, kind=objective.kind, max_length=limit, too_long=spec.too_long, name=name)
-    for notice in notices(rows, name=name, max_length=limit, needed=objective.kind.needed):
-        job.event("warning", notice)
-    counted = f"{len(rows.rows)} {objective.noun}, {rows.tokens} tokens, {rows.trained_tokens} of them learned, longest {rows.longest}"
-    job.event("info", f"{name}: {counted}")
-    return rows
+def _why_pictured(*prepared: PreparedRows[Row] | None) -> str:
+    return "batches padded to their longest row: some rows have pictures" if any(rows and rows.pictured for rows in prepared) else ""
 
 
 # --- the trainer -----------------------------------------------------------------------------------------------------------------------
 
 
-def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any, Any, Checkpoint | None]:
-    """The trainer, who watches it, and where it starts."""
+def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> _Assembled:
     from tuneport_local.assembly import Parts
     from tuneport_local.batches import digest
-    from tuneport_local.loading import load_model
     from tuneport_local.run import Run
 
     machine = prepared.hardware
-    model = load_model(
-        Path(prepared.base.location), dtype=machine.precision, device=machine.device, trust_remote_code=spec.trust_remote_code
-    )
+    model, head = _loaded(job, spec, prepared)
     _refuse_other_vocabulary(model, prepared, spec.base)
     rows_digest = digest(prepared.rows.rows)
     checkpoint = newest_checkpoint(job.checkpoints, say=lambda message: job.event("warning", message), rows_digest=rows_digest)
-    fit = _fit(job, spec, prepared, model)
-    schedule = _schedule(spec, prepared)
+    fit = fit_of(job, spec, machine, prepared.rows, model, pictures=prepared.head is not None and prepared.head.medium == "image")
+    schedule = Schedule.of(spec, rows=len(prepared.rows.rows), validates=prepared.validation is not None)
     start = _start(job, spec, machine, checkpoint, rows_digest=rows_digest, total=schedule.total)
-    run = Run(job, schedule, start=start)
+    run = Run(job, schedule, rules=Rules.of(spec), start=start, lines=[row.line for row in prepared.rows.rows])
     parts = Parts(
         job=job,
         spec=spec,
@@ -146,44 +181,40 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any
         run=run,
         steps=schedule.total,
         evaluate_first=start.evaluation_due,
+        head=head,
+        answer=prepared.head,
+        eyes=prepared.eyes,
     )
-    return OBJECTIVES[spec.method].assemble(parts), run, checkpoint
+    probe = Probe.before(job, model, tokenizer=prepared.tokenizer, spec=spec, tokens_per_epoch=prepared.rows.tokens)
+    trainer = OBJECTIVES[spec.method].assemble(parts)
+    refuse_what_the_disk_does_not_take(job, trainer.model, spec)
+    return _Assembled(trainer, run, checkpoint, probe)
+
+
+def _loaded(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any, tuple[str, ...]]:
+    """The base in memory, and the names of what is on top of it where the method puts a head there."""
+    from tuneport_local.head_loading import load_for
+    from tuneport_local.loading import load_model
+    from tuneport_local.trainable import loaded_in
+
+    folder, machine = Path(prepared.base.location), prepared.hardware
+    dtype = loaded_in(spec, machine)
+    if prepared.head is not None:
+        headed = load_for(job, spec, folder, prepared.head, dtype=dtype, device=machine.device, reader=prepared.tokenizer)
+        return headed.model, headed.modules
+    bits = spec.lora.quantize
+    return load_model(folder, dtype=dtype, device=machine.device, trust_remote_code=spec.trust_remote_code, bits=bits), ()
 
 
 def _refuse_other_vocabulary(model: Any, prepared: _Prepared, base: str) -> None:
+    if prepared.head is not None and prepared.head.medium == "image":
+        return
     highest, known = prepared.rows.highest_token, int(model.get_input_embeddings().num_embeddings)
     if highest >= known:
         raise UnknownModel(
             f"the tokenizer of {base} gives token {highest}, and its model knows {known} tokens only: they do not belong together.",
             remedy="Put the model's own tokenizer beside it.",
         )
-
-
-def _fit(job: JobLog, spec: TrainingSpec, prepared: _Prepared, model: Any) -> Fit:
-    fit = hardware.fit(
-        prepared.hardware,
-        hardware.Shape.of(model),
-        batch_size=spec.batch_size,
-        longest=prepared.rows.widest,
-        gradient_checkpointing=spec.gradient_checkpointing,
-    )
-    for reason in fit.reasons:
-        job.event("info", reason)
-    return fit
-
-
-def _schedule(spec: TrainingSpec, prepared: _Prepared) -> Any:
-    from tuneport_local.run import Schedule
-
-    per_epoch = math.ceil(len(prepared.rows.rows) / spec.batch_size)
-    return Schedule(
-        total=per_epoch * spec.epochs,
-        per_epoch=per_epoch,
-        eval_every=None if spec.eval_every == "auto" else spec.eval_every,
-        checkpoint_every=None if spec.checkpoint_every == "auto" else spec.checkpoint_every,
-        log_every=spec.log_every,
-        validates=prepared.validation is not None,
-    )
 
 
 def _start(job: JobLog, spec: TrainingSpec, machine: Hardware, checkpoint: Checkpoint | None, *, rows_digest: str, total: int) -> Progress:
@@ -203,7 +234,12 @@ def _start(job: JobLog, spec: TrainingSpec, machine: Hardware, checkpoint: Check
     return progress
 
 
-def _facts(spec: TrainingSpec, prepared: _Prepared, run: Any, *, begun: float) -> artefacts.Facts:
+def _saved_with(prepared: _Prepared) -> Any:
+    """What reads for the model: its tokenizer, or the processor around it."""
+    return prepared.tokenizer if prepared.eyes is None else prepared.eyes.processor
+
+
+def _facts(spec: TrainingSpec, prepared: _Prepared, run: Run, how: Ending, *, begun: float) -> artefacts.Facts:
     return artefacts.Facts(
         spec=spec,
         base_note=prepared.base.note,
@@ -212,6 +248,7 @@ def _facts(spec: TrainingSpec, prepared: _Prepared, run: Any, *, begun: float) -
         tokens_per_epoch=prepared.rows.tokens,
         learned_tokens_per_epoch=prepared.rows.trained_tokens,
         validation_rows=len(prepared.validation.rows) if prepared.validation else 0,
+        texts=prepared.rows.texts,
         hardware=prepared.hardware,
         last=dict(run.last),
         last_eval=dict(run.last_eval),
@@ -219,4 +256,6 @@ def _facts(spec: TrainingSpec, prepared: _Prepared, run: Any, *, begun: float) -
         tokens=run.progress_tokens,
         training_s=run.seconds,
         begun=begun,
+        ending=how,
+        head=prepared.head,
     )

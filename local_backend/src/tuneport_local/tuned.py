@@ -1,4 +1,4 @@
-"""Tuned models: what a finished job folder holds, as a Model. `<job>` is the final adapter, `<job>@<step>` a checkpoint of it."""
+"""Tuned models: what a finished job folder holds, as a Model. `<job>` is what was trained last, `<job>@<step>` a checkpoint of it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,10 @@ from tuneport.errors import UnknownModel
 from tuneport.model import Model
 from tuneport_local import marks
 from tuneport_local.jobfolder import JobFolder
-from tuneport_local.trained import trained
+from tuneport_local.trained import is_model, trained
 from tuneport_local.weights import catalogue, published_name
+
+_LEFT = "weights_of"
 
 
 def model_of(folder: JobFolder, *, provider: str) -> Model:
@@ -30,7 +32,7 @@ def model_of(folder: JobFolder, *, provider: str) -> Model:
         created_at=datetime.fromisoformat(status.finished_at) if status.finished_at else None,
         path=str(trained(folder.path)),
         checkpoints=tuple(f"{folder.id}@{step}" for step in marks.checkpoints(folder)),
-        details=_details(recipe),
+        details=_details(recipe) | _left(folder),
     )
 
 
@@ -40,17 +42,19 @@ def checkpoint_of(folder: JobFolder, step: int, *, provider: str) -> Model | Non
     if path is None:
         return None
     name = f"{folder.id}@{step}"
-    return replace(model_of(folder, provider=provider), uri=f"{provider}:{name}", id=name, path=str(path), checkpoints=())
+    whole = model_of(folder, provider=provider)
+    details = {key: value for key, value in whole.details.items() if key != _LEFT}
+    return replace(whole, uri=f"{provider}:{name}", id=name, path=str(path), checkpoints=(), details=details)
 
 
-def adapter_in(folder: str, *, provider: str) -> Model | None:
-    """The tuned model in a folder with a PEFT adapter, exported or archived; None where there is none. run.json beside it names its base as
-    it was trained, else the adapter itself does. Raises UnknownModel for one that names none."""
+def tuned_in(folder: str, *, provider: str) -> Model | None:
+    """The tuned model in a folder, exported or archived: a PEFT adapter, or a whole model with its run.json; None where there is neither.
+    run.json names the base as it was trained, else the adapter itself does. Raises UnknownModel for one that names none."""
     path = Path(folder).expanduser()
-    config = _json(path / "adapter_config.json")
-    if config is None:
+    config, run = _json(path / "adapter_config.json"), _json(path / "run.json") or {}
+    if config is None and not (run and is_model(path)):
         return None
-    run = _json(path / "run.json") or {}
+    config = config or {}
     base = (run.get("base") or {}).get("id") or _known_as(config.get("base_model_name_or_path"))
     if not base:
         raise UnknownModel(f"the adapter in {folder} does not say what base it was trained on.", remedy="See its adapter_config.json.")
@@ -79,6 +83,12 @@ def _json(path: Path) -> dict[str, Any] | None:
 def _known_as(published: str | None) -> str | None:
     """Our own name for a base, where it is one of the catalogue."""
     return next((base.id for base in catalogue() if published_name(base.id) == published), published)
+
+
+def _left(folder: JobFolder) -> dict[str, Any]:
+    """Of which step the weights are, where run.json says so."""
+    how = folder.run().get("ending")
+    return {_LEFT: f"step {how['step']} of {how['last_step']}: {how['why']}"} if isinstance(how, dict) else {}
 
 
 def _details(recipe: dict[str, Any]) -> dict[str, Any]:

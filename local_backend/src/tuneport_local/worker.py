@@ -27,7 +27,9 @@ from tuneport_local.devices import DeviceQueue, device_of
 from tuneport_local.failures import MachineGaveOut, told
 from tuneport_local.jobfolder import JobFolder, JobStatus
 from tuneport_local.launch import claim, process_started
+from tuneport_local.memory_there import killed_for_memory
 from tuneport_local.tracking.tracked import tracked
+from tuneport_local.tuned_kinds import work_of
 
 _LOOK_EVERY_S = 0.5
 _CANCEL_GRACE_S = 4.0
@@ -68,7 +70,7 @@ def _introduce(folder: JobFolder) -> JobStatus:
     folder.mend()
     pid = os.getpid()
     status = replace(folder.status(), pid=pid, process_started=process_started(pid), host=os.uname().nodename)
-    return folder.write_status(replace(status, state=JobState.QUEUED, detail=""))
+    return folder.write_status(replace(status, state=JobState.QUEUED, detail="", memory_kills=killed_for_memory()))
 
 
 def _run(folder: JobFolder, queue: DeviceQueue) -> None:
@@ -138,11 +140,11 @@ def _train(folder: JobFolder) -> Outcome:
 
 def _remember_speed(folder: JobFolder, recipe: dict[str, Any]) -> None:
     """What this job measured makes the next quote."""
-    method = recipe.get("method", "sft")
+    work = work_of(recipe.get("method", "sft"), recipe["hyperparameters"].get("weights"), recipe["hyperparameters"].get("lora"))
     measured = throughput.measured_by(folder, source=f"job {folder.id[:8]}")
     if measured is not None:
         hardware = throughput.hardware_of(recipe["hyperparameters"]["device"])
-        throughput.remember(Path(recipe["home"]) / "local", measured, base=recipe["base"], hardware=hardware, method=method)
+        throughput.remember(Path(recipe["home"]) / "local", measured, base=recipe["base"], hardware=hardware, method=work)
 
 
 def _watch(folder: JobFolder, over: threading.Event) -> None:

@@ -64,9 +64,14 @@ class Base(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         """Whether that is its id or one of its names; letter case aside."""
         return name.casefold() in {self.id.casefold(), *(each.casefold() for each in self.names)}
 
+    @property
+    def tuned_weights(self) -> tuple[str, ...]:
+        """Which weights can be trained; where nobody says, there is no choice, and an adapter's price is what is known."""
+        return self.weights or ("lora",)
+
     def takes_method(self, method: str, *, weights: str) -> bool:
-        """Whether it is trained so; where nobody says which weights can be trained, they are taken to be possible."""
-        return method in self.methods and (not self.weights or weights in self.weights)
+        """Whether it is trained so."""
+        return method in self.methods and weights in self.tuned_weights
 
     def availability(self, *, on: date) -> Availability:
         """What can still be done with it on that day."""

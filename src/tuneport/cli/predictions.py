@@ -77,10 +77,16 @@ def _write(target: Path, records: Iterator[dict[str, Any]]) -> int:
     return count
 
 
+def _told(answer: Prediction) -> dict[str, object]:
+    """What only models with a head of their own say."""
+    return {"label": answer.label, "probability": answer.probability, "score": answer.score}
+
+
 def _records(rows: Dataset, predictions: Iterator[Prediction]) -> Iterator[dict[str, Any]]:
     from tuneport.reference import reference
 
     for (line, example), answer in zip(rows.numbered(), predictions, strict=True):
         record: dict[str, Any] = {"line": line, "answer": answer.text, "finish": answer.finish}
+        record |= {name: value for name, value in _told(answer).items() if value is not None}
         record |= {"prompt_tokens": answer.tokens[0], "completion_tokens": answer.tokens[1], "reference": reference(example)}
         yield record

@@ -14,7 +14,7 @@ from tuneport.errors import TuneportError, worst_exit_code
 
 if TYPE_CHECKING:
     from tuneport.finding import Finding
-    from tuneport.provider import BaseModel, Support
+    from tuneport.provider import BaseModel, Support, Trainer
 
 app = typer.Typer(rich_markup_mode=None, add_completion=False, help="What is installed, what it can do, and why it cannot.")
 
@@ -81,7 +81,17 @@ def _abilities(session: Session, name: str) -> dict[str, Any]:
 
     trainer = session.client.trainer(name)
     capabilities = {capability.value: _ability(trainer.support(capability)) for capability in Capability}
-    return {"capabilities": capabilities, "bases": [asdict(base) for base in _catalogue(session, name)]}
+    return {"capabilities": capabilities, "methods": _methods(trainer), "bases": [asdict(base) for base in _catalogue(session, name)]}
+
+
+def _methods(trainer: Trainer) -> list[dict[str, Any]]:
+    """Each method with whether it is trained, and where the trainer tells, by which rows, on which models, which weights."""
+    from tuneport.method_row import TellsMethods
+    from tuneport.methods import METHODS
+    from tuneport.provider import Capability
+
+    told = {row.method: asdict(row) for row in trainer.methods()} if isinstance(trainer, TellsMethods) else {}
+    return [{**told.get(name, {"method": name}), **_ability(trainer.support(Capability.TRAIN, method=name))} for name in METHODS]
 
 
 def _catalogue(session: Session, name: str) -> Sequence[BaseModel]:
@@ -113,6 +123,10 @@ def _print_abilities(session: Session, checked: dict[str, Any]) -> None:
         if not ability["supported"]:
             whose = "the vendor cannot" if ability["whose"] == "vendor" else "not yet"
             session.out.say(f"  {name}: {whose}: {ability['reason']}")
+    told = [(row["method"], row["data"], row["models"], ", ".join(row["weights"])) for row in checked["methods"] if "data" in row]
+    if told:
+        session.out.say()
+        session.out.table(("Method", "From", "On", "Weights"), told, last_is_long=True)
     if checked["bases"]:
         session.out.say()
         rows = [(base["id"], ", ".join(base["methods"]), _tokens(base["context_tokens"]), base["licence"]) for base in checked["bases"]]

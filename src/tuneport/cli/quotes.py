@@ -40,7 +40,7 @@ Providers = Annotated[
 ]
 Base = Annotated[str | None, typer.Option("--base", metavar="MODEL", help="The model to tune. Default: each provider's usual ones.")]
 Method = Annotated[str | None, typer.Option("--method", metavar="NAME", help="How to train: sft, dpo, grpo …")]
-WeightsOption = Annotated[Weights, typer.Option("--weights", help="Train an adapter, or all weights.")]
+WeightsOption = Annotated[Weights | None, typer.Option("--weights", help="Train an adapter, or all weights. Default: as the recipe says.")]
 TrainingHours = Annotated[
     str | None, typer.Option("--training-hours", metavar="H", help="How long reinforcement runs, where it is billed by the hour.")
 ]
@@ -72,7 +72,7 @@ def quote(
     columns: given.Columns = None,
     base: Base = None,
     method: Method = None,
-    weights: WeightsOption = Weights.LORA,
+    weights: WeightsOption = None,
     epochs: given.Epochs = None,
     learning_rate: given.LearningRate = None,
     batch_size: given.BatchSize = None,
@@ -98,7 +98,7 @@ def quote(
         _source(context, source, train),
         base=base,
         method=method,
-        weights=weights.value,
+        weights=None if weights is None else weights.value,
         epochs=epochs,
         validation=None if validation is None else open_dataset(validation, format=format, columns=columns),
         providers=_names(provider, providers),

@@ -23,7 +23,8 @@ Train = Annotated[Path | None, typer.Option("--train", metavar="FILE", help="The
 Validation = Annotated[Path | None, typer.Option("--validation", metavar="FILE", help="The dataset to measure the loss on while training.")]
 Base = Annotated[str | None, typer.Option("--base", metavar="MODEL", help="The model to tune.")]
 Method = Annotated[
-    str | None, typer.Option("--method", metavar="NAME", help="How to train: sft or dpo; grpo needs a recipe, which names its grader.")
+    str | None,
+    typer.Option("--method", metavar="NAME", help="How to train: sft, dpo, orpo, kto …; grpo needs a recipe, which names its grader."),
 ]
 Epochs = Annotated[int | None, typer.Option("--epochs", metavar="N", help="Passes over the data.")]
 LearningRate = Annotated[float | None, typer.Option("--learning-rate", metavar="X", help="The learning rate after warm-up.")]

@@ -1,5 +1,5 @@
-"""A place that rows are read from, any number of times: a file, compressed or not, in a cloud's storage or here, a folder of `datasets`, or
-standard input."""
+"""A place that rows are read from, any number of times: a file, compressed or not, in a cloud's storage or here, a folder of `datasets` or
+of images, or standard input."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import BinaryIO
 
+from tuneport.containers import image_folder
 from tuneport.containers.arrow import read_arrow
 from tuneport.containers.compression import Compression, Unpacked, compression_of, endings
-from tuneport.containers.container import Batch, Container, Lines, Raw, Stream
+from tuneport.containers.container import Batch, Container, Lines, Raw, Records, Stream
 from tuneport.containers.datasets_folder import files
+from tuneport.containers.datasets_folder import is_folder as is_of_datasets
+from tuneport.containers.image_folder import IMAGES, LabelledImage
 from tuneport.containers.known import DATASETS, HEAD_BYTES, recognise
 from tuneport.errors import DatasetError
 from tuneport.formats.format import BadFile, Notices
@@ -28,6 +31,7 @@ from tuneport.remote_files import address_in, local_copy
 STANDARD_INPUT = "-"
 _OPEN_FILE = re.compile(r"/dev/stdin|/(?:dev|proc/self)/fd/\d+")
 _Stamp = tuple[int, int, int]
+_IMAGES_AT_ONCE = 32
 
 
 class RowFile:
@@ -47,8 +51,9 @@ class RowFile:
         self.lasting = True
         if self.place == STANDARD_INPUT or (_OPEN_FILE.fullmatch(self.place) and not self.path.is_file()):
             self._spool()
+        self._images: tuple[LabelledImage, ...] = ()
         self._parts = self._found_parts()
-        self._seen = [_stamp(_stat(part, place=self.place)) for part in self._parts]
+        self._seen = [_stamp(_stat(part, place=str(part) if self._images else self.place)) for part in self._parts]
 
     def _spool(self) -> None:
         self.name, self.lasting = "stdin", False
@@ -67,6 +72,9 @@ class RowFile:
         if not self.path.is_dir():
             return (self.path,)
         try:
+            if not is_of_datasets(self.path) and image_folder.is_folder(self.path):
+                self._images = image_folder.images(self.path)
+                return tuple(image.path for image in self._images)
             return files(self.path)
         except BadFile as error:
             raise self._unreadable(error) from None
@@ -75,7 +83,7 @@ class RowFile:
     def container(self) -> Container:
         """How the file holds its rows, by its first bytes and its ending; compression is part of it."""
         if self.path.is_dir():
-            return DATASETS
+            return IMAGES if self._images else DATASETS
         with self._open(0) as stream:
             head = stream.read(HEAD_BYTES)
             compression = compression_of(head)
@@ -90,6 +98,9 @@ class RowFile:
 
     def raws(self, notices: Notices) -> Iterator[Raw]:
         """All rows as the container holds them. Raises DatasetError for what concerns the whole of the file."""
+        if self._images:
+            yield from self._rows_of_images()
+            return
         container, line = self.container, 0
         for number in range(len(self._parts)):
             with self._open(number) as stream:
@@ -102,6 +113,17 @@ class RowFile:
                 except OSError as error:
                     raise DatasetError(f"{self.place}: cannot be read: {error.strerror or error}.") from None
                 self._refuse_change(number, stream)
+
+    def _rows_of_images(self) -> Iterator[Raw]:
+        for start in range(0, len(self._images), _IMAGES_AT_ONCE):
+            numbers = range(start, min(start + _IMAGES_AT_ONCE, len(self._images)))
+            yield Records([number + 1 for number in numbers], [self._row_of_image(number) for number in numbers])
+
+    def _row_of_image(self, number: int) -> dict[str, object]:
+        with self._open(number) as stream:
+            row = self._images[number].row(stream.read())
+            self._refuse_change(number, stream)
+        return row
 
     def verify(self) -> None:
         """Raises DatasetError when the file is no longer as it was."""

@@ -27,10 +27,10 @@ _lines = msgspec.json.Decoder(_Row).decode_lines
 
 def sniff(rows: Sequence[Row]) -> float:
     """Rows of a text with a number, perhaps as text, and no label."""
-    return share(rows, [are_texts(row, "text") and _number(row.get("score")) is not None and "label" not in row for row in rows], 0.9)
+    return share(rows, [are_texts(row, "text") and number_in(row.get("score")) is not None and "label" not in row for row in rows], 0.9)
 
 
-def _number(value: Any) -> float | None:
+def number_in(value: Any) -> float | None:
     """The number, also from the text that a table has for it; None for anything else, infinity included."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
@@ -51,7 +51,7 @@ def read(row: Row, lose: Lose) -> LabelledExample:
     """Other keys go to `extra`."""
     if "score" not in row:
         raise BadRow('the key "score" is missing.')
-    score = _number(row["score"])
+    score = number_in(row["score"])
     if score is None:
         raise BadRow(f'"score" is {kind_of(row["score"])}, not a finite number.')
     return LabelledExample(text_of(row, "text"), score=score, extra=others(row, _KNOWN))
@@ -62,7 +62,7 @@ def write(example: Example, lose: Lose) -> object:
     row = as_labelled(example, lose)
     if row.text is None:
         raise BadRow("the row is an image, which regression on text cannot hold.")
-    score = row.score if row.label is None else _number(row.label)
+    score = row.score if row.label is None else number_in(row.label)
     if score is None or not math.isfinite(score):
         raise BadRow("the row has no score, and its label or answer is not a finite number.")
     if row.label is not None and number_text(score) != row.label:

@@ -110,7 +110,7 @@ def _gives(answers: Answers) -> frozenset[Need]:
 
 
 def _measure(answers: tuple[Answers, Answers], settings: _Settings) -> tuple[Measured, ...]:
-    wanted = MEASURES if settings.metrics is None else settings.metrics
+    wanted = tuple(measure.name for measure in measures_of(None)) if settings.metrics is None else settings.metrics
     reasons = {name: next(filter(None, (unavailable(MEASURES[name], _gives(each), each) for each in answers)), "") for name in wanted}
     reasons |= {name: reason or MEASURES[name].incomparable(*answers) for name, reason in reasons.items()}
     usable = [MEASURES[name] for name, reason in reasons.items() if not reason]

@@ -16,7 +16,7 @@ from tuneport.examples import LabelledExample, canonical_bytes
 from tuneport.files import write_bytes
 from tuneport.model import Deployment, Model, Prediction
 from tuneport.parity.rows import Said
-from tuneport.provider import Generation, Need, Server
+from tuneport.provider import Generation, Need, Server, given_by
 from tuneport.reference import as_chat
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class _Questioner:
         """To the row at `place`, and further on to all after it."""
         rows = self.questions.rows
         asked = rows[place : place + 1] if place < TIMED else rows[place:]
-        labels = "labels" in self.server.gives and all(isinstance(row, LabelledExample) for row in rows)
+        labels = "labels" in given_by(self.server, self.target) and all(isinstance(row, LabelledExample) for row in rows)
         needs: frozenset[Need] = frozenset({"labels"} if labels else {"text"})
         put = [row if labels else as_chat(row) for row in asked]
         began = self.clock.monotonic()

@@ -23,6 +23,7 @@ from tuneport.errors import (
 )
 from tuneport.examples import Kind
 from tuneport.last_days import vendor_of
+from tuneport.own_settings import own_settings
 from tuneport.prices import PriceBook
 from tuneport.quote import Quote, Usage
 from tuneport.quoting.bases import NoBase, bases
@@ -30,8 +31,10 @@ from tuneport.quoting.job import JobToQuote
 from tuneport.quoting.measured_before import measure_once
 from tuneport.quoting.quotes import named, quotes
 from tuneport.quoting.rules import quoted_providers
+from tuneport.tuned_weights import Full
 
 if TYPE_CHECKING:
+    from tuneport.methods import Training
     from tuneport.recipe import Recipe
 
 Weights = Literal["lora", "full"]
@@ -47,7 +50,7 @@ class Said:
 
     base: str | None = None
     method: str | None = None
-    weights: Weights = "lora"
+    weights: Weights | None = None
     epochs: int | None = None
     validation: Dataset | None = None
     usage: Usage | None = None
@@ -66,6 +69,24 @@ class Question:
     epochs: int | None
     said: Said
     recipe: Recipe | None = None
+
+    @property
+    def weights(self) -> Weights:
+        """Those that are trained, as somebody says beside the recipe or as the recipe has it."""
+        if self.said.weights is not None:
+            return self.said.weights
+        return "full" if self._trained is not None and isinstance(self._trained.weights, Full) else "lora"
+
+    @property
+    def only_ours(self) -> str:
+        """The setting of the recipe that no vendor has a place for, or ''. Training all weights has one at some."""
+        named = (name for name, value in own_settings(self._trained) if value != Full()) if self._trained is not None else iter(())
+        return next(named, "")
+
+    @property
+    def _trained(self) -> Training | None:
+        """The recipe's method, unless another is asked about."""
+        return self.recipe.method if self.recipe is not None and self.recipe.method.kind == self.method else None
 
     @classmethod
     def of(cls, source: Recipe | Dataset | str | Path, said: Said) -> Question:
@@ -101,11 +122,20 @@ def everywhere(question: Question, *, providers: Sequence[str] | None, connectio
         vendor = vendor_of(name, profiles=connections.settings.providers, known=quoted_providers())
         if vendor is not None:
             job = job or _job(question, home=home, connections=connections)
+            if question.only_ours:
+                found.append(_refused(question, name))
+                continue
             found += [named(quote, name) for quote in quotes(job, vendor, book=book, tier=question.said.tier)]
         else:
             connections.refuse_unknown(name, beside=quoted_providers())
             found += _by_plugin(question, name, plugin, connections)
     return found
+
+
+def _refused(question: Question, name: str) -> Quote:
+    base = question.base.get(name) if isinstance(question.base, Mapping) else question.base
+    why = f"{name} has no place for {question.only_ours}"
+    return Quote(name, base or "-", (), availability="unavailable", why=why, usage=question.said.usage)
 
 
 def _job(question: Question, *, home: Path, connections: Connections) -> JobToQuote:
@@ -114,7 +144,7 @@ def _job(question: Question, *, home: Path, connections: Connections) -> JobToQu
         validation=None if question.validation is None else measure_once(question.validation, home=home),
         base=question.base,
         method=question.method,
-        weights=question.said.weights,
+        weights=question.weights,
         epochs=question.epochs,
         training_hours=question.said.training_hours,
         usage=question.said.usage,
@@ -135,7 +165,7 @@ def _bases(question: Question, name: str, plugin: str) -> list[tuple[str | None,
     base = question.base
     if isinstance(base, Mapping) and name in base:
         return [(base[name], "")]
-    found = bases(plugin, base, method=question.method, weights=question.said.weights) if catalogue().of(plugin) else None
+    found = bases(plugin, base, method=question.method, weights=question.weights) if catalogue().of(plugin) else None
     if isinstance(found, NoBase) and base is None:
         raise UnknownModel(f"{found.why}.")
     if found is None or isinstance(found, NoBase):
@@ -160,7 +190,8 @@ def _recipe(question: Question, name: str, base: str | None) -> Recipe:
     written = question.recipe
     if base is None and written is None:
         raise RecipeError(f"no base model is named, and none of {name} is known.", remedy="Add --base MODEL.")
-    method = {} if written is None or written.method.kind != question.method else written.method.model_dump(exclude_defaults=True)
+    same = {} if written is None or written.method.kind != question.method else dict(written.method)
+    method = {name: value for name, value in same.items() if name in written.method.model_fields_set} if written else {}
     method |= {"kind": question.method} | ({} if question.epochs is None else {"epochs": question.epochs})
     values = {} if written is None else written.model_dump(exclude={"train", "validation", "method", "base"})
     values |= {"base": written.base if base is None and written else {name: base}, "method": method}

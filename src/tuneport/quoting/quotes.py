@@ -36,8 +36,8 @@ def _of_base(job: JobToQuote, offer: QuotedBase, rule: Rule | None, book: PriceB
 def _refused(job: JobToQuote, base: Base, rule: Rule | None) -> str:
     if job.method not in base.methods:
         return f"{base.provider} does not train {base.id} by {job.method}; it takes {', '.join(base.methods)}"
-    if base.weights and job.weights not in base.weights:
-        return f"{base.provider} trains {base.id} by {' and '.join(base.weights)} only"
+    if job.weights not in base.tuned_weights:
+        return f"{base.provider} trains {base.id} by {' and '.join(base.tuned_weights)} only"
     return "" if rule is not None else f"how {base.provider} bills {job.method} is not known"
 
 

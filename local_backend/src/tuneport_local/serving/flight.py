@@ -105,7 +105,7 @@ class Flight:
         mask = torch.ones(1, length, dtype=torch.long, device=device)
         following, place = torch.tensor([[token]], device=device), torch.tensor([[length]], device=device)
         passenger.cache = None
-        self.joinable = _can_be_joined(cache)
+        self.joinable = _can_be_joined(cache) and not getattr(network, "virtual_tokens", 0)  # padding would come between these and the row
         self._aboard.append(passenger)
         if self._cache is None:
             self._cache, self._mask, self._next, self._places = cache, mask, following, place

@@ -18,6 +18,7 @@ from tuneport.errors import ConfigError, Unsupported
 from tuneport.serving import Open, Served, Service, url_at
 from tuneport_local import weights
 from tuneport_local.serving.address import bound
+from tuneport_local.trained import has_adapter, stands_on
 
 _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """What --max-lora-rank takes (vllm.config.lora of 0.14, read on 2026-11-21)."""
@@ -40,7 +41,7 @@ def program() -> str | None:
 
 def launch(models: Sequence[Served], service: Service, *, home: Path, environ: Mapping[str, str], command: str) -> Launch:
     """What serves these models. Raises Unsupported for models that one vLLM cannot serve together."""
-    bases = {served.model.base or served.model.id for served in models}
+    bases = {stands_on(served.model) for served in models}
     if len(bases) > 1:
         raise Unsupported(
             f"vLLM serves one base at a time, and these models stand on {', '.join(sorted(bases))}.",
@@ -50,8 +51,8 @@ def launch(models: Sequence[Served], service: Service, *, home: Path, environ: M
         raise ConfigError("vLLM takes no free port by itself.", remedy="Give one with --port.")
     (base,) = bases
     found = weights.fetch(weights.resolve(base, home=home), home=home)
-    tuned = [served for served in models if served.model.kind == "tuned"]
-    plain = [served.name for served in models if served.model.kind != "tuned"]
+    tuned = [served for served in models if has_adapter(served.model)]
+    plain = [served.name for served in models if not has_adapter(served.model)]
     argv = [command, "serve", found.location, "--host", service.host, "--port", str(service.port)]
     argv += ["--served-model-name", *(plain or [base]), "--generation-config", "vllm"]
     argv += _adapters(tuned) if tuned else []

@@ -8,7 +8,18 @@ from __future__ import annotations
 from typing import Any
 
 from tuneport.errors import RecipeError
-from tuneport.graders import Grader, MultiGrader, PythonGrader, ScoreModel, SingleGrader, StringCheck, TextSimilarity
+from tuneport.graders import (
+    Grader,
+    MultiGrader,
+    NumericAnswer,
+    PythonGrader,
+    RegexCheck,
+    ScoreModel,
+    SingleGrader,
+    StringCheck,
+    TextSimilarity,
+)
+from tuneport.grading.portable import as_python
 
 MOST_SOURCE_BYTES = 256_000
 """Of a Python grader; guide Reinforcement fine-tuning, facts of 2026-11-21."""
@@ -28,6 +39,9 @@ def _named(grader: SingleGrader, name: str) -> dict[str, str]:
 
 
 def _single(grader: SingleGrader) -> dict[str, Any]:
+    """Graders that the API has not go as Python code that scores as they do."""
+    if isinstance(grader, RegexCheck | NumericAnswer):
+        return _single(as_python(grader))
     head = {"type": grader.kind, "name": grader.name}
     match grader:
         case StringCheck():

@@ -13,7 +13,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from tuneport.errors import RecipeError, Unsupported
-from tuneport.graders import Grader, MultiGrader, PythonGrader, ScoreModel, SingleGrader, StringCheck, TextSimilarity
+from tuneport.graders import (
+    Grader,
+    MultiGrader,
+    NumericAnswer,
+    PythonGrader,
+    RegexCheck,
+    ScoreModel,
+    SingleGrader,
+    StringCheck,
+    TextSimilarity,
+)
+from tuneport.grading.portable import as_python
 from tuneport_vertex.wire.rows import ITEM
 
 MOST_REWARDS = 16
@@ -74,6 +85,8 @@ def _single(grader: SingleGrader, name: str, *, parent: str) -> dict[str, Any]:
     match grader:
         case StringCheck():
             return head | {"stringMatchRewardScorer": _string_match(grader)}
+        case RegexCheck() | NumericAnswer():  # as Python code that scores as they do
+            return head | {"codeExecutionRewardScorer": {"pythonCodeSnippet": _snippet(as_python(grader))}}
         case PythonGrader():
             return head | {"codeExecutionRewardScorer": {"pythonCodeSnippet": _snippet(grader)}}
         case ScoreModel():

@@ -1,0 +1,102 @@
+"""How adapters of all kinds begin, are written and are read again, so that what lies in a folder goes onto the base as it is.
+
+PiSSA moves the principal parts of the base's weights into its adapters and trains on what is left of the base. What it has learned beside
+them is as well a plain low-rank adapter of twice the rank: what they are now, less what they began as. That is what is written; a
+checkpoint keeps beside it what training goes on from.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tuneport_local.assembly import Parts
+
+DEFAULT = "default"
+"""What peft calls the adapter that is trained."""
+_DOWN, _UP = ".lora_A.", ".lora_B."
+WEIGHTS, CONFIG, RAW = "adapter_model.safetensors", "adapter_config.json", "principal.safetensors"
+
+
+def begun(tuned: Any, parts: Parts[Any]) -> Any:
+    """The same with what its kind begins as. A prefix begins as what the base keeps of words drawn at random."""
+    config = tuned.peft_config[DEFAULT]
+    if parts.spec.kind.name == "prefix":
+        _as_words(tuned, parts)
+    if parts.spec.kind.name == "prompt":
+        config.prompt_tuning_init, config.prompt_tuning_init_text, config.tokenizer_name_or_path = "RANDOM", None, None
+    if parts.spec.weights is None and parts.spec.lora.variant == "pissa":
+        config.init_lora_weights = True  # for a copy of it, and for whoever reads what is written
+        tuned.begun_as = {name: weights.clone() for name, weights in _state(tuned).items() if _DOWN in name or _UP in name}
+    return tuned
+
+
+def base_is_reference(tuned: Any) -> bool:
+    """Whether the model without its adapters is what it was before the training."""
+    return not hasattr(tuned, "begun_as") and not hasattr(tuned, "continued")
+
+
+def write(tuned: Any, folder: Path, *, to_go_on: bool = False) -> None:
+    """The adapter in peft's layout; `to_go_on`: with everything that training goes on from."""
+    from safetensors.torch import save_file
+
+    tuned.save_pretrained(folder, save_embedding_layers=False, selected_adapters=[DEFAULT])  # "auto" would ask the hub about the base
+    (folder / "README.md").unlink(missing_ok=True)
+    if not hasattr(tuned, "begun_as"):
+        return
+    now = _state(tuned)
+    if to_go_on:
+        save_file({name: weights.contiguous() for name, weights in now.items()}, folder / RAW, metadata={"format": "pt"})
+    save_file(_plain(now, tuned.begun_as), folder / WEIGHTS, metadata={"format": "pt"})
+    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+    config |= {"r": 2 * config["r"], "lora_alpha": 2 * config["lora_alpha"]}
+    (folder / CONFIG).write_text(json.dumps(config, indent=2, sort_keys=True), encoding="utf-8")
+
+
+def read_to_go_on(tuned: Any, folder: Path) -> bool:
+    """Puts back what `write` kept for going on. False where the adapter in the folder is that itself."""
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    if not (folder / RAW).is_file():
+        return False
+    set_peft_model_state_dict(tuned, load_file(folder / RAW), adapter_name=DEFAULT)
+    return True
+
+
+def _state(tuned: Any) -> dict[str, Any]:
+    from peft import get_peft_model_state_dict
+
+    found = get_peft_model_state_dict(tuned, adapter_name=DEFAULT, save_embedding_layers=False)
+    return {name: weights.detach() for name, weights in found.items()}
+
+
+def _plain(now: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """lora_A: (rank, in) one below the other; lora_B: (out, rank) side by side, the earlier one taken away. Their product is what was
+    learned: now's less before's."""
+    import torch
+
+    joined: dict[str, Callable[[Any, Any], Any]] = {
+        _DOWN: lambda new, old: torch.cat([new, old], 0),
+        _UP: lambda new, old: torch.cat([new, -old], 1),
+    }
+    found = {}
+    for name, weights in now.items():
+        join = next((join for part, join in joined.items() if part in name), None)
+        found[name] = weights.contiguous() if join is None else join(weights, before[name]).contiguous()
+    return found
+
+
+def _as_words(tuned: Any, parts: Parts[Any]) -> None:
+    import torch
+    from peft import initialize_kv_prefix_from_past_key_values
+
+    tokens, base = parts.spec.virtual_tokens, tuned.get_base_model()
+    vocabulary = int(base.get_input_embeddings().num_embeddings)
+    ids = torch.randint(0, vocabulary, (1, tokens), generator=torch.Generator().manual_seed(parts.spec.seed))
+    with torch.no_grad():
+        kept = base(input_ids=ids.to(next(base.parameters()).device), use_cache=True).past_key_values
+    initialize_kv_prefix_from_past_key_values(tuned, past_key_values=kept, num_virtual_tokens=tokens)

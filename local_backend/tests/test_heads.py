@@ -1,0 +1,442 @@
+"""Labels and scores by a head of one's own: on encoders and decoders of texts, and on encoders of pictures."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from tuneport_local import provider
+from tuneport_local.head import Head, head_in
+from tuneport_local.head_loading import load_headed
+from tuneport_local.server import LocalServer
+from tuneport_local.trained import trained
+from tuneport_local.training import TrainingSpec, train
+
+from tuneport.errors import DatasetError, RecipeError, UnknownModel, Unsupported
+from tuneport.evaluate import Contender, evaluate
+from tuneport.examples import ChatExample, Example, LabelledExample, Message
+from tuneport.job import JobState
+from tuneport.model import Model, Prediction
+from tuneport.provider import Generation, ProviderSettings
+from tuneport.serving import Service, named
+
+from .joblog import Killed, MemoryJob, same_weights, spec_of, weights
+from .tiny import save_tiny
+from .tiny_headed import LABELS, pictures, save_bert, save_resnet, save_vit, texts, write_rows
+
+CLASSIFY: dict[str, Any] = {"method": "classify", "label_weights": "equal"}
+FULL = {"kind": "full", "freeze": 0, "layer_decay": 1.0, "gradual": False}
+REGRESS: dict[str, Any] = {"method": "regress"}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Any:
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+class Scene:
+    """A tiny base with labelled rows, a job for each name, and what an unbroken run gives."""
+
+    def __init__(self, folder: Path, save: Callable[[Path], Path], rows: Callable[..., list[LabelledExample]], **given: Any) -> None:
+        scored = given["method"] == "regress"
+        self.folder, self._given = folder, given
+        self.base = save(folder / "base")
+        self.rows = write_rows(folder / "train.jsonl", rows(22, scored=scored))
+        self.held_out = rows(9, first=100, scored=scored)
+        self.validation = write_rows(folder / "validation.jsonl", self.held_out)
+        self.whole = self.job("whole")
+        self.outcome = train(self.whole, spec=self.spec(), home=folder)
+
+    def spec(self, **changes: Any) -> TrainingSpec:
+        given: dict[str, Any] = {"validation": self.validation, "lora": {"dropout": 0.1}, "epochs": 4, "checkpoint_every": 4}
+        return spec_of(self.base, self.rows, **{**given, **self._given, **changes})
+
+    def job(self, name: str) -> MemoryJob:
+        return MemoryJob(self.folder / name)
+
+    @property
+    def model(self) -> Model:
+        return server_of(self.folder).model(str(trained(self.whole.path)))
+
+    def answers(self, rows: Sequence[Example]) -> list[Prediction]:
+        return answers_of(self.folder, self.model, rows)
+
+
+def server_of(home: Path) -> LocalServer:
+    server = provider.open_server(ProviderSettings("local", home))  # type: ignore[misc]
+    assert isinstance(server, LocalServer)
+    return server
+
+
+def answers_of(home: Path, model: Model, rows: Sequence[Example]) -> list[Prediction]:
+    server = server_of(home)
+    return list(server.predict(model, rows, generation=Generation(), needs=server.gives_of(model)))
+
+
+SCENES: dict[str, tuple[Callable[..., Path], Callable[..., list[LabelledExample]], dict[str, Any]]] = {
+    "encoder": (save_bert, texts, CLASSIFY),
+    "decoder": (save_tiny, texts, CLASSIFY),
+    "pictures": (save_vit, pictures, CLASSIFY | {"epochs": 8}),
+    "convolutions": (save_resnet, pictures, CLASSIFY | {"weights": FULL, "epochs": 8}),
+    "scores": (save_tiny, texts, REGRESS | {"epochs": 8}),
+}
+
+
+@pytest.fixture(scope="module")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Scene]:
+    """Each made once, when it is first asked for."""
+    made: dict[str, Scene] = {}
+
+    def of(name: str) -> Scene:
+        if name not in made:
+            save, rows, given = SCENES[name]
+            made[name] = Scene(tmp_path_factory.mktemp(name), save, rows, **given)
+        return made[name]
+
+    return of
+
+
+def validations(job: MemoryJob) -> list[dict[str, float]]:
+    return [values for _, values in job.metrics if "eval_loss" in values]
+
+
+# --- a run that is left alone ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("name", ["encoder", "decoder", "pictures", "convolutions"])
+def test_the_loss_falls_and_held_out_rows_get_their_labels(scenes: Callable[[str], Scene], name: str) -> None:
+    scene = scenes(name)
+    first, last = validations(scene.whole)[0], validations(scene.whole)[-1]
+
+    assert scene.outcome == "succeeded"
+    assert last["eval_loss"] < min(first["eval_loss"], math.log(3) / 2)
+    assert last["eval_accuracy"] == last["eval_macro_f1"] == last["eval_macro_precision"] == last["eval_macro_recall"] == 1.0
+    assert scene.whole.metrics[0][1]["accuracy"] < 1.0
+
+
+@pytest.mark.train
+def test_the_error_of_held_out_scores_falls(scenes: Callable[[str], Scene]) -> None:
+    first, last = validations(scenes("scores").whole)[0], validations(scenes("scores").whole)[-1]
+
+    assert last["eval_mae"] < 0.6 * first["eval_mae"]
+    assert last["eval_r2"] > 0.7
+    assert last["eval_rmse"] >= last["eval_mae"]
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("name", ["encoder", "decoder", "pictures", "convolutions", "scores"])
+def test_a_loaded_model_answers_as_the_trained_network_did(scenes: Callable[[str], Scene], name: str) -> None:
+    scene = scenes(name)
+    found, last = scene.answers(scene.held_out), validations(scene.whole)[-1]
+
+    if name == "scores":
+        mae = sum(abs((answer.score or 0.0) - (row.score or 0.0)) for answer, row in zip(found, scene.held_out, strict=True)) / len(found)
+        assert mae == pytest.approx(last["eval_mae"], rel=1e-3)
+        return
+    loss = -sum(math.log(answer.probability or 1.0) for answer in found) / len(found)  # all are right
+    assert [answer.label for answer in found] == [row.label for row in scene.held_out]
+    assert loss == pytest.approx(last["eval_loss"], rel=1e-3)
+
+
+@pytest.mark.train
+def test_the_adapter_says_the_same_in_plain_transformers_and_peft(scenes: Callable[[str], Scene]) -> None:
+    from peft import PeftModel
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    from tuneport_local.quiet import quiet
+
+    scene = scenes("encoder")
+    with quiet():
+        base = AutoModelForSequenceClassification.from_pretrained(scene.base, num_labels=3)
+        network = PeftModel.from_pretrained(base, str(scene.whole.adapter)).eval()
+    tokenizer = AutoTokenizer.from_pretrained(scene.base)
+    with torch.no_grad():
+        chances = [network(**tokenizer(row.text, return_tensors="pt")).logits.softmax(-1).max().item() for row in scene.held_out]
+
+    assert [answer.probability for answer in scene.answers(scene.held_out)] == pytest.approx(chances, abs=1e-4)
+
+
+@pytest.mark.train
+def test_labels_are_sorted_and_stand_beside_the_weights_in_the_run_and_on_the_card(scenes: Callable[[str], Scene]) -> None:
+    job = scenes("encoder").whole
+    run, card = json.loads((job.path / "run.json").read_text()), (job.adapter / "README.md").read_text()
+
+    assert head_in(job.adapter) == Head("classify", "text", LABELS)
+    assert head_in(job.checkpoints / "step-00000024") == head_in(job.adapter)
+    assert run["head"]["labels"] == list(LABELS)
+    assert run["metrics"]["eval_macro_f1"] == 1.0
+    for words in ("by a softmax head", "| answers with | 3 labels", "validation rows with the right label | 1.0000", "22 rows"):
+        assert words in card
+    assert job.said("the head (classifier, bert.pooler.dense) is new")
+
+
+@pytest.mark.train
+def test_a_head_is_learned_whole_and_everything_below_it_by_adapters(scenes: Callable[[str], Scene]) -> None:
+    names = weights(scenes("encoder").whole)
+
+    assert any(name.endswith("classifier.weight") for name in names)
+    assert any("lora_A" in name for name in names)
+    assert not [name for name in names if "classifier" in name and "lora" in name]
+
+
+@pytest.mark.train
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("encoder", {"kind": "ia3"}),
+        ("decoder", {"kind": "oft", "block": 16, "targets": "all-linear"}),
+        ("pictures", {"kind": "vera", "rank": 8, "targets": "all-linear"}),
+        ("encoder", {"kind": "ln"}),
+        ("encoder", {"kind": "full", "freeze": 1, "layer_decay": 0.8, "gradual": True}),
+    ],
+)
+def test_a_head_is_learned_with_every_kind_of_weights_below_it(scenes: Callable[[str], Scene], name: str, kind: dict[str, Any]) -> None:
+    scene = scenes(name)
+    job = scene.job(kind["kind"])
+    assert train(job, spec=scene.spec(weights=kind, lora={}), home=scene.folder) == "succeeded"
+
+    first, last = validations(job)[0], validations(job)[-1]
+    found = answers_of(scene.folder, server_of(scene.folder).model(str(trained(job.path))), scene.held_out)
+    right = sum(answer.label == row.label for answer, row in zip(found, scene.held_out, strict=True)) / len(found)
+    assert last["eval_loss"] < first["eval_loss"]
+    assert right == pytest.approx(last["eval_accuracy"])
+
+
+# --- a run that is broken off -----------------------------------------------------------------------------------------------------------
+
+
+def same_files(one: MemoryJob, other: MemoryJob) -> bool:
+    """Whether both have left the same weights, statistics of batches included, to the bit."""
+    files = [sorted((trained(job.path) or job.path).glob("*.safetensors")) for job in (one, other)]
+    return bool(files[0]) and [file.read_bytes() for file in files[0]] == [file.read_bytes() for file in files[1]]
+
+
+def killed(job: MemoryJob, spec: TrainingSpec, home: Path, *, at: int) -> None:
+    def kill(kind: str, what: Any) -> None:
+        if kind == "metric" and what[0] == at:
+            raise Killed
+
+    job.after = kill
+    with pytest.raises(Killed):
+        train(job, spec=spec, home=home)
+    job.after = lambda kind, what: None
+
+
+@pytest.mark.train
+@pytest.mark.parametrize("name", ["encoder", "pictures", "convolutions", "scores"])
+def test_a_run_that_is_killed_and_resumed_ends_as_one_left_alone(scenes: Callable[[str], Scene], name: str) -> None:
+    scene = scenes(name)
+    job = scene.job("killed")
+    killed(job, scene.spec(), scene.folder, at=10)
+
+    assert train(job, spec=scene.spec(), home=scene.folder) == "succeeded"
+    assert job.losses() == scene.whole.losses()
+    assert same_files(job, scene.whole)
+
+
+@pytest.mark.train
+def test_a_paused_run_goes_on_exactly_and_a_cancelled_one_keeps_what_can_answer(scenes: Callable[[str], Scene]) -> None:
+    scene = scenes("decoder")
+    job = scene.job("paused")
+    job.after = lambda kind, what: setattr(job, "wished", lambda: "pause") if kind == "metric" and what[0] == 9 else None
+    assert train(job, spec=scene.spec(), home=scene.folder) == "paused"
+    job.after, job.wished = lambda kind, what: None, lambda: "run"
+    assert train(job, spec=scene.spec(), home=scene.folder) == "succeeded"
+    assert job.losses() == scene.whole.losses()
+    assert same_weights(job, scene.whole)
+
+    job = scene.job("cancelled")
+    job.after = lambda kind, what: setattr(job, "wished", lambda: "cancel") if kind == "metric" and what[0] == 9 else None
+    assert train(job, spec=scene.spec(), home=scene.folder) == "cancelled"
+    kept = server_of(scene.folder).model(str(sorted(job.checkpoints.iterdir())[-1]))
+    assert {answer.label for answer in answers_of(scene.folder, kept, scene.held_out)} <= set(LABELS)
+
+
+@pytest.mark.train
+def test_a_checkpoint_of_the_same_texts_under_other_labels_is_not_gone_on_from(scenes: Callable[[str], Scene], tmp_path: Path) -> None:
+    scene = scenes("decoder")
+    job = scene.job("relabelled")
+    killed(job, scene.spec(), scene.folder, at=10)
+    other = [LabelledExample(row.text, label={"Red": "Blue", "Blue": "Red"}.get(row.label or "", row.label)) for row in texts(22)]
+
+    spec = scene.spec(validation=None, epochs=1)
+    changed = spec_of(scene.base, write_rows(tmp_path / "other.jsonl", other), **CLASSIFY, epochs=1)
+    assert train(job, spec=changed, home=scene.folder) == "succeeded"
+    assert job.said("it was trained on other rows")
+    assert spec.base == changed.base
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------------------------
+
+
+def refused(base: Path, rows: Sequence[Any], tmp_path: Path, *, validation: Sequence[Any] | None = None, **given: Any) -> str:
+    """The sentence with which a training ends before its first step."""
+    job = MemoryJob(tmp_path / "refused")
+    held_out = write_rows(tmp_path / "held-out.jsonl", list(validation)) if validation is not None else None
+    given = REGRESS | given if given.get("method") == "regress" else CLASSIFY | given
+    spec = spec_of(base, write_rows(tmp_path / "rows.jsonl", list(rows)), validation=held_out, **given)
+    with pytest.raises((DatasetError, UnknownModel, RecipeError)) as error:
+        train(job, spec=spec, home=tmp_path)
+    assert JobState.RUNNING not in job.phases
+    return str(error.value)
+
+
+@pytest.fixture(scope="module")
+def bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_bert(tmp_path_factory.mktemp("bert"))
+
+
+@pytest.fixture(scope="module")
+def vit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_vit(tmp_path_factory.mktemp("vit"))
+
+
+def test_labels_that_only_validation_has_are_refused_with_their_lines(bert: Path, tmp_path: Path) -> None:
+    strange = [*texts(3), LabelledExample("Hello", label="Green"), LabelledExample("world", label="Green")]
+
+    sentence = refused(bert, texts(9), tmp_path, validation=strange)
+    assert "validation data: 1 label stands in none of the training rows: lines 4, 5" in sentence
+    assert "Green" not in sentence
+
+
+def test_rows_with_nothing_to_tell_apart_are_refused(bert: Path, tmp_path: Path) -> None:
+    alike = [LabelledExample(f"Where {number}", label="Red") for number in range(4)]
+    level = [LabelledExample(f"Where {number}", score=2.0) for number in range(4)]
+
+    assert "train data: all 4 rows have the same label" in refused(bert, alike, tmp_path)
+    assert "train data: all 4 rows have the same score" in refused(bert, level, tmp_path, method="regress")
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        (LabelledExample("  ", label="Red"), "train data: line 4: the text is empty"),
+        (LabelledExample("Where", score=math.nan), "train data: line 4: the row has no label and no finite score"),
+        (
+            ChatExample((Message("user", "one"), Message("assistant", "Red"))),
+            "train data: line 4: a chat row; a head needs texts or images",
+        ),
+        (LabelledExample("one " * 200, label="Red"), "train data: 1 row longer than 64 tokens: line 4"),
+        (pictures(1)[0], "line 1 is a text and line 4 an image"),
+    ],
+)
+def test_a_row_that_no_head_can_learn_from_is_refused_by_its_line(bert: Path, tmp_path: Path, row: Any, words: str) -> None:
+    assert words in refused(bert, [*texts(3), row], tmp_path)
+
+
+def test_a_damaged_picture_is_refused_by_its_line(vit: Path, tmp_path: Path) -> None:
+    assert "train data: line 4: " in refused(
+        vit, [*pictures(3), LabelledExample(image="data:image/png;base64,AAAA", label="Red")], tmp_path
+    )
+
+
+def test_texts_for_a_base_of_pictures_and_pictures_for_a_base_of_texts_are_refused(bert: Path, vit: Path, tmp_path: Path) -> None:
+    assert "is a vit, and there is no head for texts on top of one. It takes images." in refused(vit, texts(6), tmp_path)
+    assert "is a bert, and there is no head for images on top of one. It takes texts." in refused(bert, pictures(6), tmp_path)
+
+
+def test_a_base_that_lacks_more_than_its_head_is_refused(bert: Path, tmp_path: Path) -> None:
+    from safetensors.torch import load_file, save_file
+
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for file in bert.iterdir():
+        (broken / file.name).write_bytes(file.read_bytes())
+    kept = {name: value for name, value in load_file(bert / "model.safetensors").items() if "layer.1." not in name}
+    save_file(kept, broken / "model.safetensors", metadata={"format": "pt"})
+
+    assert "holds no whole model: it lacks bert.encoder.layer.1" in refused(broken, texts(6), tmp_path)
+
+
+def test_adapters_on_a_model_that_keeps_statistics_of_its_batches_are_refused(tmp_path: Path) -> None:
+    sentence = refused(save_resnet(tmp_path / "resnet"), pictures(6), tmp_path)
+
+    assert "keeps statistics of its batches (BatchNorm2d)" in sentence
+    assert "weights = 'full'" in sentence
+
+
+# --- heads that a base has already ------------------------------------------------------------------------------------------------------
+
+
+def test_the_head_of_a_base_is_kept_for_the_same_labels_and_made_anew_for_others(bert: Path, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+    from tuneport_local.quiet import quiet
+
+    made = load_headed(bert, Head("classify", "text", LABELS), dtype="fp32", device="cpu", seed=5)
+    with quiet():
+        made.model.save_pretrained(tmp_path / "headed")
+        AutoTokenizer.from_pretrained(bert).save_pretrained(tmp_path / "headed")
+    kept = load_headed(tmp_path / "headed", Head("classify", "text", LABELS), dtype="fp32", device="cpu")
+    renamed = load_headed(tmp_path / "headed", Head("classify", "text", ("a", "b", "c")), dtype="fp32", device="cpu")
+    fewer = load_headed(tmp_path / "headed", Head("classify", "text", ("Blue", "Red")), dtype="fp32", device="cpu")
+
+    assert (made.new, kept.new, renamed.new, fewer.new) == (True, False, True, True)
+    assert torch.equal(kept.model.classifier.weight, made.model.classifier.weight)
+    assert not torch.equal(renamed.model.classifier.weight, made.model.classifier.weight)
+    assert fewer.model.classifier.weight.shape == (2, 32)
+    assert kept.model.config.id2label == dict(enumerate(LABELS))
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.train
+def test_answers_do_not_depend_on_what_else_is_asked(scenes: Callable[[str], Scene]) -> None:
+    scene = scenes("encoder")
+    together, alone = scene.answers(scene.held_out), [scene.answers([row])[0] for row in scene.held_out]
+
+    assert [answer.label for answer in together] == [answer.label for answer in alone]
+    assert [answer.probability for answer in together] == pytest.approx([answer.probability for answer in alone], abs=1e-5)
+
+
+@pytest.mark.train
+def test_plain_texts_and_conversations_can_be_labelled_and_a_text_that_is_cut_says_so(scenes: Callable[[str], Scene]) -> None:
+    scene, text = scenes("encoder"), texts(1)[0].text or ""
+    raw = ChatExample((Message("assistant", text),), style="text")
+    chat = ChatExample((Message("user", text), Message("assistant", "whatever")))
+    long = LabelledExample(f"{text} " * 30, label="Blue")
+
+    found = scene.answers([LabelledExample(text, label="late"), raw, chat, long])
+    assert {answer.label for answer in found} == {"Blue"}
+    assert [answer.finish for answer in found] == ["stop", "stop", "stop", "length"]
+    assert found[3].tokens == (64, 0)
+
+
+@pytest.mark.train
+def test_a_model_with_a_head_gives_no_text_and_neither_talks_nor_is_served(scenes: Callable[[str], Scene]) -> None:
+    scene = scenes("encoder")
+    server, model = server_of(scene.folder), scene.model
+
+    assert server.gives_of(model) == {"labels"}
+    with pytest.raises(Unsupported, match="gives labels, not text"):
+        server.predict(model, scene.held_out, generation=Generation(), needs=frozenset({"text"}))
+    with pytest.raises(Unsupported, match="answers with labels and cannot talk"):
+        server.chat(model, [Message("user", "Hello")], generation=Generation())
+    with pytest.raises(Unsupported, match="answers with labels and cannot be served"):
+        server.serve(named([model]), Service("key", "127.0.0.1", 0, "auto", 1.0), ready=lambda opened: None)
+
+
+@pytest.mark.train
+def test_an_evaluation_has_the_metrics_of_labels_or_those_of_scores(scenes: Callable[[str], Scene]) -> None:
+    labelled, scored = scenes("decoder"), scenes("scores")
+
+    of_labels = evaluate(Contender("tuned", labelled.model, server_of(labelled.folder)), labelled.held_out)
+    of_scores = evaluate(Contender("tuned", scored.model, server_of(scored.folder)), scored.held_out)
+
+    assert (of_labels.metrics["exact_match"], of_labels.metrics["macro_f1"], of_labels.metrics["perplexity"]) == (1.0, 1.0, None)
+    assert list(of_scores.metrics) == ["mae", "rmse", "r2"]
+    assert of_scores.metrics["mae"] == pytest.approx(validations(scored.whole)[-1]["eval_mae"], rel=1e-3)
+
+
+@pytest.mark.train
+def test_a_picture_for_a_model_of_texts_is_refused_by_its_row(scenes: Callable[[str], Scene]) -> None:
+    with pytest.raises(DatasetError, match="row 2: the row is an image, and the model takes texts"):
+        scenes("encoder").answers([*texts(1), *pictures(1)])

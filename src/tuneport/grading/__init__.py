@@ -1,0 +1,1 @@
+"""What graders give for answers, worked out on this machine."""
