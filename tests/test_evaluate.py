@@ -321,3 +321,80 @@ def test_answers_get_room_for_the_longest_reference_and_the_result_says_how_much
 def test_the_room_asked_for_is_the_room_given():
     found = evaluate(contender("tuned", right_below(9)), ROWS, generation=Generation(max_tokens=5), resamples=1000)
     assert found.max_tokens == 5
+
+
+# --- pairs ----------------------------------------------------------------------------------------------------------------------
+
+
+PAIRS = [
+    PreferenceExample((Message("user", f"question {n}"),), (Message("assistant", "good"),), (Message("assistant", "bad, and long"),))
+    for n in range(40)
+]
+
+
+def likelier(better, worse, *, tokens=(2, 4)):
+    """Gives both answers these log-probabilities, by the row's number."""
+    sides = {"good": (better, tokens[0]), "bad, and long": (worse, tokens[1])}
+
+    def answer(number, right):
+        value, length = sides[right]
+        return Prediction("", log_probability=value(number) if callable(value) else value, log_probability_tokens=length)
+
+    return answer
+
+
+def weighed(name, answer):
+    return contender(name, answer, gives=("text", "log_probabilities"))
+
+
+def test_the_share_of_pairs_whose_better_answer_is_likelier_is_compared_with_the_bases():
+    tuned = weighed("tuned", likelier(lambda number: -1.0 if number % 10 < 8 else -9.0, -5.0))
+    base = weighed("base", likelier(lambda number: -1.0 if number % 2 else -9.0, -5.0))
+
+    found = evaluate(tuned, PAIRS, against=[base], metrics=["preference_accuracy"], resamples=1000)
+
+    assert found.metrics == {"preference_accuracy": 0.8}
+    assert found.comparisons[0].metrics == {"preference_accuracy": 0.5}
+    assert found.comparisons[0].difference["preference_accuracy"].value == pytest.approx(0.3)
+    assert found.comparisons[0].outcome == "better"
+    assert tuned.server.needs == {"log_probabilities"}  # nothing is written for it
+    assert [row.messages[-1].text for row in tuned.server.asked] == ["good"] * 40 + ["bad, and long"] * 40
+    assert tuned.server.asked[3].messages[:-1] == tuned.server.asked[43].messages[:-1] == PAIRS[3].prompt
+
+
+def test_by_the_token_the_length_of_an_answer_has_no_part_in_what_is_preferred():
+    """-4 in 2 tokens is likelier than -6 in 4 as a whole, and less likely by the token. Equal ones are not preferred."""
+    found = evaluate(weighed("tuned", likelier(-4.0, -6.0)), PAIRS, resamples=100)
+    equal = evaluate(weighed("tuned", likelier(-2.0, -4.0)), PAIRS, metrics=["preference_accuracy_by_token"], resamples=100)
+
+    assert (found.metrics["preference_accuracy"], found.metrics["preference_accuracy_by_token"]) == (1.0, 0.0)
+    assert equal.metrics["preference_accuracy_by_token"] == 0.0
+    assert next(iter(found.metrics)) == "preference_accuracy"  # what a verdict on pairs is about
+
+
+def test_preferences_of_rows_that_are_no_pairs_are_not_available_and_not_asked_for_by_themselves():
+    server = weighed("tuned", lambda number, right: Prediction("", log_probability=-1.0, log_probability_tokens=1))
+
+    found = evaluate(server, ROWS, metrics=["preference_accuracy", "perplexity"], resamples=100)
+
+    assert found.metrics["preference_accuracy"] is None
+    assert found.unavailable["preference_accuracy"] == "the rows are no pairs of a better and a worse answer"
+    assert len(server.server.asked) == len(ROWS)
+    assert "preference_accuracy" not in evaluate(contender("tuned", right_below(9)), ROWS, resamples=100).metrics
+
+
+def test_a_log_probability_that_is_missing_for_a_worse_answer_makes_the_preference_unavailable():
+    def patchy(number, right):
+        return Prediction("", log_probability=None if (number, right) == (3, "bad, and long") else -1.0, log_probability_tokens=2)
+
+    found = evaluate(weighed("tuned", patchy), PAIRS, metrics=["preference_accuracy", "perplexity"], resamples=100)
+
+    assert found.unavailable["preference_accuracy"] == "the server gave no log-probability for 1 of 80 rows"
+    assert found.metrics["perplexity"] is not None
+
+
+def test_a_server_that_writes_text_alone_says_why_there_is_no_preference():
+    found = evaluate(contender("tuned", right_below(9)), PAIRS, resamples=100)
+
+    assert found.unavailable["preference_accuracy"] == "the server gives text, not scores or log_probabilities"
+    assert found.metrics["exact_match"] is not None

@@ -187,6 +187,29 @@ def test_a_head_is_learned_whole_and_everything_below_it_by_adapters(scenes: Cal
     assert not [name for name in names if "classifier" in name and "lora" in name]
 
 
+@pytest.mark.train
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("encoder", {"kind": "ia3"}),
+        ("decoder", {"kind": "oft", "block": 16, "targets": "all-linear"}),
+        ("pictures", {"kind": "vera", "rank": 8, "targets": "all-linear"}),
+        ("encoder", {"kind": "ln"}),
+        ("encoder", {"kind": "full", "freeze": 1, "layer_decay": 0.8, "gradual": True}),
+    ],
+)
+def test_a_head_is_learned_with_every_kind_of_weights_below_it(scenes: Callable[[str], Scene], name: str, kind: dict[str, Any]) -> None:
+    scene = scenes(name)
+    job = scene.job(kind["kind"])
+    assert train(job, spec=scene.spec(weights=kind, lora={}), home=scene.folder) == "succeeded"
+
+    first, last = validations(job)[0], validations(job)[-1]
+    found = answers_of(scene.folder, server_of(scene.folder).model(str(trained(job.path))), scene.held_out)
+    right = sum(answer.label == row.label for answer, row in zip(found, scene.held_out, strict=True)) / len(found)
+    assert last["eval_loss"] < first["eval_loss"]
+    assert right == pytest.approx(last["eval_accuracy"])
+
+
 # --- a run that is broken off -----------------------------------------------------------------------------------------------------------
 
 

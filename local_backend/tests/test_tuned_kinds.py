@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from tuneport_local.training import TrainingSpec, train
 from tuneport.dataset import Dataset
 from tuneport.errors import RecipeError
 
-from .joblog import Killed, MemoryJob, same_weights, spec_of
+from .joblog import Killed, MemoryJob, same_weights, spec_of, weights
 from .tiny import save_tiny, write_chats, write_pairs
 
 pytestmark = pytest.mark.train
@@ -56,7 +57,7 @@ class Scene:
         self._trained: dict[str, MemoryJob] = {}
 
     def spec(self, kind: str, **changes: Any) -> TrainingSpec:
-        given: dict[str, Any] = {"checkpoint_every": 2, **KINDS[kind], **changes}
+        given: dict[str, Any] = {"checkpoint_every": 2, **KINDS.get(kind, {}), **changes}
         if given.get("method") == "dpo":
             return spec_of(self.base, self.pairs, validation=self.pairs, **PREFERENCES, **given)
         return spec_of(self.base, self.chats, validation=self.chats, **given)
@@ -176,3 +177,58 @@ def test_rows_are_padded_where_learned_tokens_stand_before_each_of_them(scene: S
 def test_settings_that_the_model_has_no_place_for_are_refused_with_its_names(scene: Scene, weights: dict[str, Any], words: str) -> None:
     with pytest.raises(RecipeError, match=words):
         train(scene.job(f"refused {weights['kind']}"), spec=scene.spec("ia3", weights=weights), home=scene.folder)
+
+
+# --- noise on the embeddings --------------------------------------------------------------------------------------------------------------
+
+
+def test_noise_on_the_embeddings_changes_the_training_not_the_validation_and_is_repeated_exactly(scene: Scene) -> None:
+    plain, noisy, broken = scene.job("plain"), scene.job("noisy"), scene.job("noisy broken")
+    spec = scene.spec("plain", neftune_alpha=5.0)
+    train(plain, spec=scene.spec("plain"), home=scene.folder)
+    train(noisy, spec=spec, home=scene.folder)
+    broken.after = stopped_at(3)
+    with pytest.raises(Killed):
+        train(broken, spec=spec, home=scene.folder)
+    broken.after = lambda kind, what: None
+    train(broken, spec=spec, home=scene.folder)
+
+    assert not same_weights(plain, noisy)
+    assert same_weights(noisy, broken)
+    assert noisy.losses()[STEPS, "eval_loss"] < noisy.losses()[3, "eval_loss"] < noisy.losses()[1, "loss"]
+    assert scene.loss(noisy.adapter) == pytest.approx(noisy.losses()[STEPS, "eval_loss"], abs=2e-5)
+    assert noisy.said("the noise on the embeddings is measured by a row's length")
+
+
+# --- a base in few bits -------------------------------------------------------------------------------------------------------------------
+
+
+needs_bitsandbytes = pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="bitsandbytes is not installed")
+
+
+@needs_bitsandbytes
+@pytest.mark.parametrize("bits", [4, 8])
+def test_a_base_in_few_bits_is_trained_on_and_its_adapter_goes_onto_the_base_as_it_is(scene: Scene, bits: int) -> None:
+    whole, broken = scene.job(f"{bits} bits"), scene.job(f"{bits} bits broken")
+    spec = scene.spec("plain", lora={"quantize": bits})
+    train(whole, spec=spec, home=scene.folder)
+    broken.after = stopped_at(3)
+    with pytest.raises(Killed):
+        train(broken, spec=spec, home=scene.folder)
+    broken.after = lambda kind, what: None
+    train(broken, spec=spec, home=scene.folder)
+
+    losses = whole.losses()
+    assert losses[STEPS, "eval_loss"] < losses[3, "eval_loss"] < losses[1, "loss"]
+    assert same_weights(whole, broken)
+    assert scene.loss(whole.adapter) == pytest.approx(losses[STEPS, "eval_loss"], abs=0.1)
+    assert f"base in {bits} bits" in (whole.adapter / "README.md").read_text()
+
+
+@needs_bitsandbytes
+def test_every_adapter_on_a_base_in_few_bits_gets_its_gradient(scene: Scene) -> None:
+    """In the first step only lora_B learns, and all of them do."""
+    job = scene.job("gradients")
+    train(job, spec=scene.spec("plain", lora={"quantize": 4}, checkpoint_every=1, epochs=1), home=scene.folder)
+
+    assert all(bool(found.any()) for name, found in weights(job).items() if "lora_B" in name)

@@ -133,13 +133,14 @@ class Client(JobClient):
 
     def predict(self, model: str | Model | Job, rows: Iterable[Example], *, generation: Generation | None = None) -> Iterator[Prediction]:
         """One answer per row, in order: text, or a label or score from a model that answers with these."""
+        from tuneport.media_paths import placed
         from tuneport.provider import Generation, given_by
 
         target = self.model(model)
         server = self.server(target.provider)
         gives = given_by(server, target)
         needs: frozenset[Need] = frozenset({"text"}) if "text" in gives else gives
-        return server.predict(target, rows, generation=generation or Generation(), needs=needs)
+        return server.predict(target, placed(rows), generation=generation or Generation(), needs=needs)
 
     def chat(self, model: str | Model | Job, messages: Sequence[Message], *, generation: Generation | None = None) -> Iterator[str]:
         """The answer to a conversation, piece by piece."""
@@ -168,13 +169,14 @@ class Client(JobClient):
         """
         from tuneport.contenders import contenders
         from tuneport.evaluate import evaluate
+        from tuneport.media_paths import placed
         from tuneport.reference import references
 
         known = list(labels_from or ())
         first, *others = contenders(self.model(model), against, models=self, labels_from=known if labels_from is not None else None)
         return evaluate(
             first,
-            list(rows),
+            list(placed(rows)),
             against=others,
             metrics=metrics,
             grader=grader,
@@ -228,6 +230,29 @@ class Client(JobClient):
         if not isinstance(server, Exports):
             raise Unsupported(f"{model.uri} cannot be exported: this is not built for {model.provider} yet.")
         return server
+
+    def combine(
+        self,
+        parts: Sequence[tuple[str | Model | Job, float]],
+        *,
+        to: str | Path,
+        how: str = "cat",
+        density: float = 0.5,
+        seed: int = 0,
+    ) -> Model:
+        """One adapter of several for one base, each with its weight, in a new folder: see `tuneport.combining.Combination`. Raises
+        Unsupported for models that do not go together, UsageError."""
+        from pathlib import Path
+
+        from tuneport.combining import Combination, Combines
+
+        chosen = tuple((self.model(model), weight) for model, weight in parts)
+        wish = Combination(chosen, Path(to), how, density, seed)  # type: ignore[arg-type]  # Combination refuses what is none
+        owners = sorted({model.provider for model, _ in chosen})
+        server = self.server(owners[0])
+        if len(owners) > 1 or not isinstance(server, Combines):
+            raise Unsupported(f"adapters are combined where they lie on this machine, not at {' and '.join(owners)}.")
+        return server.combine(wish)
 
     # porting
 

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import TYPE_CHECKING
 
 from tuneport.errors import DatasetError, Unreachable, Unsupported, UsageError
 from tuneport.evaluation import Answer, Comparison, Evaluation, LabelReport, LabelScore, Outcome, shown
-from tuneport.examples import Example, LabelledExample
+from tuneport.examples import Example, LabelledExample, PreferenceExample
 from tuneport.model import Deployment, Model, Prediction
 from tuneport.provider import Generation, Need, Server, given_by
-from tuneport.reference import as_chat, labels_prompt, reference, references
+from tuneport.reference import as_chat, labels_prompt, reference, references, with_worse_answer
 
 if TYPE_CHECKING:
     from tuneport.graders import Grader
     from tuneport.intervals import Difference, Pair
-    from tuneport.metrics import Answers, Measure
+    from tuneport.metrics import Answers, Measure, Sort
     from tuneport.tallies import Tally
 
 __all__ = ["Comparison", "Contender", "Evaluation", "Progress", "evaluate", "labels_prompt"]
@@ -57,8 +57,8 @@ def evaluate(
 ) -> Evaluation:
     """Lets every contender answer every row and measures them; `against` is compared with `contender`, never with one another.
 
-    metrics     names from `tuneport.metrics.MEASURES`; for None those for scores where all rows have one, else all others; the verdict is
-                about the first that all can be measured by
+    metrics     names from `tuneport.metrics.MEASURES`; for None those that are for such rows (answers, scores, pairs); the verdict is about
+                the first that all can be measured by
     grader      scores every answer: metric `reward`, which the verdict is about then; other metrics only where `metrics` names them.
                 Rows need no reference then, and answers have room for 256 tokens
     labels      labels known beside those in the rows' references (the training data's); an answer outside both counts as `other`
@@ -74,8 +74,7 @@ def evaluate(
     contenders = (contender, *against)
     _check_settings(contenders, resamples=resamples, level=level)
     asked = tuple(rows)
-    scored = bool(asked) and all(map(_is_scored, asked))
-    measures = measures_of(metrics, scored=scored) if grader is None else _graded(grader, asked, metrics)
+    measures = measures_of(metrics, rows=_sort_of(asked)) if grader is None else _graded(grader, asked, metrics)
     if not asked:
         raise DatasetError("there are no rows to evaluate on.", remedy="Give at least one row with a reference answer.")
     _check_texts(contenders, asked)
@@ -174,8 +173,10 @@ def _take(
     if not needs:
         have, names = ", ".join(sorted(gives)) or "nothing", ", ".join(measure.name for measure in measures)
         raise Unsupported(f"{contender.name}: the server gives {have}, and none of {names} can be measured by that on these rows.")
-    asked = rows if "text" not in gives else tuple(as_chat(row, system=contender.system) for row in rows)
+    asked = rows if "text" not in gives and _sort_of(rows) != "pairs" else tuple(as_chat(row, system=contender.system) for row in rows)
     answers = Answers(right, _ask(contender, asked, needs=needs, generation=generation, on_progress=on_progress), labels)
+    if any(measure.of_pairs for measure in measures) and (weighed := needs - {"text"}):
+        answers = replace(answers, worse=_worse(contender, rows, needs=weighed, generation=generation, on_progress=on_progress))
     missing = {measure.name: reason for measure in measures if (reason := unavailable(measure, gives, answers))}
     if _is_text(rows[0]):
         missing |= {m.name: "rows of plain text have no answers" for m in measures if "log_probabilities" not in m.needs}
@@ -183,6 +184,17 @@ def _take(
     values = {measure.name: measure.of(tallies[measure.name]) if measure.name in tallies else None for measure in measures}
     missing |= {name: "too large for a number" for name, value in values.items() if value is not None and not isfinite(value)}
     return _Taken(contender.name, answers, tallies, {name: None if name in missing else value for name, value in values.items()}, missing)
+
+
+def _worse(
+    contender: Contender, rows: tuple[Example, ...], *, needs: frozenset[Need], generation: Generation, on_progress: Progress | None
+) -> tuple[Prediction, ...]:
+    """What the model makes of the worse answers of pairs; nothing where the rows are others."""
+    pairs = [row for row in rows if isinstance(row, PreferenceExample)] if _sort_of(rows) == "pairs" else []
+    if not pairs:
+        return ()
+    asked = tuple(as_chat(with_worse_answer(row), system=contender.system) for row in pairs)
+    return _ask(contender, asked, needs=needs, generation=generation, on_progress=on_progress)
 
 
 def _tallies(measures: Sequence[Measure], answers: Answers) -> dict[str, Tally]:
@@ -200,6 +212,13 @@ def _usable(contender: Contender, rows: tuple[Example, ...]) -> frozenset[Need]:
         return gives
     classified = "labels" in gives and not contender.system and all(isinstance(row, LabelledExample) for row in rows)
     return gives - {"text" if classified else "labels"}
+
+
+def _sort_of(rows: Sequence[Example]) -> Sort:
+    """What the rows are, as far as other metrics are for them."""
+    if rows and all(map(_is_scored, rows)):
+        return "scores"
+    return "pairs" if rows and all(isinstance(row, PreferenceExample) for row in rows) else "answers"
 
 
 def _is_scored(row: Example) -> bool:

@@ -11,8 +11,9 @@ import string
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,11 +29,15 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """One model's answers beside the references, row by row. `labels` are the known labels, sorted; empty when answers are free text."""
+    """One model's answers beside the references, row by row. `labels` are the known labels, sorted; empty when answers are free text.
+
+    `worse`: for rows that are pairs, what the model makes of the worse answers; the references are the better ones then.
+    """
 
     references: tuple[str, ...]
     predictions: tuple[Prediction, ...]
     labels: tuple[str, ...] = ()
+    worse: tuple[Prediction, ...] = ()
 
     @property
     def texts(self) -> tuple[str, ...]:
@@ -45,7 +50,8 @@ class Measure:
     """One metric.
 
     `needs`: any one of these of the server is enough. `tally`: answers -> k numbers a row. `value`: sums of those, (..., k) -> (...).
-    `missing` says why the given answers cannot be measured, `incomparable` why those of two models cannot be compared, or ''.
+    `missing` says why the given answers cannot be measured, `incomparable` why those of two models cannot be compared, or ''. `of_pairs`:
+    it looks at both answers of a pair.
     """
 
     name: str
@@ -55,6 +61,7 @@ class Measure:
     missing: Callable[[Answers], str]
     incomparable: Callable[[Answers, Answers], str]
     higher_is_better: bool = True
+    of_pairs: bool = False
 
     def of(self, tally: Tally) -> float:
         """The value over all rows; may be infinite for a perplexity."""
@@ -155,6 +162,31 @@ def _perplexity(sums: Array) -> Array:
     return result
 
 
+def _preferred(likelihood: Callable[[Prediction], float]) -> Callable[[Answers], Numbers]:
+    def tally(answers: Answers) -> Numbers:
+        pairs = zip(answers.predictions, answers.worse, strict=True)
+        return Numbers(np.array([[float(likelihood(better) > likelihood(worse)), 1.0] for better, worse in pairs]))
+
+    return tally
+
+
+def _likelihood(answer: Prediction) -> float:
+    """The score that a reward model gives it, else its log-probability."""
+    return answer.score if answer.score is not None else answer.log_probability or 0.0
+
+
+def _likelihood_by_token(answer: Prediction) -> float:
+    return answer.score if answer.score is not None else (answer.log_probability or 0.0) / answer.log_probability_tokens
+
+
+def _no_pairs(answers: Answers) -> str:
+    if not answers.worse:
+        return "the rows are no pairs of a better and a worse answer"
+    unscored = sum(each.score is None for each in (*answers.predictions, *answers.worse))
+    both = replace(answers, predictions=(*answers.predictions, *answers.worse))
+    return _no_log_probabilities(both) if unscored else ""
+
+
 def _nothing_missing(_: Answers) -> str:
     return ""
 
@@ -231,6 +263,7 @@ def _other_tokens(one: Answers, other: Answers) -> str:
 
 _SAID: tuple[Need, ...] = ("text", "labels")
 _NUMBER: tuple[Need, ...] = ("scores", "text", "labels")
+_WEIGHED: tuple[Need, ...] = ("scores", "log_probabilities")
 MEASURES = {
     measure.name: measure
     for measure in (
@@ -243,6 +276,8 @@ MEASURES = {
         Measure("mae", _NUMBER, _errors, _mae, _no_scores, _always, higher_is_better=False),
         Measure("rmse", _NUMBER, _errors, _rmse, _no_scores, _always, higher_is_better=False),
         Measure("r2", _NUMBER, _errors, _r2, _no_spread, _always),
+        Measure("preference_accuracy", _WEIGHED, _preferred(_likelihood), _mean, _no_pairs, _always, of_pairs=True),
+        Measure("preference_accuracy_by_token", _WEIGHED, _preferred(_likelihood_by_token), _mean, _no_pairs, _always, of_pairs=True),
     )
 }
 """All metrics by name, the first being the one a verdict is about unless others are asked for.
@@ -250,6 +285,8 @@ MEASURES = {
 exact_match      share of rows answered with the reference (see `normalised`)
 token_f1         mean over rows of `word_f1`
 macro_*          mean over the labels that are right for some row; an answer that is no label is wrong for all of them
+preference_accuracy  share of pairs whose better answer is likelier than the worse one, as a whole; _by_token: by the mean log-probability
+                 of its tokens, in which its length has no part. Where a reward model gives scores, these are compared instead
 perplexity       exp of the mean negative log-probability of the references' tokens, end of turn included, over all rows together
 mae, rmse        of scores: the mean error without its sign; the root of the mean square of it
 r2               of scores: the share of their variance that the answers explain; 0 for answering the mean always, below it for worse
@@ -258,10 +295,16 @@ OF_SCORES = ("mae", "rmse", "r2")
 """Those that are taken by themselves where rows have scores, and only there."""
 
 
-def measures_of(wanted: Iterable[str] | None, *, scored: bool = False) -> tuple[Measure, ...]:
-    """The metrics of these names, each once; for None all of those for scores, or all others. Raises UsageError for an unknown one, or
-    none."""
-    usual = OF_SCORES if scored else [name for name in MEASURES if name not in OF_SCORES]
+OF_PAIRS = ("preference_accuracy", "preference_accuracy_by_token")
+"""Those that are taken before others where rows are pairs of answers, and only there."""
+
+Sort = Literal["answers", "scores", "pairs"]
+
+
+def measures_of(wanted: Iterable[str] | None, *, rows: Sort = "answers") -> tuple[Measure, ...]:
+    """The metrics of these names, each once; for None those for such rows. Raises UsageError for an unknown one, or none."""
+    others = [name for name in MEASURES if name not in (*OF_SCORES, *OF_PAIRS)]
+    usual = {"answers": others, "scores": OF_SCORES, "pairs": [*OF_PAIRS, *others]}[rows]
     chosen = tuple(dict.fromkeys(usual if wanted is None else wanted))
     unknown = [name for name in chosen if name not in MEASURES]
     if unknown or not chosen:

@@ -67,6 +67,11 @@ def as_chat(example: Example, *, system: str | None = None) -> ChatExample:
     return msgspec.structs.replace(chat, messages=_instructed(chat.messages, system)) if system else chat
 
 
+def with_worse_answer(pair: PreferenceExample) -> PreferenceExample:
+    """The pair, asked for its worse answer."""
+    return msgspec.structs.replace(pair, chosen=pair.rejected)
+
+
 def _conversation(example: Example) -> ChatExample:
     if isinstance(example, ChatExample):
         return example

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from tuneport.errors import ConfigError, FileGone, NotFound, Refused, TuneportError, Unsupported
 from tuneport.files import write_chunks
 from tuneport.job import Event, JobState, Metric, Snapshot
-from tuneport.provider import BaseModel, Capability, FileState, ProviderSettings, Support
+from tuneport.provider import YES, BaseModel, Capability, FileState, ProviderSettings, Support, vendor_cannot
 from tuneport_local.jobfolder import JobFolder, JobStatus, Wish
 from tuneport_local.jobs import Jobs
 from tuneport_local.lifecycle import Lifecycle
@@ -59,7 +59,10 @@ class LocalTrainer:
         return tuple(catalogue())
 
     def support(self, capability: Capability, *, method: str | None = None, base: str | None = None, engine: str | None = None) -> Support:
-        return support(capability, method=method, engine=engine)
+        answer = support(capability, method=method, engine=engine)
+        if capability is not Capability.IMAGES or base is None or not answer:
+            return answer
+        return self._sees(base)
 
     def methods(self) -> Sequence[MethodRow]:
         from tuneport_local.method_table import method_table
@@ -68,16 +71,24 @@ class LocalTrainer:
 
     def plan(self, recipe: Recipe) -> Plan:
         from tuneport_local import planning
+        from tuneport_local.continuing import carried, earlier_tune, going_on
+        from tuneport_local.seeing import why_base_blind
         from tuneport_local.tokenizer_file import template_knows_tools
         from tuneport_local.weights import resolve
+        from tuneport_local.what_fits import refuse_recipe
 
         answer = support(Capability.TRAIN, method=recipe.method.kind)
         if not answer:
             raise Unsupported(f"{answer.reason}.")
-        base = recipe.base_for(self._name)
+        earlier = earlier_tune(recipe.base_for(self._name), jobs=self._jobs, provider=self._name)
+        base = recipe.base_for(self._name) if earlier is None else earlier.base
         found = resolve(base, home=self._settings.home)
         knows_tools = found.source in ("package", "hub") or template_knows_tools(Path(found.location))
-        return planning.plan(recipe, provider=self._name, scope=self.scope(), base=base, knows_tools=knows_tools)
+        asked = recipe if earlier is None else going_on(recipe, earlier)
+        refuse_recipe(asked, base=base, provider=self._name, home=self._settings.home)
+        blind = why_base_blind(found)
+        made = planning.plan(asked, provider=self._name, scope=self.scope(), base=base, knows_tools=knows_tools, blind=blind)
+        return made if earlier is None else carried(made, earlier, recipe)
 
     def estimate(self, recipe: Recipe, *, usage: Usage | None = None) -> Quote:
         from tuneport_local.estimate import estimate
@@ -242,6 +253,15 @@ class LocalTrainer:
         return None
 
     # --- inside ----------------------------------------------------------------------------------------------------------------------
+
+    def _sees(self, base: str) -> Support:
+        """Whether a base at hand is shown images; of one that has yet to be fetched nobody knows until it is here."""
+        from tuneport_local.at_hand import at_hand
+        from tuneport_local.seeing import why_base_blind
+
+        found = at_hand(base, home=self._settings.home)
+        blind = "" if found is None else why_base_blind(found)
+        return vendor_cannot(f"{base} is shown no images: {blind}") if blind else YES
 
     def _known(self, job_id: str) -> JobFolder:
         folder = self._jobs.get(job_id)

@@ -11,11 +11,14 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tuneport.errors import UnknownModel
+
 if TYPE_CHECKING:
     from tuneport_local.assembly import Parts
 
 DEFAULT = "default"
 """What peft calls the adapter that is trained."""
+_DOWN, _UP = ".lora_A.", ".lora_B."
 WEIGHTS, CONFIG, RAW = "adapter_model.safetensors", "adapter_config.json", "principal.safetensors"
 
 
@@ -28,8 +31,34 @@ def begun(tuned: Any, parts: Parts[Any]) -> Any:
         config.prompt_tuning_init, config.prompt_tuning_init_text, config.tokenizer_name_or_path = "RANDOM", None, None
     if parts.spec.weights is None and parts.spec.lora.variant == "pissa":
         config.init_lora_weights = True  # for a copy of it, and for whoever reads what is written
-        tuned.begun_as = {name: weights.clone() for name, weights in _state(tuned).items()}
+        tuned.begun_as = {name: weights.clone() for name, weights in _state(tuned).items() if _DOWN in name or _UP in name}
     return tuned
+
+
+def settings_again(file: Path) -> Any:
+    """peft's configuration of an adapter that is trained on. How it once began has no part in it."""
+    from peft import PeftConfig
+
+    said = json.loads(file.read_text(encoding="utf-8"))
+    begun_as: dict[str, Any] = {"init_lora_weights": True} if "init_lora_weights" in said else {}
+    begun_as |= {"prompt_tuning_init": "RANDOM"} if "prompt_tuning_init" in said else {}
+    return PeftConfig.from_peft_type(**{**said, **begun_as, "inference_mode": False, "base_model_name_or_path": None})
+
+
+def go_on_from(tuned: Any, weights: Path, *, named: str, base: str) -> None:
+    """Puts an earlier adapter's weights in place of the fresh ones. Raises UnknownModel where they are of another base."""
+    from peft import set_peft_model_state_dict
+    from safetensors.torch import load_file
+
+    earlier, fresh = load_file(weights), _state(tuned)
+    odd = sorted({*earlier} ^ {*fresh} | {name for name in {*earlier} & {*fresh} if earlier[name].shape != fresh[name].shape})
+    if odd:
+        more = f" and {len(odd) - 1} more" if len(odd) > 1 else ""
+        raise UnknownModel(
+            f"the adapter of {named} does not fit {base}: they differ in {odd[0]}{more}.", remedy="Name the base it was trained on."
+        )
+    set_peft_model_state_dict(tuned, earlier, adapter_name=DEFAULT)
+    tuned.continued = True
 
 
 def base_is_reference(tuned: Any) -> bool:
@@ -77,12 +106,11 @@ def _plain(now: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     learned: now's less before's."""
     import torch
 
-    return {
-        name: torch.cat(
-            [weights, before[name]] if ".lora_A." in name else [weights, -before[name]], 0 if ".lora_A." in name else 1
-        ).contiguous()
-        for name, weights in now.items()
-    }
+    found = {}
+    for name, weights in now.items():
+        parts = [weights, before[name]] if _DOWN in name else [weights, -before[name]] if _UP in name else [weights]
+        found[name] = torch.cat(parts, 0 if _DOWN in name else 1).contiguous() if len(parts) > 1 else weights.contiguous()
+    return found
 
 
 def _as_words(tuned: Any, parts: Parts[Any]) -> None:

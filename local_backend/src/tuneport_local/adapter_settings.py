@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import RecipeError
+from tuneport_local.eyes import language_targets
 
 if TYPE_CHECKING:
     from tuneport_local.assembly import Parts
@@ -39,7 +40,7 @@ def _lora(parts: Parts[Any]) -> Any:
         r=lora.rank,
         lora_alpha=lora.alpha,
         lora_dropout=lora.dropout,
-        target_modules=_targets(lora.targets),
+        target_modules=language_targets(parts.model, lora.targets),
         use_rslora=lora.variant == "rslora",
         use_dora=lora.variant == "dora",
         init_lora_weights="pissa" if lora.variant == "pissa" else True,
@@ -80,10 +81,10 @@ def _vera(parts: Parts[Any]) -> Any:
     table = parts.spec.weights_table
     return VeraConfig(
         r=table["rank"],
-        target_modules=_targets(table["targets"]),
+        target_modules=_below_the_head(parts, table["targets"]),
         projection_prng_key=parts.spec.seed,
         save_projection=True,
-        **_placed(parts),
+        **{name: value for name, value in _placed(parts).items() if name != "exclude_modules"},
     )
 
 
@@ -137,6 +138,13 @@ def _placed(parts: Parts[Any]) -> dict[str, Any]:
     """A head on top is learned whole, and gets no adapters."""
     head = list(parts.head)
     return {"task_type": parts.task, **({"modules_to_save": head, "exclude_modules": head} if head else {})}
+
+
+def _below_the_head(parts: Parts[Any], targets: Any) -> Any:
+    """The layers that are meant, by their full names, for a kind of adapter that can exclude none."""
+    if not parts.head:
+        return _targets(targets)
+    return [name for name in _linear_layers(parts.model) if _meant(name, targets) and not name.startswith(parts.head)]
 
 
 def _targets(targets: Any) -> Any:

@@ -29,6 +29,8 @@ _VALIDATED = {
     "eval_rewards/accuracies": "validation pairs whose better answer is preferred, as compared with the base",
     "eval_rewards/margins": "margin of their rewards",
     "eval_rewards/mean": "mean reward over the validation prompts",
+    "eval_pair_accuracy": "validation pairs whose better answer has the higher score",
+    "eval_margin": "how much higher it is on average",
     "eval_accuracy": "validation rows with the right label",
     "eval_macro_precision": "precision, mean over the labels",
     "eval_macro_recall": "recall, mean over the labels",
@@ -98,6 +100,7 @@ def _run(facts: Facts) -> dict[str, Any]:
     return {
         "recipe": asdict(facts.spec),
         "base": {"id": facts.spec.base, "name": facts.base_name, "weights": facts.base_note},
+        **({"continues": facts.spec.continues} if facts.spec.continues else {}),
         "recipe_fingerprint": facts.spec.recipe_fingerprint,
         "dataset_fingerprint": facts.spec.dataset_fingerprint,
         "data": {

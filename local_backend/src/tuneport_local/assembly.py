@@ -11,6 +11,7 @@ from tuneport_local.spec import TrainingSpec
 from tuneport_local.trainable import trainable
 
 if TYPE_CHECKING:
+    from tuneport_local.eyes import Eyes
     from tuneport_local.head import Head
     from tuneport_local.joblog import JobLog
     from tuneport_local.run import Run
@@ -23,7 +24,8 @@ class Parts(Generic[RowT_co]):
     """A job as its trainer gets it: `model` is the base as it was loaded, `steps` are those of the whole training.
 
     `evaluate_first`: the validation of the step that it goes on from has still to be done. `head` names the modules on top that are new
-    and are always learned whole, `answer` what they answer with; a language model has neither. `task` is PEFT's word for the kind of model.
+    and are always learned whole, `answer` what they answer with; a language model has neither. `task` is PEFT's word for the kind of model,
+    `eyes` are those of a base that sees.
     """
 
     job: JobLog
@@ -39,6 +41,7 @@ class Parts(Generic[RowT_co]):
     evaluate_first: bool
     head: tuple[str, ...] = ()
     answer: Head | None = None
+    eyes: Eyes | None = None
 
     @property
     def task(self) -> str | None:

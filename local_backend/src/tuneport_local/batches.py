@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 from torch.utils.data import Dataset, Sampler
 
@@ -20,10 +20,39 @@ IGNORED = -100
 
 
 def as_dataset(rows: Sequence[RenderedRow]) -> Any:
-    """The rows as trl takes them: `input_ids`, and `labels` that are IGNORED wherever nothing is learned."""
+    """The rows as trl takes them: `input_ids`, and `labels` that are IGNORED wherever nothing is learned; `pictures` where any has some."""
     from datasets import Dataset as Table
 
-    return Table.from_dict({"input_ids": [list(row.input_ids) for row in rows], "labels": [labels(row) for row in rows]})
+    found: dict[str, Any] = {"input_ids": [list(row.input_ids) for row in rows], "labels": [labels(row) for row in rows]}
+    if any(row.pictures for row in rows):
+        found["pictures"] = [list(row.pictures) for row in rows]
+    return Table.from_dict(found)
+
+
+def columns(row: RenderedRow) -> dict[str, Any]:
+    """One row likewise."""
+    found: dict[str, Any] = {"input_ids": list(row.input_ids), "labels": labels(row)}
+    return {**found, "pictures": list(row.pictures)} if row.pictures else found
+
+
+class Collated(Sequence[dict[str, Any]]):
+    """Batches that are made when they are looked at: with pictures, all at once would fill the memory."""
+
+    def __init__(self, rows: Sequence[Sequence[dict[str, Any]]], collate: Callable[[Sequence[dict[str, Any]]], dict[str, Any]]) -> None:
+        self._rows = rows
+        self._collate = collate
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> dict[str, Any]: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Collated: ...
+
+    def __getitem__(self, index: int | slice) -> dict[str, Any] | Collated:
+        return Collated(self._rows[index], self._collate) if isinstance(index, slice) else self._collate(self._rows[index])
 
 
 def labels(row: RenderedRow) -> list[int]:

@@ -16,7 +16,9 @@ from tuneport.quoting.serving import HOURS_A_MONTH
 from tuneport.span import Span
 from tuneport_local import planning, throughput
 from tuneport_local.at_hand import at_hand
+from tuneport_local.continuing import earlier_tune, going_on
 from tuneport_local.devices import device_of
+from tuneport_local.jobs import Jobs
 from tuneport_local.memory_need import memory_need
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.profile import LocalProfile, profile_of
@@ -44,7 +46,7 @@ class _Work:
     def hours(self) -> Span | None:
         """None while nothing was measured."""
         seen = self.measured
-        if seen is None:
+        if seen is None or self.counted.images:
             return None
         tokens = self.counted.tokens * self.epochs
         slow, fast = seen.slow or seen.tokens_per_second, seen.fast or seen.tokens_per_second
@@ -55,6 +57,10 @@ class _Work:
     @property
     def said(self) -> str:
         """Where the hours come from."""
+        if self.counted.images:
+            return (
+                f"{self.epochs} epoch{'s' if self.epochs != 1 else ''} of {self.counted.images:,} images; speeds here are those of tokens"
+            )
         tokens = f"{self.epochs} epoch{'s' if self.epochs != 1 else ''} of {self.counted.tokens.likely:,.0f} tokens ({self.counted.how})"
         passes = OBJECTIVES[self.method].passes
         tokens += f"; {passes}" if passes else ""
@@ -72,6 +78,8 @@ def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str,
     """
     settings = profile_of(profile, name=provider)
     base = recipe.base_for(provider)
+    if (earlier := earlier_tune(base, jobs=Jobs(home), provider=provider)) is not None:
+        recipe, base = going_on(recipe, earlier), earlier.base
     values = planning.hyperparameters(recipe, provider=provider)
     method = recipe.method.kind
     trained, lora = values.get("weights"), values["lora"]
@@ -79,8 +87,12 @@ def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str,
     if need is not None and need.fits is False:
         return Quote(provider, base, (), availability="unavailable", why=need.sentence, billed=False, usage=usage)
     here = _weights_here(base, home)
-    measured = _measured(base, values["device"], home=home, allowed=settings.calibrate and here, method=recipe.method)
-    work = _Work(method, values["epochs"], count_tokens(recipe.train, base=base, home=home, method=method), measured)
+    counted = count_tokens(recipe.train, base=base, home=home, method=method)
+    allowed = settings.calibrate and here and not counted.images
+    measured = _measured(base, values["device"], home=home, allowed=allowed, method=recipe.method)
+    if OBJECTIVES[method].writes:
+        counted = _with_answers(counted, rows=len(recipe.train), answers=values["samples_per_prompt"], most=values["max_tokens"])
+    work = _Work(method, values["epochs"], counted, measured)
     lines = _paid(
         work.hours, settings, name=provider, item="machine time", note=_note(work, base, here), on=measured.on if measured else None
     )
@@ -93,6 +105,13 @@ def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str,
     return Quote(provider, base, lines, billed=False, usage=usage, per_request=(free,), notes=notes)
 
 
+def _with_answers(counted: TokenCount, *, rows: int, answers: int, most: int) -> TokenCount:
+    """Each prompt as often as it is answered, and answers of one token at least and `most` at most, half of that being likely."""
+    asked, written = counted.tokens * answers, Span(*(Decimal(rows * answers * each) for each in (1, max(1, most // 2), most)))
+    tokens = Span(asked.low + written.low, asked.likely + written.likely, asked.high + written.high)
+    return TokenCount(tokens, f"prompts {counted.how}, {answers} answers to each of 1 to {most} tokens: how long they will be is not known")
+
+
 def _weights_here(base: str, home: Path) -> bool:
     """Raises UnknownModel for what is no folder, no repository and no name of the catalogue."""
     from tuneport_local.weights import refuse_impossible
@@ -102,6 +121,8 @@ def _weights_here(base: str, home: Path) -> bool:
 
 
 def _note(work: _Work, base: str, here: bool) -> str:
+    if work.counted.images:
+        return f"{work.said}, so the time is not known"
     if work.measured is not None:
         return work.said
     by = "" if work.method == "sft" else f" by {work.method}"

@@ -123,7 +123,8 @@ class Probe:
     @classmethod
     def before(cls, job: JobLog, model: Any, *, tokenizer: Any, spec: TrainingSpec, tokens_per_epoch: int) -> Probe:
         """Asks the base. A resumed job asks it again: it is the same base."""
-        text = GeneralText.of(tokenizer, training_tokens=tokens_per_epoch * spec.epochs, asked=spec.forgetting)
+        asked = spec.forgetting if _writes(model) else False  # a model of images has no tokenizer to read with
+        text = GeneralText.of(tokenizer, training_tokens=tokens_per_epoch * spec.epochs, asked=asked)
         return cls(text, text.perplexity(model, job))
 
     def after(self, job: JobLog, model: Any) -> Forgetting | None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from tuneport.errors import UsageError
 from tuneport.model import Prediction
 from tuneport.provider import Generation
-from tuneport_local.decoding import Shared, decode, shared_beginning
+from tuneport_local.decoding import Look, Shared, decode, device_of, shared_beginning
 from tuneport_local.rendering import RenderedRow, Template
+
+if TYPE_CHECKING:
+    from tuneport_local.eyes import Eyes
 
 _BATCH_ROWS = 48
 _BATCH_TOKENS = 6144
@@ -21,10 +24,35 @@ _WINDOW_ROWS = 512
 """Rows that are sorted by length together: answers come in order, so so many are held back at most."""
 
 
+@dataclass(frozen=True)
+class Seen:
+    """The pictures of some prompts, in the order of these, for a model that sees."""
+
+    eyes: Eyes
+    pictures: Sequence[Sequence[str]]
+
+    def look(self, model: Any, places: Sequence[int]) -> Look:
+        """What the model gets of the pictures of these prompts."""
+        found = [picture for place in places for picture in self.pictures[place]]
+
+        def inputs(ids: Any) -> dict[str, Any]:
+            shown = self.eyes.inputs(found, dtype=model.dtype)
+            return {**{name: value.to(device_of(model)) for name, value in shown.items()}, **self.eyes.kinds(ids)}
+
+        return inputs
+
+
 def generate(
-    model: Any, tokenizer: Any, prompts: Sequence[Sequence[int]], *, generation: Generation, first: int = 0
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[Sequence[int]],
+    *,
+    generation: Generation,
+    first: int = 0,
+    seen: Seen | None = None,
 ) -> Iterator[Prediction]:
-    """One answer per prompt (token ids that end where the assistant begins), in order. Greedy at temperature 0.
+    """One answer per prompt (token ids that end where the assistant begins), in order. Greedy at temperature 0. `seen` are the pictures of
+    prompts for a model that sees.
 
     `first` is the number of the first prompt among all that are asked with this seed: each draws from a stream of its own.
     Raises UsageError for a prompt that leaves no room in what the model can see.
@@ -33,22 +61,24 @@ def generate(
     room = _room(model, prompts, generation)
     seeds = seeds_of(generation, len(prompts), first=first)
     for window in _ranges(len(prompts), _WINDOW_ROWS):
-        shared = shared_beginning(model, [prompts[place] for place in window])
+        shared = Shared(0, None) if seen else shared_beginning(model, [prompts[place] for place in window])
         found: dict[int, Prediction] = {}
         for batch in _batches(window, prompts):
             limits = [min(generation.max_tokens, room[place]) for place in batch]
-            job = _Batch([prompts[place] for place in batch], [seeds[place] for place in batch], limits, shared)
+            look = seen.look(model, batch) if seen else None
+            job = _Batch([prompts[place] for place in batch], [seeds[place] for place in batch], limits, shared, look)
             found.update(zip(batch, _answer(model, tokenizer, job, generation=generation, ends=ends), strict=True))
         yield from (found[place] for place in window)
 
 
-def stream(model: Any, tokenizer: Any, prompt: Sequence[int], *, generation: Generation) -> Iterator[str]:
+def stream(model: Any, tokenizer: Any, prompt: Sequence[int], *, generation: Generation, seen: Seen | None = None) -> Iterator[str]:
     """The answer to one prompt, piece by piece; the pieces add up to what `generate` gives. Raises like `generate`."""
     ends = end_tokens(model, tokenizer)
     bounded = replace(generation, max_tokens=min(generation.max_tokens, _room(model, [prompt], generation)[0]))
     written: list[int] = []
     told = ""
-    steps = decode(model, [prompt], shared=Shared(0, None), generation=bounded, seeds=seeds_of(generation, 1), ends=ends)
+    look = seen.look(model, [0]) if seen else None
+    steps = decode(model, [prompt], shared=Shared(0, None), generation=bounded, seeds=seeds_of(generation, 1), ends=ends, look=look)
     for ((_, token),) in steps:
         if token in ends:
             break
@@ -65,7 +95,7 @@ def stream(model: Any, tokenizer: Any, prompt: Sequence[int], *, generation: Gen
         yield text[len(told) :]
 
 
-def log_probabilities(model: Any, tokenizer: Any, rows: Sequence[RenderedRow]) -> Iterator[tuple[float, int]]:
+def log_probabilities(model: Any, tokenizer: Any, rows: Sequence[RenderedRow], *, eyes: Eyes | None = None) -> Iterator[tuple[float, int]]:
     """For each row, in order: the sum of the log-probabilities of its learned tokens, and their number.
 
     Raises UsageError for a row longer than the model can see.
@@ -77,7 +107,7 @@ def log_probabilities(model: Any, tokenizer: Any, rows: Sequence[RenderedRow]) -
     for window in _ranges(len(rows), _WINDOW_ROWS):
         found: dict[int, tuple[float, int]] = {}
         for batch in _batches(window, lengths):
-            found.update(zip(batch, _scores(model, [rows[place] for place in batch]), strict=True))
+            found.update(zip(batch, _scores(model, [rows[place] for place in batch], eyes), strict=True))
         yield from (found[place] for place in window)
 
 
@@ -97,6 +127,7 @@ class _Batch:
     seeds: Sequence[int]
     limits: Sequence[int]
     shared: Shared
+    look: Look | None = None
 
 
 def _answer(model: Any, tokenizer: Any, batch: _Batch, *, generation: Generation, ends: frozenset[int]) -> list[Prediction]:
@@ -104,7 +135,7 @@ def _answer(model: Any, tokenizer: Any, batch: _Batch, *, generation: Generation
     written: list[list[int]] = [[] for _ in prompts]
     finish = ["length"] * len(prompts)
     longest = replace(generation, max_tokens=max(batch.limits))
-    steps = decode(model, prompts, shared=batch.shared, generation=longest, seeds=batch.seeds, ends=ends)
+    steps = decode(model, prompts, shared=batch.shared, generation=longest, seeds=batch.seeds, ends=ends, look=batch.look)
     stopped: set[int] = set()
     try:
         step = next(steps)
@@ -129,7 +160,7 @@ def _answer(model: Any, tokenizer: Any, batch: _Batch, *, generation: Generation
     ]
 
 
-def _scores(model: Any, rows: Sequence[RenderedRow]) -> list[tuple[float, int]]:
+def _scores(model: Any, rows: Sequence[RenderedRow], eyes: Eyes | None) -> list[tuple[float, int]]:
     """One forward pass over rows padded on the right; only the positions before learned tokens meet the output layer."""
     longest = max(len(row.input_ids) for row in rows)
     ids = torch.tensor([[*row.input_ids, *[0] * (longest - len(row.input_ids))] for row in rows])
@@ -137,10 +168,10 @@ def _scores(model: Any, rows: Sequence[RenderedRow]) -> list[tuple[float, int]]:
     seen = torch.tensor([[1] * len(row.input_ids) + [0] * (longest - len(row.input_ids)) for row in rows])
     positions = learned[:, 1:].any(0).nonzero().flatten()
     device = next(model.parameters()).device
+    pictures = Seen(eyes, [row.pictures for row in rows]).look(model, range(len(rows)))(ids.to(device)) if eyes else {}
+    given = {"input_ids": ids.to(device), "attention_mask": seen.to(device), **pictures}
     with torch.inference_mode():
-        logits = model(
-            input_ids=ids.to(device), attention_mask=seen.to(device), use_cache=False, logits_to_keep=positions.to(device)
-        ).logits
+        logits = model(**given, use_cache=False, logits_to_keep=positions.to(device)).logits
     targets, taken = ids[:, 1:][:, positions], learned[:, 1:][:, positions]
     return [(_score(logits[row], targets[row].to(device), taken[row].to(device)), rows[row].trained_tokens) for row in range(len(rows))]
 

@@ -17,13 +17,14 @@ from tuneport.files import write_text
 
 FILE = "head.json"
 Medium = Literal["text", "image"]
-METHODS = ("classify", "regress")
+REWARD = "reward"
+METHODS = ("classify", "regress", REWARD)
 
 
 @dataclass(frozen=True, slots=True)
 class Head:
     """`labels` are those of the training rows, sorted: the outputs of a softmax head in their order. The one output of a linear head is a
-    score in units of `spread` around `centre`."""
+    score in units of `spread` around `centre`; that of a reward model is of a conversation, and has no unit."""
 
     method: str
     medium: Medium
@@ -50,6 +51,8 @@ class Head:
     @property
     def said(self) -> str:
         """What it answers with, for an event or a card."""
+        if self.method == REWARD:
+            return "a score: the better an answer, the higher"
         return f"{len(self.labels)} labels" if self.labels else f"a score (mean {self.centre:.4g}, spread {self.spread:.4g} in the rows)"
 
     def write(self, folder: Path) -> Path:

@@ -13,9 +13,10 @@ from tuneport.examples import Example
 from tuneport.formats.format import BadRow
 from tuneport.model import Model, Prediction
 from tuneport_local import hardware, weights
-from tuneport_local.head import Head, Medium, head_in
+from tuneport_local.head import REWARD, Head, Medium, head_in
 from tuneport_local.labelled_rows import as_text, asked
-from tuneport_local.rendering import Template
+from tuneport_local.pairs import scored
+from tuneport_local.rendering import Template, render
 
 _KEPT = 2
 """Models in memory at once: what a comparison needs."""
@@ -111,6 +112,8 @@ def _asked(row: Example, loaded: _Headed, number: int) -> _Asked:
     from tuneport_local.pictures import bytes_of
 
     try:
+        if loaded.head.method == REWARD:
+            return _cut(_conversation(row, loaded, number), loaded)
         text, image = asked(row)
         found: Medium = "text" if image is None else "image"
         if found != loaded.head.medium:
@@ -118,10 +121,18 @@ def _asked(row: Example, loaded: _Headed, number: int) -> _Asked:
         if image is not None:
             return _Asked(picture=bytes_of(image))
         assert loaded.template is not None, "a model of texts has a tokenizer"
-        ids = as_text(text or "", loaded.reader, template=loaded.template, line=number).input_ids
-        return _Asked(ids) if len(ids) <= loaded.most else _Asked((*ids[: loaded.most - 1], ids[-1]), cut=True)
+        return _cut(as_text(text or "", loaded.reader, template=loaded.template, line=number).input_ids, loaded)
     except BadRow as error:
         raise DatasetError(f"row {number}: {error}", line=number) from None
+
+
+def _conversation(row: Example, loaded: _Headed, number: int) -> tuple[int, ...]:
+    assert loaded.template is not None, "a model of texts has a tokenizer"
+    return render(scored(row), loaded.reader, template=loaded.template, line=number).input_ids
+
+
+def _cut(ids: tuple[int, ...], loaded: _Headed) -> _Asked:
+    return _Asked(ids) if len(ids) <= loaded.most else _Asked((*ids[: loaded.most - 1], ids[-1]), cut=True)
 
 
 def _answered(loaded: _Headed, inputs: Sequence[_Asked]) -> list[Prediction]:

@@ -34,7 +34,8 @@ class JobStatus:
     """The content of state.json. Times are ISO 8601 with zone; `process_started` is in seconds since the epoch, as psutil gives it.
 
     `queued_at` decides the place in the device's queue: the creation, or the latest resume. `launches` counts the workers started since
-    then, `attempt` the ones that got as far as training.
+    then, `attempt` the ones that got as far as training. `memory_kills`: how many
+    processes of this machine the system had ended for want of memory when the worker began.
     """
 
     state: JobState
@@ -52,6 +53,7 @@ class JobStatus:
     launches: int = 0
     error: str | None = None
     partial: bool = False
+    memory_kills: int | None = None
 
     @classmethod
     def from_json(cls, data: bytes) -> JobStatus:

@@ -16,6 +16,7 @@ from trl.trainer.kto_config import KTOConfig
 from trl.trainer.kto_trainer import KTOTrainer
 
 from tuneport.errors import RecipeError
+from tuneport_local.adapter_files import base_is_reference
 from tuneport_local.assembly import Parts, adapted, settings
 from tuneport_local.batches import as_table
 from tuneport_local.judged import JudgedRow, refuse_one_sided
@@ -84,8 +85,8 @@ class JudgedTrainer(Watched, KTOTrainer):  # type: ignore[misc]
 
     def built(self) -> None:
         self._learned = 0
-        if hasattr(self.model, "peft_config"):
-            self.model.delete_adapter(_COPY)  # the adapters are new: a copy of them says what the base alone says
+        if is_adapted(self.model) and base_is_reference(self.model):
+            self.model.delete_adapter(_COPY)  # a copy of new adapters says what the base alone says, and costs memory and time
 
     def tokens_in(self, batch: Batch) -> int:
         """Of the answers with their own prompts; what the divergence is estimated from comes on top."""

@@ -7,8 +7,9 @@ from typing import Any
 
 from tuneport.errors import ConfigError, UnknownModel, Unreachable
 from tuneport_local.adapter_kind import is_virtual
-from tuneport_local.quantized import configuration
+from tuneport_local.quantized import configuration, differentiable
 from tuneport_local.quiet import quiet
+from tuneport_local.seeing import sees
 
 _FILES = ["*.json", "*.safetensors", "*.jinja", "*.model", "*.txt", "*.py"]
 
@@ -29,9 +30,18 @@ def load_tokenizer(folder: Path, *, trust_remote_code: bool = False) -> Any:
             tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=trust_remote_code, local_files_only=True)
     except Exception as error:  # transformers, tokenizers, safetensors and the system each raise their own
         raise cannot_load(folder, error) from None
+    if tokenizer.chat_template is None and sees(folder):
+        tokenizer.chat_template = _template_of_processor(folder)
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     return tokenizer
+
+
+def _template_of_processor(folder: Path) -> Any:
+    """Older models that see have their chat template beside the processor, where the tokenizer does not look."""
+    from tuneport_local.eyes import processor_of
+
+    return getattr(processor_of(folder), "chat_template", None)
 
 
 def load_config(folder: Path, *, trust_remote_code: bool = False) -> Any:
@@ -45,15 +55,17 @@ def load_config(folder: Path, *, trust_remote_code: bool = False) -> Any:
 
 
 def load_model(folder: Path, *, dtype: str, device: str, trust_remote_code: bool = False, bits: int | None = None) -> Any:
-    """The model in `folder`, in evaluation mode; its linear layers in 4 or 8 `bits`.
+    """The model in `folder`, in evaluation mode; its linear layers in 4 or 8 `bits`. One of a family
+    that sees and has been tried comes with its eyes.
 
     Raises UnknownModel when transformers cannot read it or when it is no causal language model, ConfigError for the device.
     """
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForImageTextToText
 
+    seen_by: Any = AutoModelForImageTextToText if sees(folder) else AutoModelForCausalLM
     try:
         with quiet():
-            model, told = AutoModelForCausalLM.from_pretrained(
+            model, told = seen_by.from_pretrained(
                 folder,
                 dtype=torch_dtype(dtype),
                 use_safetensors=True,
@@ -66,7 +78,7 @@ def load_model(folder: Path, *, dtype: str, device: str, trust_remote_code: bool
         raise cannot_load(folder, error) from None
     if told["missing_keys"]:
         raise _no_language_model(folder, f"it lacks {some(told['missing_keys'])}, which would be made up at random")
-    model = (model if bits else placed(model, device)).eval()
+    model = (differentiable(model) if bits else placed(model, device)).eval()
     if not _is_causal(model):
         raise _no_language_model(folder, "what it says of a word depends on the words that follow")
     return model
@@ -77,7 +89,9 @@ def _is_causal(model: Any) -> bool:
     to read off what it is to predict."""
     import torch
 
-    ids = torch.tensor([[1, 2, 3, 4], [1, 2, 3, 5]], device=next(model.parameters()).device)
+    shown = getattr(model.config, "image_token_id", None)
+    words = [token for token in range(1, 7) if token != shown][:5]  # a token that stands for a picture asks for one
+    ids = torch.tensor([words[:4], [*words[:3], words[4]]], device=next(model.parameters()).device)
     with torch.no_grad():
         one, other = model(input_ids=ids, use_cache=False).logits[:, :3].float()
     tolerance = 1e-4 if model.dtype is torch.float32 else 0.02

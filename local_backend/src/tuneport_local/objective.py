@@ -41,6 +41,7 @@ class Objective:
     models, data  words for the table of methods; '' for `data` where the checks of core say it
     headed        the model gets a head of its own, and answers with labels or scores instead of text
     apart         makes several rows of those that hold several, once they are known to fit;  least_batch  rows that a batch must have
+    scores        whether its model gets a linear head that scores conversations
     writes        its rows are prompts, and the model itself writes what it learns from (`samples_per_prompt` answers of up to `max_tokens`)
     refuse        raises for what of a recipe it cannot do, before anything is sent;  attempt  for what fails before the model is loaded
     """
@@ -61,6 +62,7 @@ class Objective:
     data: str = ""
     apart: Callable[[PreparedRows[Row]], PreparedRows[Row]] = _as_they_are
     least_batch: int = 1
+    scores: bool = False
     headed: bool = False
     writes: bool = False
     refuse: Callable[[Recipe], None] = lambda _: None

@@ -40,6 +40,7 @@ OBJECTIVES: Mapping[str, Objective] = {
         learned="supervised, with loss on the assistant's turns only",
         defaults=Defaults(epochs=3, batch_size=8, learning_rate=5e-4),
         trainer="sft",
+        models="causal language models; with images those that see (Gemma 3, Idefics 3, LLaVA 1.5)",
     ),
     "dpo": Objective(
         method="dpo",
@@ -73,6 +74,7 @@ OBJECTIVES: Mapping[str, Objective] = {
         trainer="kto",
         own={"beta": 0.1, "desirable_weight": 1.0, "undesirable_weight": 1.0},
         passes="each answer and the prompt with another row's answer, and both once more through the base as the reference",
+        data="single answers marked as wanted or not, pairs of answers",
         apart=each_answer,
         least_batch=2,
     ),
@@ -117,6 +119,19 @@ OBJECTIVES: Mapping[str, Objective] = {
         packs=False,
         headed=True,
         models="encoders and decoders of text, image models (ViT, ResNet)",
+    ),
+    "reward": Objective(
+        method="reward",
+        format="canonical",
+        kind=PAIRS,
+        noun="pairs",
+        learned="on pairs of answers, to give the better one the higher score, by a linear head",
+        defaults=Defaults(epochs=1, batch_size=8, learning_rate=1e-4),
+        trainer="reward",
+        own={"center": None},
+        passes="both answers of a pair",
+        packs=False,
+        scores=True,
     ),
 }
 METHODS = tuple(OBJECTIVES)

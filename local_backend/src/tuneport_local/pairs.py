@@ -7,7 +7,8 @@ from typing import Any
 
 import msgspec
 
-from tuneport.examples import ChatExample, Message, PreferenceExample
+from tuneport.examples import ChatExample, Example, Message, PreferenceExample
+from tuneport.formats.format import BadRow
 from tuneport.formats.sides import answer_start
 from tuneport_local.rendering import RenderedRow, Template, render
 
@@ -68,6 +69,18 @@ def render_pair(example: PreferenceExample, tokenizer: Any, *, template: Templat
     """Raises DatasetError naming the line when the template has no place for one of the two, or hides where its answer is."""
     better, worse = sides(example)
     return RenderedPair(render(better, tokenizer, template=template, line=line), render(worse, tokenizer, template=template, line=line))
+
+
+def scored(example: Example) -> ChatExample:
+    """The conversation that a reward model scores, rendered as those are that it learned from; of a pair the one with the better answer.
+
+    Raises BadRow for a row that does not end with an answer.
+    """
+    if isinstance(example, PreferenceExample):
+        return sides(example)[0]
+    if not isinstance(example, ChatExample):
+        raise BadRow("a reward model scores conversations that end with an answer.")
+    return msgspec.structs.replace(example, messages=answered(example.messages))
 
 
 def answered(messages: tuple[Message, ...]) -> tuple[Message, ...]:

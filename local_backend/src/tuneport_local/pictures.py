@@ -66,6 +66,15 @@ def bytes_of(url: str) -> bytes:
         raise BadRow("a picture's data: address is not base64.") from None
 
 
+def held(url: str, *, folder: Path) -> str:
+    """The address of the picture with its bytes in it, which need not be one. Raises BadRow for what does not lie on this disk."""
+    if url[:5].lower() == "data:":
+        bytes_of(url)
+        return url
+    data = _read(url, folder)
+    return f"data:{_type(data)};base64,{base64.b64encode(data).decode()}"
+
+
 def opened(data: bytes) -> Image:
     """The picture in three colours, upright, its transparent places white. Raises BadRow for what is none or holds too much."""
     from PIL import Image, ImageOps
@@ -128,12 +137,13 @@ def _turn(message: Message, address: Callable[[str], str]) -> Message:
 
 def _address(url: str, *, folder: Path, checked: set[str]) -> str:
     """The picture as a `data:` address. It is opened once: `checked` has the digests of those that were."""
-    data = bytes_of(url) if url[:5].lower() == "data:" else _read(url, folder)
+    address = held(url, folder=folder)
+    data = bytes_of(address)
     digest = hashlib.sha256(data).hexdigest()
     if digest not in checked:
         opened(data)
         checked.add(digest)
-    return f"data:{_type(data)};base64,{base64.b64encode(data).decode()}"
+    return address
 
 
 def _read(url: str, folder: Path) -> bytes:

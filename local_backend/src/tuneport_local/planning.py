@@ -19,6 +19,7 @@ from tuneport_local.checkpoints import KEPT
 from tuneport_local.contents import RICH, Contents, contents, refuse_split
 from tuneport_local.devices import device_of
 from tuneport_local.objectives import OBJECTIVES
+from tuneport_local.pictures import embedded
 from tuneport_local.support import support
 from tuneport_local.tuned_kinds import KINDS, LORA, goes_with
 
@@ -113,10 +114,10 @@ def _validated_every(method: Training, options: LocalOptions) -> dict[str, Any]:
     return {} if asked == "auto" or options.eval_every != "auto" else {"eval_every": asked}
 
 
-def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: bool = True) -> Plan:
+def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: bool = True, blind: str = "") -> Plan:
     """The plan for a recipe whose base has been found to exist. Raises RecipeError, Unsupported, DatasetError, CheckFailed.
 
-    `knows_tools` is False when the base's chat template is at hand and has no place for tools.
+    `knows_tools` is False when the base's chat template is at hand and has no place for tools; `blind`: why it is shown no images.
     """
     from tuneport.checks import Limits, Target
     from tuneport.plan import Plan, PlannedRequest
@@ -126,16 +127,19 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     datasets = {"train": recipe.train} | ({"validation": recipe.validation} if recipe.validation is not None else {})
     method = recipe.method.kind
     headed = OBJECTIVES[method].headed
+    OBJECTIVES[method].refuse(recipe)
+    held = Contents() if headed else contents(datasets.values())
+    refuse_split(recipe.method, held, name=recipe.train.name)
+    blind = "" if headed else _why_blind(recipe, held, base=base, blind=blind)
     if headed:
         datasets = {purpose: _labelled(dataset, method) for purpose, dataset in datasets.items()}
-    target = Target(provider=provider, model=base, method=method, limits=Limits(images=headed, media=False, tools=knows_tools))
-    OBJECTIVES[method].refuse(recipe)
-    reports = {purpose: _checked(dataset, purpose=purpose, target=target) for purpose, dataset in datasets.items()}
+    elif held.pictures and not blind:
+        datasets = {purpose: embedded(dataset) for purpose, dataset in datasets.items()}
+    target = Target(provider=provider, model=base, method=method, limits=Limits(images=not blind, media=False, tools=knows_tools))
+    reports = {purpose: _checked(dataset, purpose=purpose, target=target, why=blind) for purpose, dataset in datasets.items()}
     if headed:
         _refuse_one_answer(reports["train"], recipe.train.name)
         _refuse_new_labels(datasets, target)
-    held = contents(datasets.values())
-    refuse_split(recipe.method, held, name=recipe.train.name)
     carried = _format(method, held)
     if carried == RICH:
         datasets = {purpose: _conversations(dataset, method=method) for purpose, dataset in datasets.items()}
@@ -242,14 +246,16 @@ def _notes(recipe: Recipe, values: dict[str, Any]) -> tuple[str, ...]:
     return (*notes, *unlearned(recipe))
 
 
-def _checked(dataset: Dataset, *, purpose: str, target: Target) -> CheckReport:
-    """What the rules say of the data. Raises CheckFailed with the first lines that cannot be trained on."""
+def _checked(dataset: Dataset, *, purpose: str, target: Target, why: str = "") -> CheckReport:
+    """What the rules say of the data. Raises CheckFailed with the first lines that cannot be trained on, and `why`."""
     from tuneport.checks import check
 
     report = check(dataset, target=target)
     problems = [finding for finding in report.findings if finding.severity == "error"]
     if problems:
-        raise CheckFailed(f"{dataset.name} ({purpose}) cannot be used: {_listed(problems)}", remedy="See: tuneport data check")
+        raise CheckFailed(
+            f"{dataset.name} ({purpose}) cannot be used: {_listed(problems)}", remedy=f"{why} See: tuneport data check".strip()
+        )
     return report
 
 
@@ -286,6 +292,17 @@ def _refuse_new_labels(datasets: dict[str, Dataset], target: Target) -> None:
 def _listed(problems: list[Finding]) -> str:
     shown = [f"line {problem.line}: {problem.message}" if problem.line else problem.message for problem in problems[:_SHOWN]]
     return " ".join([*shown, *([f"(and {len(problems) - _SHOWN} more)"] if len(problems) > _SHOWN else [])])
+
+
+def _why_blind(recipe: Recipe, held: Contents, *, base: str, blind: str) -> str:
+    """Why pictures in the rows are not taken, as a sentence; '' where there are none, or where they are. Raises Unsupported."""
+    if not held.pictures:
+        return ""
+    if not (answer := support(Capability.IMAGES, method=recipe.method.kind)) or blind:
+        return f"{answer.reason or f'{base} is shown no images: {blind}'}."
+    if recipe.method.weights is not None:
+        raise Unsupported(f"rows with images are trained with LoRA only so far, not with weights {recipe.method.weights.kind!r}.")
+    return ""
 
 
 def _format(method: str, held: Contents) -> str:

@@ -35,6 +35,15 @@ def configuration(bits: int, *, dtype: Any) -> Any:
     return BitsAndBytesConfig(load_in_4bit=True, bnb_4bit_quant_type="nf4", bnb_4bit_use_double_quant=True, bnb_4bit_compute_dtype=dtype)
 
 
+def differentiable(model: Any) -> Any:
+    """The same model. On processors with AVX512-BF16, bitsandbytes 0.50 turns the weights of a layer that is evaluated once into a form for
+    answering, through which no gradient passes any more, also not when the layer is trained afterwards."""
+    for module in model.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+    return model
+
+
 def _numbers(version: str) -> tuple[int, int]:
     major, minor, *_ = (*version.split("."), "0")
     return int(major), int("".join(filter(str.isdigit, minor)) or 0)

@@ -14,12 +14,15 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import DatasetError, UsageError
 from tuneport.examples import ChatExample, Message
 from tuneport_local.control import Control, guard_for, not_plain
 from tuneport_local.turns import Span, answer_spans, as_dicts, as_tool_dicts, words_of
+
+if TYPE_CHECKING:
+    from tuneport_local.eyes import Eyes
 
 Tokenizer = Any
 _TEXT_ENDS = ("<|endoftext|>", "<|end_of_text|>")
@@ -31,6 +34,7 @@ class RenderedRow:
     """One row as the model sees it. `loss_mask` is True where a token is learned; `line` is the row's line in its file.
 
     `quoted`: its words hold control tokens of the model, which were read as plain text. `text`: it is plain text and no conversation.
+    `pictures` are their digests in their order, `pictures_end` the place behind the last token that stands for one.
     """
 
     input_ids: tuple[int, ...]
@@ -38,6 +42,8 @@ class RenderedRow:
     line: int
     quoted: bool = False
     text: bool = False
+    pictures: tuple[str, ...] = ()
+    pictures_end: int = 0
 
     @property
     def trained_tokens(self) -> int:
@@ -51,8 +57,8 @@ class RenderedRow:
 
     @property
     def beside(self) -> bytes:
-        """What it is beside its tokens: nothing."""
-        return b""
+        """What it is beside its tokens: its pictures."""
+        return "".join(self.pictures).encode()
 
     @property
     def teaches(self) -> bool:
@@ -60,7 +66,9 @@ class RenderedRow:
         return any(self.loss_mask[1:])
 
     def cut(self, tokens: int) -> RenderedRow:
-        """Its first `tokens` tokens."""
+        """Its first `tokens` tokens. Nothing is learned of a row that would lose a part of a picture."""
+        if tokens < self.pictures_end:
+            return replace(self, loss_mask=(False,) * len(self.loss_mask))
         return replace(self, input_ids=self.input_ids[:tokens], loss_mask=self.loss_mask[:tokens])
 
     def split(self, tokens: int) -> tuple[RenderedRow, ...]:
@@ -73,7 +81,8 @@ class RenderedRow:
 @dataclass(frozen=True, slots=True)
 class Template:
     """What of a tokenizer decides the rendering. After any of `ends` (ids; `end_tokens` are their texts) the assistant has finished;
-    `text_end` is the id that stands behind a plain text, None where the tokenizer has none."""
+    `text_end` is the id that stands behind a plain text, None where the tokenizer has none. `parts`: it takes the content of a message as a
+    list of parts only, as the templates of models that see do."""
 
     chat: bool
     end_tokens: tuple[str, ...]
@@ -82,15 +91,16 @@ class Template:
     knows_tools: bool
     control: Control
     text_end: int | None
+    parts: bool
 
     @classmethod
     def of(cls, tokenizer: Tokenizer) -> Template:
         """The facts of one tokenizer."""
         source = tokenizer.chat_template
         text = source if isinstance(source, str) else "".join(source.values()) if isinstance(source, dict) else ""
-        known = tokenizer.get_added_vocab()
+        known, parts = tokenizer.get_added_vocab(), bool(text) and _takes_parts_only(tokenizer)
         tokens = {token for token in _USUAL_ENDS if token in text and token in known}
-        tokens |= {token for token in (tokenizer.eos_token, _probed_end(tokenizer) if text else None) if token}
+        tokens |= {token for token in (tokenizer.eos_token, _probed_end(tokenizer, parts=parts) if text else None) if token}
         return cls(
             chat=bool(text),
             end_tokens=tuple(sorted(tokens, key=len, reverse=True)),
@@ -99,6 +109,7 @@ class Template:
             knows_tools="tool" in text,
             control=Control.of(tokenizer, also=sorted(tokens)),
             text_end=_text_end(tokenizer),
+            parts=parts,
         )
 
 
@@ -111,8 +122,8 @@ class _Conversation:
     guard: str
 
     @classmethod
-    def of(cls, messages: Sequence[Message], tools: Sequence[Any], template: Template) -> _Conversation:
-        plain = [as_dicts(messages, knows_developer=template.knows_developer), as_tool_dicts(tools)]
+    def of(cls, messages: Sequence[Message], tools: Sequence[Any], template: Template, *, pictures: bool = False) -> _Conversation:
+        plain = [as_dicts(messages, knows_developer=template.knows_developer, pictures=pictures), as_tool_dicts(tools)]
         guard = guard_for(plain) if template.control.stands_in(plain) else ""
         said, offered = template.control.guarded(plain, guard) if guard else plain
         return cls(said, offered, guard)
@@ -126,20 +137,42 @@ def _text_end(tokenizer: Tokenizer) -> int | None:
     return None if end is None else int(tokenizer.convert_tokens_to_ids(end))
 
 
-def _probed_end(tokenizer: Tokenizer) -> str | None:
+def _takes_parts_only(tokenizer: Tokenizer) -> bool:
+    """Whether the words of a message are lost unless they stand in a list of parts."""
+    words = "TUNEPORTxWORDSx"
+
+    def shows(parts: bool) -> bool:
+        try:
+            return words in _apply([{"role": "user", "content": words}], tokenizer, tools=[], prompt=False, parts=parts)
+        except UsageError:
+            return False
+
+    return not shows(False) and shows(True)
+
+
+def _probed_end(tokenizer: Tokenizer, *, parts: bool) -> str | None:
     """The special token that the chat template puts after the last answer, or None."""
     words = "TUNEPORTxENDx"
     try:
         messages = [{"role": "user", "content": "?"}, {"role": "assistant", "content": words}]
-        after = _apply(messages, tokenizer, tools=[], prompt=False).rpartition(words)[2].lstrip()
+        after = _apply(messages, tokenizer, tools=[], prompt=False, parts=parts).rpartition(words)[2].lstrip()
     except UsageError:
         return None
     special = sorted({*tokenizer.all_special_tokens, *tokenizer.get_added_vocab()}, key=len, reverse=True)
     return next((token for token in special if after.startswith(token)), None)
 
 
-def render(example: ChatExample, tokenizer: Tokenizer, *, template: Template, line: int, last_turn_only: bool = False) -> RenderedRow:
-    """The row's tokens and mask. `last_turn_only` masks in only the last answer: for measuring it, not for training.
+def render(
+    example: ChatExample,
+    tokenizer: Tokenizer,
+    *,
+    template: Template,
+    line: int,
+    last_turn_only: bool = False,
+    eyes: Eyes | None = None,
+) -> RenderedRow:
+    """The row's tokens and mask. `last_turn_only` masks in only the last answer: for measuring it, not for training. `eyes` are those of a
+    model that sees.
 
     Raises DatasetError naming the line when the template has no place for the row, or hides where its answers are.
     """
@@ -148,10 +181,13 @@ def render(example: ChatExample, tokenizer: Tokenizer, *, template: Template, li
             return _text(example, tokenizer, template, line=line)
         if not template.chat:
             return _plain(example, tokenizer, template, line=line)
-        conversation = _Conversation.of(example.messages, example.tools, template)
+        conversation = _Conversation.of(example.messages, example.tools, template, pictures=eyes is not None)
         text, spans = _rendered(example, conversation, tokenizer, template)
         learned = [span for span in spans if span.learned]
         taken = learned[-1:] if last_turn_only else learned
+        if eyes is not None and (pictures := eyes.look(example.messages)):
+            _refuse_guarded(conversation)
+            return eyes.row(_cut(text, taken), pictures, line=line)
         if conversation.guard:
             return _tokenised_guarded(text, taken, tokenizer, control=template.control, guard=conversation.guard, line=line)
         return _tokenised(text, taken, tokenizer, line=line)
@@ -159,8 +195,21 @@ def render(example: ChatExample, tokenizer: Tokenizer, *, template: Template, li
         raise DatasetError(f"line {line}: {error.message}", line=line, remedy=error.remedy) from None
 
 
+def _refuse_guarded(conversation: _Conversation) -> None:
+    if conversation.guard:
+        raise UsageError(
+            "the conversation has pictures, and words in it are control tokens of the model, such as its mark for a picture.",
+            remedy="Take these words out of the row.",
+        )
+
+
 def render_prompt(
-    messages: Sequence[Message], tokenizer: Tokenizer, *, tools: Sequence[Any] = (), template: Template | None = None
+    messages: Sequence[Message],
+    tokenizer: Tokenizer,
+    *,
+    tools: Sequence[Any] = (),
+    template: Template | None = None,
+    eyes: Eyes | None = None,
 ) -> list[int]:
     """The tokens after which the model answers: the conversation and the beginning of the assistant's turn.
 
@@ -170,8 +219,11 @@ def render_prompt(
     if not template.chat:
         ids: list[int] = tokenizer(_plain_prompt(messages), split_special_tokens=True).input_ids
         return ids
-    conversation = _Conversation.of(messages, tools, template)
-    text = _apply(conversation.messages, tokenizer, tools=conversation.tools, prompt=True)
+    conversation = _Conversation.of(messages, tools, template, pictures=eyes is not None)
+    text = _apply(conversation.messages, tokenizer, tools=conversation.tools, prompt=True, parts=template.parts)
+    if eyes is not None and (pictures := eyes.look(messages)):
+        _refuse_guarded(conversation)
+        return eyes.tokens(text, pictures)
     if conversation.guard:
         return template.control.encode([text], tokenizer, guard=conversation.guard)[0]
     return list(tokenizer(text, add_special_tokens=False).input_ids)
@@ -186,7 +238,7 @@ def _rendered(example: ChatExample, conversation: _Conversation, tokenizer: Toke
     learned = [message.role == "assistant" and message.weight != 0 for message in example.messages]
 
     def apply(part: Sequence[dict[str, Any]], prompt: bool) -> str:
-        return _apply(part, tokenizer, tools=tools, prompt=prompt)
+        return _apply(part, tokenizer, tools=tools, prompt=prompt, parts=template.parts)
 
     text, spans = answer_spans(messages, learned, apply=apply, end_tokens=template.end_tokens)
     if any(tool["function"]["name"] not in text for tool in tools):
@@ -200,15 +252,23 @@ def _no_place(what: str) -> UsageError:
     return UsageError(f"the row has {what}, and the model's chat template has no place for them.", remedy="Choose a base that knows tools.")
 
 
-def _apply(messages: Sequence[dict[str, Any]], tokenizer: Tokenizer, *, tools: list[dict[str, Any]], prompt: bool) -> str:
+def _apply(
+    messages: Sequence[dict[str, Any]], tokenizer: Tokenizer, *, tools: list[dict[str, Any]], prompt: bool, parts: bool = False
+) -> str:
     """Runs the chat template. Its own refusals (roles that do not alternate …) become UsageError, without the row's words."""
     from jinja2.exceptions import TemplateError
 
     try:
-        return str(tokenizer.apply_chat_template(list(messages), tools=tools or None, tokenize=False, add_generation_prompt=prompt))
+        given = [_in_parts(message) for message in messages] if parts else list(messages)
+        return str(tokenizer.apply_chat_template(given, tools=tools or None, tokenize=False, add_generation_prompt=prompt))
     except (TemplateError, TypeError, ValueError, KeyError, IndexError) as error:
         reason = str(error) if isinstance(error, TemplateError) else type(error).__name__
         raise UsageError(f"the model's chat template refuses the conversation ({reason[:120]}).") from None
+
+
+def _in_parts(message: dict[str, Any]) -> dict[str, Any]:
+    content = message["content"]
+    return {**message, "content": [{"type": "text", "text": content}]} if isinstance(content, str) else message
 
 
 def _tokenised(text: str, learned: Sequence[Span], tokenizer: Tokenizer, *, line: int) -> RenderedRow:

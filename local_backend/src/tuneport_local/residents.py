@@ -19,6 +19,7 @@ from tuneport.reference import as_chat
 from tuneport_local import generation as answers
 from tuneport_local import hardware, weights
 from tuneport_local.adapter_kind import beside, is_virtual
+from tuneport_local.eyes import Album, Eyes
 from tuneport_local.rendering import RenderedRow, Template, render, render_prompt
 from tuneport_local.trained import has_adapter, stands_on
 
@@ -47,6 +48,10 @@ class _Base:
     kind: str = ""
     active: str | None = None
     prefixed: dict[str, Any] = field(default_factory=dict)
+
+    def eyes(self) -> Eyes | None:
+        """Of a model that sees, over an album of its own, which is forgotten with them."""
+        return None if self.loaded.processor is None else Eyes(self.loaded.processor, Album())
 
 
 class Residents:
@@ -83,8 +88,10 @@ class Residents:
         """The answer piece by piece."""
         base = self._base(model)
         with self._active(base, model) as network:
-            prompt = render_prompt(messages, base.loaded.tokenizer, template=base.template)
-            pieces = answers.stream(network, base.loaded.tokenizer, prompt, generation=generation)
+            eyes = base.eyes()
+            prompt = render_prompt(messages, base.loaded.tokenizer, template=base.template, eyes=eyes)
+            seen = answers.Seen(eyes, [eyes.look(messages)]) if eyes else None
+            pieces = answers.stream(network, base.loaded.tokenizer, prompt, generation=generation, seen=seen)
         while True:
             with self._active(base, model):  # another model of this base may have answered in between
                 piece = next(pieces, None)
@@ -157,42 +164,52 @@ def _switch(tuned: Any, adapter: str | None) -> None:
 def _predict(
     network: Any, base: _Base, rows: Sequence[ChatExample], *, generation: Generation, needs: frozenset[Need], first: int
 ) -> Iterator[Prediction]:
-    tokenizer, template = base.loaded.tokenizer, base.template
+    tokenizer, template, eyes = base.loaded.tokenizer, base.template, base.eyes()
     found = [Prediction(text="")] * len(rows)
     if "text" in needs:
         _refuse_texts(rows)
-        prompts = [render_prompt(_asked(row), tokenizer, tools=row.tools, template=template) for row in rows]
-        found = list(answers.generate(network, tokenizer, prompts, generation=generation, first=first))
+        prompts = [render_prompt(_asked(row), tokenizer, tools=row.tools, template=template, eyes=eyes) for row in rows]
+        seen = _seen(rows, eyes)
+        found = list(answers.generate(network, tokenizer, prompts, generation=generation, first=first, seen=seen))
     if "log_probabilities" in needs:
-        found = _measured(network, base, rows, found)
+        found = _measured(network, base, rows, found, eyes=eyes)
     return iter(found)
 
 
-def _measured(network: Any, base: _Base, rows: Sequence[ChatExample], found: Sequence[Prediction]) -> list[Prediction]:
+def _seen(rows: Sequence[ChatExample], eyes: Eyes | None) -> answers.Seen | None:
+    """The pictures that are asked about, if there are any."""
+    pictures = [eyes.look(_asked(row)) for row in rows] if eyes else []
+    return answers.Seen(eyes, pictures) if eyes and any(pictures) else None
+
+
+def _measured(
+    network: Any, base: _Base, rows: Sequence[ChatExample], found: Sequence[Prediction], *, eyes: Eyes | None
+) -> list[Prediction]:
     """The same predictions with the log-probability of each reference, where a row has one."""
     tokenizer, template = base.loaded.tokenizer, base.template
     places = [place for place, row in enumerate(rows) if _asked(row) != row.messages and row.messages[-1].text]
-    rendered = [render(_answered(rows[place]), tokenizer, template=template, line=place + 1, last_turn_only=True) for place in places]
-    scores = dict(zip(places, _scores(network, tokenizer, rendered), strict=True))
+    how: dict[str, Any] = {"template": template, "last_turn_only": True, "eyes": eyes}
+    rendered = [render(_answered(rows[place]), tokenizer, line=place + 1, **how) for place in places]
+    scores = dict(zip(places, _scores(network, tokenizer, rendered, eyes), strict=True))
     return [
         replace(one, log_probability=scores[place][0], log_probability_tokens=scores[place][1]) if place in scores else one
         for place, one in enumerate(found)
     ]
 
 
-def _scores(network: Any, tokenizer: Any, rows: Sequence[RenderedRow]) -> list[tuple[float, int]]:
+def _scores(network: Any, tokenizer: Any, rows: Sequence[RenderedRow], eyes: Eyes | None) -> list[tuple[float, int]]:
     """Of each row the sum of the log-probabilities of its learned tokens, and their number. Plain text of more tokens than the model sees
     is measured in pieces, as it is trained on."""
     context = answers.context_tokens(network)
     parts = [row.split(context) if row.text else (row,) for row in rows]
-    found = iter(list(answers.log_probabilities(network, tokenizer, [part for each in parts for part in each])))
+    found = iter(list(answers.log_probabilities(network, tokenizer, [part for each in parts for part in each], eyes=eyes)))
     sums = [[next(found) for _ in each] for each in parts]
     return [(sum(score for score, _ in each), sum(tokens for _, tokens in each)) for each in sums]
 
 
 def _refuse_texts(rows: Sequence[ChatExample]) -> None:
     if any(row.style == "text" for row in rows):
-        raise UsageError("a row is plain text, which asks nothing that could be answered.", remedy="Measure it: --metrics perplexity")
+        raise UsageError("a row is plain text, which asks nothing that could be answered.", remedy="Measure it: --metric perplexity")
 
 
 def _asked(row: ChatExample) -> tuple[Message, ...]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, Literal, Protocol, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, Self, TypeVar, cast
 
 from tuneport.errors import DatasetError
 from tuneport.examples import ChatExample, Example, PreferenceExample, PromptExample
 from tuneport_local.pairs import RenderedPair, render_pair
 from tuneport_local.prompts import RenderedPrompt, render_row
 from tuneport_local.rendering import RenderedRow, Template, render
+
+if TYPE_CHECKING:
+    from tuneport_local.eyes import Eyes
 
 TooLong = Literal["refuse", "drop", "truncate", "split"]
 _LINES_NAMED = 20
@@ -56,14 +59,17 @@ class Kind(Protocol[RowT_co]):
 
 
 class Conversations:
-    """Rows whose assistant is learned from."""
+    """Rows whose assistant is learned from. `eyes` are those of a base that sees."""
 
     needed = "an assistant turn with a weight"
+
+    def __init__(self, eyes: Eyes | None = None) -> None:
+        self._eyes = eyes
 
     def render(self, example: Example, tokenizer: Any, *, template: Template, line: int) -> RenderedRow:
         if not isinstance(example, ChatExample):
             raise _other_kind(example, line, "supervised training needs chats or prompt/completion")
-        return render(example, tokenizer, template=template, line=line)
+        return render(example, tokenizer, template=template, line=line, eyes=self._eyes)
 
 
 class Pairs:
@@ -119,6 +125,11 @@ class PreparedRows(Generic[RowT_co]):
     def texts(self) -> int:
         """How many are plain text, pieces counted one by one."""
         return sum(isinstance(row, RenderedRow) and row.text for row in self.rows)
+
+    @property
+    def pictured(self) -> int:
+        """How many have pictures."""
+        return sum(isinstance(row, RenderedRow) and bool(row.pictures) for row in self.rows)
 
     @property
     def longest(self) -> int:

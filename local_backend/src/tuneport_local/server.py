@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tuneport.errors import UnknownModel, Unsupported, UsageError
+from tuneport.errors import Unsupported, UsageError
 from tuneport.model import Deployment, Model, Prediction
 from tuneport.provider import Capability, Generation, Need, ProviderSettings
-from tuneport_local import marks
-from tuneport_local.jobfolder import JobFolder
 from tuneport_local.jobs import Jobs
+from tuneport_local.named import tuned_named
 from tuneport_local.support import support
 from tuneport_local.threads import share_cores
 from tuneport_local.trained import trained
-from tuneport_local.tuned import checkpoint_of, model_of, tuned_in
+from tuneport_local.tuned import model_of
 
 if TYPE_CHECKING:
+    from tuneport.combining import Combination
     from tuneport.examples import Example, Message
     from tuneport.exporting import Export, Exported
     from tuneport.serving import Open, Served, Service
@@ -43,12 +43,7 @@ class LocalServer:
     def model(self, model_id: str) -> Model:
         """A tuned model by its job's id or the beginning of it (8 characters at least), a checkpoint by `<job>@<step>`, an
         adapter or an exported model by its folder, a base by name."""
-        job_id, at, step = model_id.rpartition("@")
-        if at and step.isdecimal() and (folder := self._job(job_id)) is not None:
-            return self._checkpoint(folder, int(step))
-        if (folder := self._job(model_id)) is not None:
-            return self._final(folder)
-        if (found := tuned_in(model_id, provider=self._name)) is not None:
+        if (found := tuned_named(model_id, jobs=self._jobs, provider=self._name)) is not None:
             return found
         from tuneport_local.weights import resolve
 
@@ -104,6 +99,12 @@ class LocalServer:
         share_cores()
         serve(models, service, home=self._home, clock=self._clock, engines=self.engines, ready=ready)
 
+    def combine(self, wish: Combination) -> Model:
+        share_cores()
+        from tuneport_local.combining import combine
+
+        return combine(wish, home=self._home, provider=self._name)
+
     def export_needs(self, model: Model, wish: Export) -> str | None:
         """A GGUF file takes a converter, which may have to be installed."""
         from tuneport_local.exporting.needs import needs
@@ -118,28 +119,6 @@ class LocalServer:
         return export(model, wish, home=self._home, environ=self._environ, hear=hear)
 
     # --- inside --------------------------------------------------------------------------------------------------------------------
-
-    def _final(self, folder: JobFolder) -> Model:
-        if trained(folder.path) is None:
-            remedy = f"See: tuneport jobs show {self._name}:{folder.id}"
-            raise UnknownModel(f"job {folder.id} has no tuned model: it is {folder.status().state}.", remedy=remedy)
-        return model_of(folder, provider=self._name)
-
-    def _checkpoint(self, folder: JobFolder, step: int) -> Model:
-        found = checkpoint_of(folder, step, provider=self._name)
-        if found is None:
-            known = ", ".join(map(str, marks.checkpoints(folder))) or "none"
-            raise UnknownModel(f"job {folder.id} has no checkpoint of step {step}.", remedy=f"There are: {known}.")
-        return found
-
-    def _job(self, start: str) -> JobFolder | None:
-        """The job of that id, or the only one whose id begins so."""
-        if (folder := self._jobs.get(start)) is not None:
-            return folder
-        found = [folder for folder in self._jobs.all() if folder.id.startswith(start)] if len(start) >= 8 else []
-        if len(found) > 1:
-            raise UnknownModel(f"{len(found)} jobs here begin with {start!r}.", remedy="Give more of the id.")
-        return found[0] if found else None
 
     def _model(self, target: Model | Deployment) -> Model:
         if isinstance(target, Deployment):

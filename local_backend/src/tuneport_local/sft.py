@@ -18,7 +18,7 @@ from trl.trainer.sft_trainer import SFTTrainer
 from tuneport_local import attention
 from tuneport_local.assembly import Parts, adapted, settings
 from tuneport_local.attention import Segments
-from tuneport_local.batches import IGNORED, as_dataset, labels, packed, padded
+from tuneport_local.batches import IGNORED, Collated, as_dataset, columns, labels, packed, padded
 from tuneport_local.rendering import RenderedRow
 from tuneport_local.trainable import is_adapted
 from tuneport_local.watched import Batch, Collate, Watched
@@ -35,7 +35,7 @@ _LOGIT_BYTES = 14
 def assemble(parts: Parts[RenderedRow]) -> PortTrainer:
     """The trainer of a job."""
     rows = parts.rows.rows
-    collate = collator(parts.job, parts.model, rows, parts.machine)
+    collate = seeing_collator(parts) if _pictured(parts) else collator(parts.job, parts.model, rows, parts.machine)
     return PortTrainer(
         model=adapted(parts),
         arguments=SFTConfig(
@@ -55,8 +55,27 @@ def assemble(parts: Parts[RenderedRow]) -> PortTrainer:
 
 def _validation_batches(parts: Parts[RenderedRow], collate: Collate) -> Sequence[Batch]:
     ordered = sorted(parts.validation.rows, key=lambda row: len(row.input_ids)) if parts.validation else []
-    listed = [{"input_ids": list(row.input_ids), "labels": labels(row)} for row in ordered]
-    return [collate(listed[start : start + parts.fit.micro_batch]) for start in range(0, len(listed), parts.fit.micro_batch)]
+    listed = [columns(row) for row in ordered]
+    batches = [listed[start : start + parts.fit.micro_batch] for start in range(0, len(listed), parts.fit.micro_batch)]
+    return Collated(batches, collate) if _pictured(parts) else [collate(batch) for batch in batches]
+
+
+def _pictured(parts: Parts[RenderedRow]) -> int:
+    """How many rows have pictures."""
+    return parts.rows.pictured + (parts.validation.pictured if parts.validation else 0)
+
+
+def seeing_collator(parts: Parts[RenderedRow]) -> Collate:
+    """Padded batches with what the model gets of their pictures, which are opened when their batch comes up."""
+    eyes, dtype = parts.eyes, parts.model.dtype
+    assert eyes is not None  # nobody else renders rows with pictures
+
+    def collate(rows: Sequence[Batch]) -> Batch:
+        batch = padded(rows)
+        seen = eyes.inputs([picture for row in rows for picture in row.get("pictures") or ()], dtype=dtype)
+        return {**batch, "seen": {**seen, **eyes.kinds(batch["input_ids"])}}
+
+    return collate
 
 
 class PortTrainer(Watched, SFTTrainer):  # type: ignore[misc]
@@ -150,7 +169,7 @@ def _seen(inputs: dict[str, Any]) -> dict[str, Any]:
     seen = {"input_ids": inputs["input_ids"], "use_cache": False}
     if "position_ids" in inputs:
         return {**seen, "position_ids": inputs["position_ids"], "segments": Segments(tuple(inputs["lengths"].tolist()))}
-    return {**seen, "attention_mask": inputs["attention_mask"]}
+    return {**seen, "attention_mask": inputs["attention_mask"], **inputs.get("seen", {})}
 
 
 def packing_is_exact(model: Any, rows: Sequence[dict[str, Any]], *, collate: Collate) -> bool:

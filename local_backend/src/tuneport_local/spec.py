@@ -64,6 +64,9 @@ class TrainingSpec:
     client_id: str = ""
     recipe_fingerprint: str = ""
     dataset_fingerprint: str = ""
+    continues: str = ""
+    continued: Path | None = None
+    continued_settings: Path | None = None
     method: str = "sft"
     own: Mapping[str, Any] = field(default_factory=dict)
     weights: Mapping[str, Any] | None = None
@@ -109,6 +112,9 @@ class TrainingSpec:
                     variant=lora.get("variant", "plain"),
                     quantize=lora.get("quantize"),
                 ),
+                continues=recipe.get("continues") or "",
+                continued=Path(files["continued"]) if files.get("continued") else None,
+                continued_settings=Path(files["continued_settings"]) if files.get("continued_settings") else None,
                 client_id=recipe.get("client_id") or "",
                 recipe_fingerprint=recipe.get("recipe_fingerprint") or "",
                 dataset_fingerprint=recipe.get("dataset_fingerprint") or "",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from tuneport.provider import YES, Capability, Support, not_yet
 from tuneport_local.objectives import METHODS
 
-_LATER_METHODS = {"reward": "reward models are not built for the local backend yet"}
+SHOWN_PICTURES = ("sft", "classify", "regress")
+"""The methods whose rows may have pictures."""
 
 _CAPABILITIES: dict[Capability, Support] = {
     Capability.TRAIN: YES,
@@ -24,8 +25,8 @@ _CAPABILITIES: dict[Capability, Support] = {
     Capability.TOOLS: YES,
     Capability.PREDICT: YES,
     Capability.LOG_PROBABILITIES: YES,
-    Capability.CONTINUE: not_yet("training on from an earlier tuned model is not built for the local backend yet"),
-    Capability.IMAGES: not_yet("rows with images are not trained on locally yet"),
+    Capability.CONTINUE: YES,
+    Capability.IMAGES: YES,
     Capability.DEPLOY: not_yet("a local model answers without a deployment; `tuneport models serve` lets others ask it while it runs"),
 }
 
@@ -33,7 +34,9 @@ _CAPABILITIES: dict[Capability, Support] = {
 def support(capability: Capability, *, method: str | None = None, engine: str | None = None) -> Support:
     """Whether the local backend can do this, and if not, why."""
     if method is not None and method not in METHODS:
-        return not_yet(_LATER_METHODS.get(method, f"method {method!r} is not known to the local backend"))
+        return not_yet(f"method {method!r} is not known to the local backend")
     if engine is not None and engine != "torch":
         return not_yet(f"engine {engine!r} is not built for the local backend yet; it trains with torch")
+    if capability is Capability.IMAGES and method is not None and method not in SHOWN_PICTURES:
+        return not_yet(f"rows with images are not trained on by method {method} locally yet")
     return _CAPABILITIES.get(capability, not_yet(f"{capability} is not built for the local backend yet"))

@@ -55,6 +55,8 @@ def measured_by(folder: JobFolder, *, source: str) -> Throughput | None:
     if len(metrics) < _STEPS_WANTED:
         return None
     rates = sorted(metric.values["tokens_per_second"] for metric in metrics[1:])
+    if not median(rates):  # images have no tokens
+        return None
     slow, fast = rates[len(rates) // 10], rates[-1 - len(rates) // 10]
     return Throughput(median(rates), _startup_s(folder, metrics[0]), folder.now()[:10], source, slow, fast)
 

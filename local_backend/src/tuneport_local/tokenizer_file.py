@@ -29,6 +29,8 @@ class FileTokenizer:
         from tokenizers import Tokenizer
 
         self._backend = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._backend.no_truncation()  # files of encoders often ask for both
+        self._backend.no_padding()
         self._config: dict[str, Any] = json.loads((folder / "tokenizer_config.json").read_text(encoding="utf-8"))
         self.chat_template: str | None = _template(folder, self._config)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tuneport.tuned_weights import Full
-from tuneport_local.adapter_files import begun
+from tuneport_local.adapter_files import begun, go_on_from, settings_again
 from tuneport_local.adapter_settings import configuration, refused
 from tuneport_local.layered import layered
 from tuneport_local.loading import torch_dtype
@@ -54,13 +54,16 @@ def _adapted(parts: Parts[Any]) -> Any:
     from transformers import set_seed
 
     set_seed(parts.spec.seed)
-    config = configuration(parts)
+    earlier = parts.spec.continued_settings
+    config = configuration(parts) if earlier is None else settings_again(earlier)
     try:
         tuned: Any = get_peft_model(parts.model, config, autocast_adapter_dtype=False)
     except ValueError as error:
         raise refused(parts, error) from None
+    if parts.spec.continued is not None:
+        go_on_from(tuned, parts.spec.continued, named=parts.spec.continues, base=parts.spec.base)
     config.base_model_name_or_path = published_name(parts.spec.base)
     for parameter in tuned.parameters():
         if parameter.requires_grad:
             parameter.data = parameter.data.to(torch_dtype(parts.machine.adapter_precision))
-    return begun(tuned, parts)
+    return begun(tuned, parts) if earlier is None else tuned

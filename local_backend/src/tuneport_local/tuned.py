@@ -93,4 +93,5 @@ def _left(folder: JobFolder) -> dict[str, Any]:
 
 def _details(recipe: dict[str, Any]) -> dict[str, Any]:
     trusted = bool(recipe.get("hyperparameters", {}).get("trust_remote_code"))
-    return ({"suffix": recipe["suffix"]} if recipe.get("suffix") else {}) | ({"trust_remote_code": True} if trusted else {})
+    said = {name: recipe[name] for name in ("suffix", "continues") if recipe.get(name)}
+    return said | ({"trust_remote_code": True} if trusted else {})

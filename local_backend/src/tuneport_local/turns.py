@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tuneport.errors import UsageError
-from tuneport.examples import Message, TextPart, Tool
+from tuneport.examples import ImagePart, Message, TextPart, Tool
 from tuneport.template_messages import as_dict, tool_as_dict
 
 Apply = Callable[[Sequence[dict[str, Any]], bool], str]
@@ -25,20 +25,24 @@ class Span:
     learned: bool
 
 
-def as_dicts(messages: Sequence[Message], *, knows_developer: bool) -> list[dict[str, Any]]:
+def as_dicts(messages: Sequence[Message], *, knows_developer: bool, pictures: bool = False) -> list[dict[str, Any]]:
     """Messages as chat templates expect them. The role `developer` becomes `system` where the template does not know it. Raises UsageError
-    for one that holds more than text."""
+    for one that holds more than text, or than text and pictures where these are shown."""
     for message in messages:
-        words_of(message)
+        if not pictures or message.role == "assistant" or not _is_shown(message):
+            words_of(message)
     return [as_dict(message, knows_developer=knows_developer) for message in messages]
+
+
+def _is_shown(message: Message) -> bool:
+    """Whether it holds texts and pictures alone."""
+    return isinstance(message.content, tuple) and all(isinstance(part, TextPart | ImagePart) for part in message.content)
 
 
 def words_of(message: Message) -> str:
     """Its text. Raises UsageError for one that holds more than text."""
     if isinstance(message.content, tuple) and any(not isinstance(part, TextPart) for part in message.content):
-        raise UsageError(
-            "a message has images or other media, which Tuneport does not show to local models yet.", remedy="Take them out of the row."
-        )
+        raise UsageError("a message has images or other media where this model is shown none.", remedy="Take them out of the row.")
     return message.text
 
 

@@ -48,13 +48,15 @@ class BaseWeights:
 
 @dataclass(frozen=True, slots=True)
 class LoadedModel:
-    """A model in memory with its tokenizer. `source` and `note` say where it came from, in words for an event or a model card."""
+    """A model in memory with its tokenizer. `source` and `note` say where it came from, in words for an event or a model card. `processor`
+    is that of a model that sees, which shows it pictures; else None."""
 
     model: Any
     tokenizer: Any
     id: str
     source: Source
     note: str
+    processor: Any = None
 
 
 def catalogue() -> tuple[BaseModel, ...]:
@@ -109,6 +111,7 @@ def load(
     Raises UnknownModel, Unreachable or ConfigError.
     """
     share_cores()
+    from tuneport_local.eyes import processor_of
     from tuneport_local.loading import load_adapter, load_model, load_tokenizer
 
     found = fetch(resolve(model_id, home=home), home=home, say=say)
@@ -116,7 +119,7 @@ def load(
     model = load_model(Path(found.location), dtype=dtype, device=device, trust_remote_code=trust_remote_code)
     if adapter is not None:
         model = load_adapter(model, adapter, device=device)
-    return LoadedModel(model, tokenizer, model_id, found.source, found.note)
+    return LoadedModel(model, tokenizer, model_id, found.source, found.note, processor_of(Path(found.location)))
 
 
 def fetch(found: BaseWeights, *, home: Path, say: Callable[[str], None] | None = None) -> BaseWeights:
