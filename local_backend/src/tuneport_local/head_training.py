@@ -25,7 +25,7 @@ from tuneport_local.watched import Batch, Watched
 
 _TEXTS_AT_ONCE = 16
 """On a CPU, where padding costs as much as words: for questions of 16 tokens on average a step of 32 takes two thirds of the time in two
-parts of like length, and no less in four (MiniLM, Xeon with AVX-512 BF16, 2026-11-21)."""
+parts of like length, and no less in four (MiniLM, EPYC with AVX-512 BF16, 2026-11-21)."""
 
 
 def assemble(parts: Parts[LabelledRow]) -> HeadTrainer:
