@@ -21,7 +21,7 @@ def tracked(folder: JobFolder) -> Iterator[Board]:
     """While the block trains the job, its readings are told. The board is to be told how it ended."""
     board = Board(folder)
     folder.hearing.append(board.hear)
-    for tool in folder.recipe()["hyperparameters"].get("track", ()):
+    for tool in folder.recipe().get("hyperparameters", {}).get("track", ()):
         _follow(folder, tool)
     try:
         yield board
