@@ -56,8 +56,6 @@ def checked_data(recipe: Recipe, rows: Rows, *, datasets: Mapping[str, Dataset] 
     """
     goal, found_in = rows.goal, dict(datasets) if datasets is not None else datasets_of(recipe)
     _refuse_no_validation(recipe, rows)
-    if isinstance(recipe.method, GRPO):
-        _refuse_ungradable(recipe.method, found_in)
     counter, notes = _counter(recipe.method, rows, most=goal.limits.max_tokens)
     limits = _with_length(goal.limits, recipe.method)
     findings: list[Finding] = []
@@ -68,6 +66,8 @@ def checked_data(recipe: Recipe, rows: Rows, *, datasets: Mapping[str, Dataset] 
         findings += found
         files.append(PlannedFile.from_chunks(rows.write(dataset), purpose=purpose, rows=number))
         refuse_size(files[-1], limits, who=rows.who)
+    if isinstance(recipe.method, GRPO):
+        _refuse_ungradable(recipe.method, found_in)
     if "validation" in found_in:
         findings += _pair(found_in["train"], found_in["validation"], goal)
     return CheckedData(tuple(files), tuple(findings), (*notes, *unlearned(recipe)))
