@@ -9,10 +9,11 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("same", derandomize=True)
-settings.register_profile("new")
+_AT_LEISURE = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow]}  # how fast a shared machine is says nothing of the code
+settings.register_profile("same", derandomize=True, **_AT_LEISURE)
+settings.register_profile("new", **_AT_LEISURE)
 settings.load_profile("same")
 
 ROOT = Path(__file__).parent

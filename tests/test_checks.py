@@ -60,7 +60,7 @@ GOOD: dict[str, list[Example]] = {
     "classify": [LabelledExample(text=f"text {n}", label=f"label{n % 2}") for n in range(30)],
     "regress": [LabelledExample(text=f"text {n}", score=float(n)) for n in range(30)],
 }
-GOOD["orpo"] = GOOD["dpo"]
+GOOD["orpo"] = GOOD["reward"] = GOOD["dpo"]
 
 
 def of(rows: Sequence[Example], limits: Limits | None = None, *, method: str = "sft") -> CheckReport:

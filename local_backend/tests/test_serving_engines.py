@@ -71,6 +71,15 @@ def test_vllm_reads_calls_where_it_has_a_reader_for_how_the_template_writes_them
 
 
 @pytest.mark.train
+def test_vllm_gets_a_model_whose_weights_were_all_trained_as_a_base_of_its_own(tmp_path: Path) -> None:
+    base, whole = (save_tiny(tmp_path / name) for name in ("base", "whole"))
+    argv = argv_of([tuned("mine", whole, base=str(base))], home=tmp_path)
+    assert argv[:3] == ["vllm", "serve", str(whole)]
+    assert argv[argv.index("--served-model-name") + 1] == "mine"
+    assert "--enable-lora" not in argv
+
+
+@pytest.mark.train
 def test_what_one_vllm_cannot_serve_is_refused_before_it_is_started(tmp_path: Path) -> None:
     bases = [str(save_tiny(tmp_path / f"base{number}")) for number in range(2)]
     models = [Served(base, Model(f"local:{base}", "local", base, base=base, kind="base")) for base in bases]
@@ -78,7 +87,8 @@ def test_what_one_vllm_cannot_serve_is_refused_before_it_is_started(tmp_path: Pa
         argv_of(models, home=tmp_path)
     with pytest.raises(ConfigError, match="--port"):
         argv_of(models[:1], home=tmp_path, port=0)
-    for number, odd in enumerate(({"r": 1024}, {"use_dora": True}, {"bias": "all"}, {"peft_type": "IA3", "r": None})):
+    odds = ({"r": 1024}, {"use_dora": True}, {"bias": "all"}, {"peft_type": "IA3", "r": None}, {"peft_type": "PROMPT_TUNING"})
+    for number, odd in enumerate(odds):
         folder = folder_with_adapter(tmp_path / f"odd{number}", base=bases[0], **odd)
         with pytest.raises(Unsupported):
             argv_of([tuned("odd", folder, base=bases[0])], home=tmp_path)

@@ -56,7 +56,7 @@ class IA3(RecipeTable):
 
 
 class PromptTuning(RecipeTable):
-    """Learned embeddings before the prompt. `text` is what they begin as; without it they begin at random."""
+    """Learned embeddings before the prompt. `text` is what they begin as; without it they begin as words drawn at random."""
 
     kind: Literal["prompt"] = "prompt"
     tokens: Annotated[int, Field(ge=1, le=1024)] = 20
@@ -64,7 +64,7 @@ class PromptTuning(RecipeTable):
 
 
 class PrefixTuning(RecipeTable):
-    """Learned keys and values before those of the prompt, in every block."""
+    """Learned keys and values before those of the prompt, in every block. They begin as those of words drawn at random."""
 
     kind: Literal["prefix"] = "prefix"
     tokens: Annotated[int, Field(ge=1, le=1024)] = 20

@@ -76,6 +76,7 @@ def _oft(parts: Parts[Any]) -> Any:
 
 
 def _vera(parts: Parts[Any]) -> Any:
+    """peft has no place for what VeRA shall leave alone, so that all linear layers are named where there is a head."""
     from peft import VeraConfig
 
     table = parts.spec.weights_table

@@ -63,7 +63,7 @@ class Jobs:
         """Every job, in no particular order."""
         try:
             names = [entry.name for entry in os.scandir(self.folder) if not entry.name.startswith(".")]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return
         for name in names:
             if folder := self.get(name):

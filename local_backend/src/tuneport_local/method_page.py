@@ -17,7 +17,7 @@ _HEAD = """# Local methods
 
 This page is made from the code: `python -m tuneport_local.method_page > docs/methods.md`. A test compares the two. The same table is what a
 plan is checked against before anything runs, and `tuneport providers check local` prints it. How each method is told what to do stands in
-[local.md](local.md).
+[local-methods.md](local-methods.md).
 
 | method | learns | from | on | `auto`: epochs, batch, learning rate |
 |---|---|---|---|---|"""

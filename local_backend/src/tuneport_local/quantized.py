@@ -20,7 +20,7 @@ def why_not(device: str) -> str:
     try:
         version = importlib.metadata.version(PACKAGE)
     except importlib.metadata.PackageNotFoundError:
-        return f"lora.quantize needs {PACKAGE}, which is not installed"
+        return f"lora.quantize needs {PACKAGE}, which is not installed (pip install 'tuneport-local[quantize]')"
     if not device.startswith("cuda") and _numbers(version) < _FIRST_ON_PROCESSORS:
         return f"{PACKAGE} {version} runs on NVIDIA GPUs only, and this trains on {device}; version 0.50 runs on processors too"
     return ""

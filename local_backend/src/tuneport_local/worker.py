@@ -203,8 +203,9 @@ def _break_off(folder: JobFolder, error: TuneportError) -> None:
     reason = str(error)
     with suppress(OSError):  # the disk may be full; what the state says is worth more
         folder.event("error", reason)
-    if isinstance(error, MachineGaveOut | Unreachable) and marks.newest_checkpoint(folder) is not None:
-        folder.phase(JobState.PAUSED, f"interrupted: {reason} Resume continues from the last checkpoint.")
+    saved = marks.newest_checkpoint(folder)
+    if isinstance(error, MachineGaveOut | Unreachable) and saved is not None:
+        folder.phase(JobState.PAUSED, f"interrupted: {reason} Saved is {saved.name}; resume continues from there.")
     else:
         folder.phase(JobState.FAILED, error=reason, partial=marks.something_kept(folder))
 

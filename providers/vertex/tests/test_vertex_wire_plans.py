@@ -359,13 +359,13 @@ def test_a_string_check_is_a_string_match(operation: Any, match: Mapping[str, st
 
 
 def test_a_check_for_another_answer_turns_the_rewards_around_and_one_key_of_json_is_looked_at() -> None:
-    found = reward(StringCheck(operation="ne", input="{{ sample.output_json.label }}", reference="{{item.label}}"))[
+    found = reward(StringCheck(operation="ne", input="{{ sample.output_json.label }}", reference="{{item.level}}"))[
         "stringMatchRewardScorer"
     ]
     assert (found["correctAnswerReward"], found["wrongAnswerReward"]) == (0.0, 1.0)
     assert found["jsonMatchExpression"] == {
         "keyName": "label",
-        "valueStringMatchExpression": {"matchOperation": "EXACT_MATCH", "expression": "{{references.label}}"},
+        "valueStringMatchExpression": {"matchOperation": "EXACT_MATCH", "expression": "{{references.level}}"},
     }
 
 
@@ -408,13 +408,13 @@ def test_code_that_is_written_for_the_service_goes_as_it_is() -> None:
 
 def test_a_judge_is_an_autorater_of_a_gemini() -> None:
     judge = ScoreModel(
-        name="kind?", model=GEMINI, messages=({"role": "user", "content": "Is {{sample.output_text}} as kind as {{item.tone}}?"},)
+        name="kind?", model=GEMINI, messages=({"role": "user", "content": "Is {{sample.output_text}} as kind as {{item.level}}?"},)
     )
     found = reward(judge)
     assert found["rewardName"] == "kind-"
     assert found["autoraterScorer"] == {
         "autoraterConfig": {"autoraterModel": f"projects/my-project/locations/us-central1/publishers/google/models/{GEMINI}"},
-        "autoraterPrompt": "Is {{response}} as kind as {{references.tone}}?",
+        "autoraterPrompt": "Is {{response}} as kind as {{references.level}}?",
         "parsedResponseConversionScorer": {},
     }
 
