@@ -340,8 +340,7 @@ def test_rows_without_what_the_grader_names_are_refused_by_their_lines() -> None
 
 
 def reward(grader: Any) -> Any:
-    rows = [PromptExample((Message("user", f"{n} + 2?"),), str(n + 2), extra={"label": "sum", "tone": "kind"}) for n in range(60)]
-    spec = body(GRPO(grader=grader), train=Dataset.from_examples(rows, name="sums"))["reinforcementTuningSpec"]
+    spec = body(GRPO(grader=grader))["reinforcementTuningSpec"]
     return spec.get("singleRewardConfig") or spec["compositeRewardConfig"]
 
 
