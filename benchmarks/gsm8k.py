@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from itertools import islice
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,8 +26,10 @@ from benchmarks.record import record
 BASE = "smollm2-135m-instruct"
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "gsm8k"
 ASKED = "{question}\nWork it out in one or two short sentences. End with a last line of #### and the number, as in: #### 42"
-PROMPTS_A_STEP = 8
-ANSWER_TOKENS = 64
+PROMPTS_A_STEP = 4
+ANSWER_TOKENS = 48
+LONGEST_QUESTION = 160
+"""In characters: what two cores can answer some thousand times in half an hour."""
 GRADER = tp.MultiGrader(
     graders={"format": tp.RegexCheck(pattern=r"####\s*-?\$?[\d,]+(\.\d+)?\s*$"), "right": tp.NumericAnswer()},
     formula="0.5 * format + 0.5 * right",
@@ -35,9 +38,10 @@ METHOD = {"batch_size": PROMPTS_A_STEP, "learning_rate": 3e-4, "samples_per_prom
 
 
 def prompts(path: Path, *, rows: int) -> list[tp.PromptExample]:
-    """The first questions of a file, with their worked answers as references."""
+    """The first short questions of a file, with their worked answers as references."""
     with path.open(encoding="utf-8") as file:
-        read = [json.loads(line) for _, line in zip(range(rows), file, strict=False)]
+        short = (row for row in map(json.loads, file) if len(row["question"]) <= LONGEST_QUESTION)
+        read = list(islice(short, rows))
     return [tp.PromptExample((tp.Message("user", ASKED.format(question=row["question"])),), row["answer"]) for row in read]
 
 
@@ -92,7 +96,7 @@ def main() -> int:
     low, high = difference["interval"]
     metrics, base = figures["evaluation"]["metrics"], figures["evaluation"]["against"]["metrics"]
     headline = (
-        f"mean reward on {len(test)} held-out questions {metrics['reward']:.3f} (base {base['reward']:.3f}, 95 % interval of the "
+        f"mean reward on {len(test)} held-out short questions {metrics['reward']:.3f} (base {base['reward']:.3f}, 95 % interval of the "
         f"difference {low:+.3f} to {high:+.3f}), {figures['steps']} steps in {figures['train_minutes']:.1f} min"
     )
     print(headline)

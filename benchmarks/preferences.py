@@ -3,9 +3,9 @@
     python -m benchmarks.preferences [--data FILE] [--home FOLDER] [--pairs N] [--epochs N] [--learning-rate X] [--beta X] [--no-record]
 
 Takes the pairs of `harmless-base-test.jsonl.gz` of which both sides together have at most so many characters (a processor gets through
-enough of them then), shuffles them by a seed, holds out 400, trains on others, and asks the tuned model and its base which answer of each
-held-out pair they find likelier: as a whole, and by the token. Limit: 5 points more by the token than the base, with a 95 % interval clear
-of zero. The data set (Anthropic, MIT) is not part of this repository.
+enough of them then) and no message is empty, shuffles them by a seed, holds out 400, trains on others, and asks the tuned model and its
+base which answer of each held-out pair they find likelier: as a whole, and by the token. Limit: 5 points more by the token than the base,
+with a 95 % interval clear of zero. The data set (Anthropic, MIT) is not part of this repository.
 """
 
 from __future__ import annotations
@@ -32,16 +32,20 @@ LIMIT_POINTS = 5.0
 
 
 def short_pairs(path: Path, *, characters: int) -> list[tp.PreferenceExample]:
-    """The pairs of at most so many characters, prompts counted with either side, in an order that depends on the seed alone."""
-    pairs = [
-        example for example in tp.Dataset.read(path) if isinstance(example, tp.PreferenceExample) and _characters(example) <= characters
-    ]
-    random.Random(SEED).shuffle(pairs)
-    return pairs
+    """The pairs of at most so many characters, prompts counted with either side, in which nobody says nothing; in an order that depends on
+    the seed alone."""
+    pairs = [example for example in tp.Dataset.read(path) if isinstance(example, tp.PreferenceExample)]
+    kept = [pair for pair in pairs if _characters(pair) <= characters and all(message.text.strip() for message in _messages(pair))]
+    random.Random(SEED).shuffle(kept)
+    return kept
 
 
 def _characters(pair: tp.PreferenceExample) -> int:
-    return sum(len(message.text) for message in (*pair.prompt, *pair.chosen, *pair.prompt, *pair.rejected))
+    return sum(len(message.text) for message in (*pair.prompt, *_messages(pair)))
+
+
+def _messages(pair: tp.PreferenceExample) -> tuple[tp.Message, ...]:
+    return (*pair.prompt, *pair.chosen, *pair.rejected)
 
 
 @dataclass(frozen=True, slots=True)

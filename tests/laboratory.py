@@ -101,6 +101,7 @@ class Laboratory:
 
     folder: Path
     names: Any = "provider"
+    course: Course = COURSE
     clock: SimulatedClock = field(default_factory=SimulatedClock)
     said: list[Heard] = field(default_factory=list)
     asked: list[str] = field(default_factory=list)
@@ -108,7 +109,7 @@ class Laboratory:
 
     def __post_init__(self) -> None:
         self.home = self.folder / "home"
-        self.cloud = Lab(self.clock, course=lambda number: COURSE)
+        self.cloud = Lab(self.clock, course=lambda number: self.course)
         self.wire = ScriptedWire()
         rows = "".join(
             json.dumps({"messages": [{"role": "user", "content": f"question {n}"}, {"role": "assistant", "content": f"answer {n}"}]}) + "\n"

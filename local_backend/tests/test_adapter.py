@@ -21,7 +21,7 @@ from tuneport.errors import CheckFailed, ConfigError, FileGone, NotFound, Recipe
 from tuneport.examples import ChatExample, ImagePart, Message, PreferenceExample, Tool
 from tuneport.job import JobState
 from tuneport.provider import Capability, ProviderSettings
-from tuneport.recipe import DPO, SFT, Recipe
+from tuneport.recipe import DPO, KTO, ORPO, SFT, Recipe, Reward
 
 from .tiny import CHATML, save_tiny
 
@@ -341,6 +341,36 @@ def test_a_plan_for_preferences_says_every_value_and_carries_the_pairs_whole(tra
     assert plan.notes == ("taken where the recipe says auto: epochs 1, batch_size 8, learning_rate 5e-05, beta 0.1",)
     assert b"".join(plan.files[0].chunks()) == b"".join(PAIRS.chunks(format="canonical"))
     assert (plan.method, plan.requests[0].body["method"]) == ("dpo", "dpo")
+
+
+@pytest.mark.parametrize(
+    ("method", "own"),
+    [
+        (ORPO(), {"learning_rate": 1e-4, "beta": 0.1}),
+        (KTO(undesirable_weight=1.5), {"learning_rate": 5e-5, "beta": 0.1, "desirable_weight": 1.0, "undesirable_weight": 1.5}),
+        (Reward(center=0.01), {"learning_rate": 1e-4, "center": 0.01}),
+    ],
+)
+def test_a_plan_for_each_method_that_learns_from_pairs_says_every_value(trainer: LocalTrainer, method: Any, own: dict[str, Any]) -> None:
+    plan = trainer.plan(recipe(train=PAIRS, method=method))
+
+    assert {name: plan.hyperparameters[name] for name in own} == own
+    assert (plan.method, plan.requests[0].body["method"]) == (method.kind, method.kind)
+    assert b"".join(plan.files[0].chunks()) == b"".join(PAIRS.chunks(format="canonical"))
+
+
+def test_batches_that_are_too_small_for_a_method_are_refused_before_anything_is_written(trainer: LocalTrainer, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="batch_size 1 is too small for method kto, which compares the rows of a batch"):
+        trainer.plan(recipe(train=PAIRS, method=KTO(batch_size=1)))
+    assert not (tmp_path / "local").exists()
+
+
+@pytest.mark.parametrize("wanted", [True, False])
+def test_answers_of_one_sort_are_refused_before_anything_is_written(trainer: LocalTrainer, wanted: bool) -> None:
+    rows = [ChatExample((Message("user", str(n)), Message("assistant", "x")), desirable=wanted) for n in range(12)]
+
+    with pytest.raises(CheckFailed, match=r"no answer is an? (un)?wanted one; KTO learns from the difference"):
+        trainer.plan(recipe(train=Dataset.from_examples(rows, name="rows"), method=KTO()))
 
 
 def test_settings_of_one_method_are_not_in_the_plan_of_another(trainer: LocalTrainer) -> None:

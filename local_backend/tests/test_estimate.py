@@ -21,7 +21,7 @@ from tuneport.quote import Usage
 from tuneport.recipe import DPO, SFT, Recipe
 from tuneport.span import Span
 
-from .tiny import CHATML, save_tiny, write_chats, write_pairs
+from .tiny import CHATML, save_tiny, write_answers, write_chats, write_pairs
 
 pytestmark = pytest.mark.train
 
@@ -184,6 +184,22 @@ def test_both_answers_of_a_pair_are_counted_as_they_are_trained_on(base: Path, t
     assert count_tokens(rows, base=str(base), home=tmp_path, method="dpo") == TokenCount(Span.exactly(trained.tokens), "exact")
     assert count_tokens(rows, base=str(base), home=tmp_path).tokens.likely < trained.tokens  # as conversations: the better ones alone
     assert count_tokens(rows, base="nobody/one", home=tmp_path, method="dpo").how == "estimated"
+
+
+def test_the_tokens_of_judged_answers_are_counted_with_both_answers_of_pairs(base: Path, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+    from tuneport_local.judged import JUDGED, each_answer
+    from tuneport_local.rows import prepare
+
+    rows = Dataset.read(write_answers(tmp_path / "answers.jsonl", 6), format="canonical")
+    trained = prepare(rows.numbered(), AutoTokenizer.from_pretrained(base), kind=JUDGED, max_length=10**6, too_long="refuse", name="rows")
+
+    assert len(each_answer(trained).rows) == 8
+    assert count_tokens(rows, base=str(base), home=tmp_path, method="kto") == TokenCount(Span.exactly(trained.tokens), "exact")
+    pairs = Dataset.read(write_pairs(tmp_path / "pairs.jsonl"), format="canonical")
+    assert count_tokens(pairs, base=str(base), home=tmp_path, method="reward") == count_tokens(
+        pairs, base=str(base), home=tmp_path, method="dpo"
+    )
 
 
 def test_a_quote_for_preferences_goes_by_how_fast_the_machine_was_seen_to_train_on_them(base: Path, tmp_path: Path) -> None:

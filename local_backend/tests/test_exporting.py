@@ -112,7 +112,7 @@ def test_merged_weights_load_with_plain_transformers_and_say_what_the_tune_says(
         tuned = PeftModel.from_pretrained(AutoModelForCausalLM.from_pretrained(base), server.model(TUNE).path or "")
     for question in ("Where is my card?", "late 4"):
         assert greedy(network, tokenizer, question) == greedy(tuned, tokenizer, question)
-    assert network.generation_config.eos_token_id == 2, "an answer ends where the chat template ends it"
+    assert 2 in network.generation_config.eos_token_id, "an answer ends where the chat template ends it"
 
 
 @pytest.mark.parametrize(
@@ -161,6 +161,12 @@ def test_a_learned_prompt_has_no_weights_to_merge_and_the_refusal_says_so(tmp_pa
     with pytest.raises(Unsupported, match="prompt tuning: it learned vectors that stand before a prompt and changed no weights"):
         exported_alone(tmp_path, base, config_of("prompt tuning"), "merged")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_learned_prompt_leaves_as_an_adapter(tmp_path: Path, base: Path) -> None:
+    done = exported_alone(tmp_path, base, config_of("prompt tuning"), "adapter", std=1.0)
+    assert done.ok, done.check
+    assert float(done.check.figures["mean_kl_of_base_nats"] or 0) > 1e-3
 
 
 def test_a_whole_model_is_exported_as_it_is_and_has_no_adapter(export: Exporting, tmp_path: Path) -> None:

@@ -281,6 +281,21 @@ def test_the_card_says_what_was_done(scene: Scene) -> None:
 
 
 @pytest.mark.train
+def test_all_weights_can_be_trained_and_those_of_kto_are_compared_with_a_copy_of_the_base(scene: Scene) -> None:
+    job = scene.job("full")
+
+    assert train(job, spec=scene.spec(weights={"kind": "full"}, learning_rate=0.003), home=scene.folder) == "succeeded"
+
+    readings = [values for _, values in job.metrics if "eval_loss" in values]
+    assert readings[-1]["eval_loss"] < readings[0]["eval_loss"]
+    assert readings[-1]["eval_rewards/margins"] > readings[0]["eval_rewards/margins"] > 0
+    if scene.method == "kto":
+        base, tuned = (store.load(str(place), home=scene.folder).model for place in (scene.base, job.path / "model"))
+        wanted = judged_loss(tuned, base, tiny_tokenizer(), scene.validation, part=4)
+        assert readings[-1]["eval_loss"] == pytest.approx(wanted, abs=2e-4)
+
+
+@pytest.mark.train
 def test_answers_of_one_sort_that_weigh_more_are_learned_more(tmp_path: Path) -> None:
     base, rows = save_tiny(tmp_path / "base"), write_answers(tmp_path / "rows.jsonl", 15)
     moved = {}

@@ -18,11 +18,11 @@ from tuneport_local.loading import load_tokenizer
 from tuneport_local.planning import body_of
 from tuneport_local.rendering import RenderedRow, Template, render, render_prompt
 from tuneport_local.rows import Conversations, prepare
-from tuneport_local.seeing import FAMILIES, why_blind
+from tuneport_local.seeing import FAMILIES, picture_tokens, why_blind
 from tuneport_local.training import TrainingSpec, train
 
 from tuneport.dataset import Dataset
-from tuneport.errors import CheckFailed, DatasetError
+from tuneport.errors import CheckFailed, DatasetError, RecipeError, Unsupported
 from tuneport.examples import ChatExample, Example, ImagePart, Message, TextPart, canonical_bytes
 from tuneport.model import Model
 from tuneport.provider import Capability, Generation, ProviderSettings
@@ -238,6 +238,28 @@ def test_pictures_for_a_base_that_does_not_see_or_a_method_that_shows_none_are_r
     with pytest.raises(CheckFailed) as refused:
         plan_of(tmp_path, bases["llava"], data, DPO())
     assert "not trained on by method dpo locally yet" in str(refused.value.remedy)
+    with pytest.raises(Unsupported, match="rows with images are trained with LoRA only so far, not with weights 'full'"):
+        plan_of(tmp_path, bases["llava"], data, SFT(weights="full"))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_tokens_of_a_picture_are_known_from_the_settings_beside_the_weights(bases: dict[str, Path], family: str) -> None:
+    shown = {token for token in processor_of(bases[family]).image_token_ids if token is not None}
+    counted = sum(token in shown for token in rendered(looked_at(RED), bases[family]).input_ids)
+
+    assert picture_tokens(bases[family]) == (counted,) * 3
+
+
+def test_a_quote_counts_pictures_by_what_the_base_makes_of_them(tmp_path: Path, bases: dict[str, Path]) -> None:
+    from tuneport_local.token_count import count_tokens
+
+    rows, plain = [looked_at(RED), looked_at(RED)], [asked("Where is 0?", "Red")] * 2
+    found, without = (
+        count_tokens(Dataset.from_examples(each), base=str(bases["llava"]), home=tmp_path, method="sft").tokens for each in (rows, plain)
+    )
+
+    assert 32 <= found.low <= found.likely <= found.high
+    assert found.likely > without.likely
 
 
 # --- training ----------------------------------------------------------------------------------------------------------------------------
@@ -278,6 +300,7 @@ def test_a_model_learns_to_tell_red_pictures_from_blue_ones_it_never_saw(scene: 
     answers = list(scene.server.predict(scene.tuned, scene.held_out(), generation=SHORT, needs=BOTH))
 
     assert scene.outcome == "succeeded"
+    assert not (scene.whole.path / "pictures").exists()
     assert losses[36, "eval_loss"] < losses[6, "eval_loss"] / 2
     assert [answer.text for answer in answers] == ["You", "No"] * 3
     streamed = scene.server.chat(scene.tuned, scene.held_out()[1].messages[:1], generation=SHORT)
@@ -384,3 +407,9 @@ def test_rows_with_pictures_for_a_base_that_turns_out_not_to_see_fail_in_validat
     blind = save_tiny(tmp_path / "blind")
     with pytest.raises(DatasetError, match="train data: line 1: a message has images or other media where this model is shown none"):
         train(MemoryJob(tmp_path / "job"), spec=replace(scene.spec(), base=str(blind)), home=tmp_path)
+
+
+@pytest.mark.train
+def test_a_base_that_sees_is_trained_by_adapters_of_low_rank_alone_whatever_its_rows(scene: Scene, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="weights 'full' have not been tried on models that see"):
+        train(MemoryJob(tmp_path / "job"), spec=scene.spec(weights={"kind": "full"}), home=tmp_path)

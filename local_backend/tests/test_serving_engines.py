@@ -87,7 +87,9 @@ def test_what_one_vllm_cannot_serve_is_refused_before_it_is_started(tmp_path: Pa
         argv_of(models, home=tmp_path)
     with pytest.raises(ConfigError, match="--port"):
         argv_of(models[:1], home=tmp_path, port=0)
-    for number, odd in enumerate(({"r": 1024}, {"use_dora": True}, {"bias": "all"}, {"peft_type": "IA3", "r": None}, {"peft_type": "PROMPT_TUNING"})):
+    for number, odd in enumerate(
+        ({"r": 1024}, {"use_dora": True}, {"bias": "all"}, {"peft_type": "IA3", "r": None}, {"peft_type": "PROMPT_TUNING"})
+    ):
         folder = folder_with_adapter(tmp_path / f"odd{number}", base=bases[0], **odd)
         with pytest.raises(Unsupported):
             argv_of([tuned("odd", folder, base=bases[0])], home=tmp_path)

@@ -133,13 +133,14 @@ class Client(JobClient):
 
     def predict(self, model: str | Model | Job, rows: Iterable[Example], *, generation: Generation | None = None) -> Iterator[Prediction]:
         """One answer per row, in order: text, or a label or score from a model that answers with these."""
+        from tuneport.media_paths import placed
         from tuneport.provider import Generation, given_by
 
         target = self.model(model)
         server = self.server(target.provider)
         gives = given_by(server, target)
         needs: frozenset[Need] = frozenset({"text"}) if "text" in gives else gives
-        return server.predict(target, rows, generation=generation or Generation(), needs=needs)
+        return server.predict(target, placed(rows), generation=generation or Generation(), needs=needs)
 
     def chat(self, model: str | Model | Job, messages: Sequence[Message], *, generation: Generation | None = None) -> Iterator[str]:
         """The answer to a conversation, piece by piece."""
@@ -168,13 +169,14 @@ class Client(JobClient):
         """
         from tuneport.contenders import contenders
         from tuneport.evaluate import evaluate
+        from tuneport.media_paths import placed
         from tuneport.reference import references
 
         known = list(labels_from or ())
         first, *others = contenders(self.model(model), against, models=self, labels_from=known if labels_from is not None else None)
         return evaluate(
             first,
-            list(rows),
+            list(placed(rows)),
             against=others,
             metrics=metrics,
             grader=grader,
@@ -221,7 +223,7 @@ class Client(JobClient):
         from tuneport.exporting import Exports
         from tuneport.provider import Capability
 
-        support = self.trainer(model.provider).support(Capability.DOWNLOAD)
+        support = self.trainer(model.provider).support(Capability.EXPORT)
         if not support:
             raise Unsupported(f"{model.uri} cannot be exported: {support.reason}.", remedy="Its data and settings can: tuneport archive")
         server = self.server(model.provider)

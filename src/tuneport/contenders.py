@@ -58,7 +58,8 @@ def opponent(other: str | Model, target: Model, *, models: Models, labels_from: 
     if "text" not in given_by(models.server(target.provider), target) and other == BASE:
         raise UsageError(
             f"{target.uri} answers by a head of its own, which its base {target.base} does not have: there is nothing to compare with.",
-            remedy="Compare with another tuned model, or with the labels in the base's prompt: --against base+labels",
+            remedy=f"Compare with a model by its URI (as {target.provider}:{target.base}), or with the labels in the prompt: "
+            "--against base+labels",
         )
     if other == BASE:
         return contender(BASE, base, models=models)

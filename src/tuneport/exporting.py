@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Literal, Protocol, get_args, runtime_checkable
 from tuneport.errors import UsageError
 
 if TYPE_CHECKING:
-    from tuneport.examples import ChatExample
+    from tuneport.examples import Example
     from tuneport.model import Model
 
 Form = Literal["adapter", "merged", "gguf", "ollama"]
@@ -39,7 +39,7 @@ class Export:
     precision: str = "auto"
     quantise: str = "f16"
     converter: Path | None = None
-    prompts: tuple[ChatExample, ...] = ()
+    prompts: tuple[Example, ...] = ()
     install: bool = False
 
     def __post_init__(self) -> None:

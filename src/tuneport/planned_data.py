@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tuneport.errors import CheckFailed, UnknownModel, Unsupported
 from tuneport.finding import Finding
 from tuneport.limits import Limits, Target
-from tuneport.methods import Training
+from tuneport.methods import GRPO, Training
 from tuneport.plan import PlannedFile
 from tuneport.recipe import Recipe
 
@@ -56,6 +56,8 @@ def checked_data(recipe: Recipe, rows: Rows, *, datasets: Mapping[str, Dataset] 
     """
     goal, found_in = rows.goal, dict(datasets) if datasets is not None else datasets_of(recipe)
     _refuse_no_validation(recipe, rows)
+    if isinstance(recipe.method, GRPO):
+        _refuse_ungradable(recipe.method, found_in)
     counter, notes = _counter(recipe.method, rows, most=goal.limits.max_tokens)
     limits = _with_length(goal.limits, recipe.method)
     findings: list[Finding] = []
@@ -89,6 +91,14 @@ def _refuse_no_validation(recipe: Recipe, rows: Rows) -> None:
             f"{rows.who} takes method {recipe.method.kind} only with rows to validate on, and the recipe names none.",
             remedy="Name them in the recipe: validation. To divide a file: tuneport data split FILE",
         )
+
+
+def _refuse_ungradable(method: GRPO, datasets: Mapping[str, Dataset]) -> None:
+    """Raises CheckFailed with the lines of rows without what the grader names."""
+    from tuneport.grading.fitness import refuse_rows
+
+    for purpose, dataset in datasets.items():
+        refuse_rows(method.grader, dataset, purpose=purpose)
 
 
 def _counter(method: Training, rows: Rows, *, most: int | None) -> tuple[Counter | None, tuple[str, ...]]:

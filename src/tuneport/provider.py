@@ -53,6 +53,7 @@ class Capability(StrEnum):
     PREDICT = "predict"
     LOG_PROBABILITIES = "log_probabilities"
     DEPLOY = "deploy"
+    EXPORT = "export"
 
 
 @dataclass(frozen=True, slots=True)

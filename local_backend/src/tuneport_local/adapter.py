@@ -75,6 +75,7 @@ class LocalTrainer:
         from tuneport_local.seeing import why_base_blind
         from tuneport_local.tokenizer_file import template_knows_tools
         from tuneport_local.weights import resolve
+        from tuneport_local.what_fits import refuse_recipe
 
         answer = support(Capability.TRAIN, method=recipe.method.kind)
         if not answer:
@@ -84,6 +85,7 @@ class LocalTrainer:
         found = resolve(base, home=self._settings.home)
         knows_tools = found.source in ("package", "hub") or template_knows_tools(Path(found.location))
         asked = recipe if earlier is None else going_on(recipe, earlier)
+        refuse_recipe(asked, base=base, provider=self._name, home=self._settings.home)
         blind = why_base_blind(found)
         made = planning.plan(asked, provider=self._name, scope=self.scope(), base=base, knows_tools=knows_tools, blind=blind)
         return made if earlier is None else carried(made, earlier, recipe)

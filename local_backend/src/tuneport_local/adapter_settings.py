@@ -79,11 +79,14 @@ def _vera(parts: Parts[Any]) -> Any:
     """peft has no place for what VeRA shall leave alone, so that all linear layers are named where there is a head."""
     from peft import VeraConfig
 
-    table, placed = parts.spec.weights_table, _placed(parts)
-    targets, head = _targets(table["targets"]), placed.pop("exclude_modules", None)
-    if head and targets == "all-linear":
-        targets = [name for name in _linear_layers(parts.model) if name.rpartition(".")[2] not in head]
-    return VeraConfig(r=table["rank"], target_modules=targets, projection_prng_key=parts.spec.seed, save_projection=True, **placed)
+    table = parts.spec.weights_table
+    return VeraConfig(
+        r=table["rank"],
+        target_modules=_below_the_head(parts, table["targets"]),
+        projection_prng_key=parts.spec.seed,
+        save_projection=True,
+        **{name: value for name, value in _placed(parts).items() if name != "exclude_modules"},
+    )
 
 
 def _ln(parts: Parts[Any]) -> Any:
@@ -136,6 +139,13 @@ def _placed(parts: Parts[Any]) -> dict[str, Any]:
     """A head on top is learned whole, and gets no adapters."""
     head = list(parts.head)
     return {"task_type": parts.task, **({"modules_to_save": head, "exclude_modules": head} if head else {})}
+
+
+def _below_the_head(parts: Parts[Any], targets: Any) -> Any:
+    """The layers that are meant, by their full names, for a kind of adapter that can exclude none."""
+    if not parts.head:
+        return _targets(targets)
+    return [name for name in _linear_layers(parts.model) if _meant(name, targets) and not name.startswith(parts.head)]
 
 
 def _targets(targets: Any) -> Any:

@@ -186,6 +186,21 @@ class EpochOrder(Sampler[int]):  # type: ignore[misc]
         yield from torch.randperm(self._rows, generator=generator).tolist()
 
 
+class LengthOrder(EpochOrder):
+    """The same rows in each step of `batch` rows, the short ones first: where a step goes through the model in parts, rows of like length
+    then share one, and little is padded. What a step learns does not depend on the order in it."""
+
+    def __init__(self, lengths: Sequence[int], *, seed: int, batch: int) -> None:
+        super().__init__(len(lengths), seed=seed)
+        self._lengths = lengths
+        self._batch = batch
+
+    def __iter__(self) -> Iterator[int]:
+        order = super().__iter__()
+        while step := list(itertools.islice(order, self._batch)):
+            yield from sorted(step, key=self._lengths.__getitem__)
+
+
 class GroupOrder(EpochOrder):
     """The same for prompts that are answered several times: so many `prompts` a step, each with its `answers` beside each other.
 

@@ -19,7 +19,7 @@ import msgspec
 
 from tuneport.dataset import Dataset
 from tuneport.errors import TuneportError
-from tuneport.examples import ChatExample, Example, LabelledExample, Message, PreferenceExample
+from tuneport.examples import ChatExample, Example, LabelledExample, Message, PreferenceExample, PromptExample
 from tuneport.job import JobState
 from tuneport_local import throughput
 from tuneport_local.devices import DeviceQueue, device_of
@@ -95,6 +95,10 @@ def _pair(number: int) -> PreferenceExample:
     return PreferenceExample((Message("user", _QUESTION.format(number)),), (better,), (worse,))
 
 
+def _prompt(number: int) -> PromptExample:
+    return PromptExample((Message("user", _QUESTION.format(number)),), "delivery_status")
+
+
 def _judged(number: int) -> ChatExample:
     return msgspec.structs.replace(_chat(number), desirable=number % 2 == 0)
 
@@ -112,10 +116,13 @@ _ROWS: dict[str, Callable[[int], Example]] = {
     "dpo": _pair,
     "orpo": _pair,
     "kto": _judged,
+    "grpo": _prompt,
     "reward": _pair,
     "classify": _label,
     "regress": _score,
 }
+_SETTINGS: Mapping[str, Mapping[str, Any]] = {"grpo": {"grader": {"kind": "string_check"}, "samples_per_prompt": 4, "max_tokens": 24}}
+"""What a method cannot do without, and what keeps a measurement short."""
 
 
 def _recipe(base: str, *, device: str, home: Path, method: str, trained: Mapping[str, Any]) -> dict[str, Any]:
@@ -123,7 +130,8 @@ def _recipe(base: str, *, device: str, home: Path, method: str, trained: Mapping
     from tuneport_local.planning import LocalOptions, resolved
 
     long: dict[str, Any] = {"too_long": "truncate"} if OBJECTIVES[method].headed else {}  # an encoder may see a few tokens only
-    settings = METHOD_CLASSES[method].model_validate({"epochs": 1, "batch_size": _BATCH, **long, **trained})
+    said = {"epochs": 1, "batch_size": _BATCH, **long, **_SETTINGS.get(method, {}), **trained}
+    settings = METHOD_CLASSES[method].model_validate(said)
     values = resolved(settings, LocalOptions(device=device, checkpoint_every=10**6), seed=0)
     return {"base": base, "method": method, "recipe": {}, "hyperparameters": values, "client_id": "calibration", "home": str(home)}
 

@@ -56,6 +56,10 @@ def common_length(prompts: Sequence[Sequence[int]]) -> int:
     return next((place for place, (one, other) in enumerate(pairs) if one != other), min(shortest, len(least), len(most)))
 
 
+Pick = Callable[[Any, Sequence[int]], list[int]]
+"""logits (rows, vocabulary) and the rows' numbers -> one token each."""
+
+
 def decode(
     model: Any,
     prompts: Sequence[Sequence[int]],
@@ -65,26 +69,32 @@ def decode(
     seeds: Sequence[int],
     ends: frozenset[int],
     look: Look | None = None,
+    times: int = 1,
+    pick: Pick | None = None,
 ) -> Iterator[list[tuple[int, int]]]:
     """Yields, step by step, (row, token) for every row that goes on; an end token is yielded and ends its row.
 
     The consumer ends other rows by sending their numbers with `send`. `seeds`: one per row, used when the temperature is above 0.
-    `look` says what the model gets of the prompts' pictures; nothing is shared then.
+    `look` says what the model gets of the prompts' pictures; nothing is shared then. A prompt is read once and answered `times` times, in
+    rows beside each other.
     """
-    pick = _Picker(generation, seeds)
+    pick = pick or _Picker(generation, seeds)
     cache, ids, mask = _start(model, prompts, shared)
-    alive = list(range(len(prompts)))
+    alive = list(range(len(prompts) * times))
     places = shared.length + mask.cumsum(1) - 1
     everything = torch.cat([mask.new_ones(len(prompts), shared.length), mask], 1)
     places = places.clamp(min=0)
     shown = look(ids) if look is not None else {}
-    for _ in range(generation.max_tokens):
+    for number in range(generation.max_tokens):
         with torch.inference_mode():
             seen = {"attention_mask": everything, "position_ids": places, "past_key_values": cache}
             answer = model(input_ids=ids, **seen, **shown, use_cache=True, logits_to_keep=last_position(ids))
         shown = {}
-        tokens = pick(answer.logits[:, -1].float(), alive)
-        cache = answer.past_key_values
+        logits, cache = answer.logits[:, -1].float(), answer.past_key_values
+        if number == 0 and times > 1:
+            cache.batch_repeat_interleave(times)
+            logits, places, everything = (each.repeat_interleave(times, 0) for each in (logits, places, everything))
+        tokens = pick(logits, alive)
         stopped = yield list(zip(alive, tokens, strict=True))
         over = stopped or ()
         kept = [spot for spot, row in enumerate(alive) if tokens[spot] not in ends and row not in over]

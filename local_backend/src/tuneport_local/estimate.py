@@ -90,6 +90,8 @@ def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str,
     counted = count_tokens(recipe.train, base=base, home=home, method=method)
     allowed = settings.calibrate and here and not counted.images
     measured = _measured(base, values["device"], home=home, allowed=allowed, method=recipe.method)
+    if OBJECTIVES[method].writes:
+        counted = _with_answers(counted, rows=len(recipe.train), answers=values["samples_per_prompt"], most=values["max_tokens"])
     work = _Work(method, values["epochs"], counted, measured)
     lines = _paid(
         work.hours, settings, name=provider, item="machine time", note=_note(work, base, here), on=measured.on if measured else None
@@ -101,6 +103,13 @@ def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str,
     free = QuoteLine("answers", Span.exactly(0), "request", None, note="paid by the hours of the machine")
     notes = (need.sentence,) if need is not None else ()
     return Quote(provider, base, lines, billed=False, usage=usage, per_request=(free,), notes=notes)
+
+
+def _with_answers(counted: TokenCount, *, rows: int, answers: int, most: int) -> TokenCount:
+    """Each prompt as often as it is answered, and answers of one token at least and `most` at most, half of that being likely."""
+    asked, written = counted.tokens * answers, Span(*(Decimal(rows * answers * each) for each in (1, max(1, most // 2), most)))
+    tokens = Span(asked.low + written.low, asked.likely + written.likely, asked.high + written.high)
+    return TokenCount(tokens, f"prompts {counted.how}, {answers} answers to each of 1 to {most} tokens: how long they will be is not known")
 
 
 def _weights_here(base: str, home: Path) -> bool:

@@ -33,16 +33,16 @@ def written(what: str) -> Iterator[None]:
 
 
 def _no_room(what: str, error: Exception) -> MachineGaveOut:
-    why = (error.strerror if isinstance(error, OSError) else None) or _first_line(error)
+    why = (error.strerror if isinstance(error, OSError) else None) or first_line(error)
     return MachineGaveOut(f"{what} could not be written: {why}.", remedy="Free some space there.")
 
 
 def told(error: Exception) -> TuneportError:
     """What an error that a library raised means for the job."""
-    words = _first_line(error)
+    words = first_line(error)
     if isinstance(error, OSError) and error.errno in _NO_ROOM:
         return _no_room(str(error.filename or "a file of the job"), error)
-    if isinstance(error, MemoryError) or any(sign in words.lower() for sign in _NO_MEMORY):
+    if out_of_memory(error):
         return MachineGaveOut(
             f"the memory did not suffice ({words[:200]}).",
             remedy="Lower batch_size or max_length, set options.local.gradient_checkpointing = true, or close other programs.",
@@ -50,5 +50,17 @@ def told(error: Exception) -> TuneportError:
     return TuneportError(f"{type(error).__name__}: {words} (the full report is in worker.log)")
 
 
-def _first_line(error: Exception) -> str:
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that the memory, of the machine or of its GPU, did not suffice."""
+    if isinstance(error, MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(sign in str(error).lower() for sign in _NO_MEMORY)
+
+
+class OutOfMemory(MachineGaveOut):
+    """The memory did not suffice for a part of a batch. The weights are whole: nothing was updated by it."""
+
+
+def first_line(error: BaseException) -> str:
+    """What it says, in one line and without the full stop; its name where it says nothing."""
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

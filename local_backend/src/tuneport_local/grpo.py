@@ -108,7 +108,7 @@ class GroupTrainer(Watched, _Graded):
 
     def built(self) -> None:
         if is_adapted(self.model) and _COPY in self.model.peft_config and base_is_reference(self.model):
-            self.model.delete_adapter(_COPY)  # the adapters are new: a copy of them says what the base alone says
+            self.model.delete_adapter(_COPY)  # a copy of new adapters says what the base alone says, and costs memory and time
         self._silent = 0
         self._marks: list[Marks] = []
 
@@ -141,8 +141,9 @@ class GroupTrainer(Watched, _Graded):
         self, prompt_ids: list[list[int]], images: Any, multimodal_fields: Any, num_generations: int, has_tool_images: bool = False
     ) -> tuple[list[list[int]], None]:
         seeds = seeds_for(len(prompt_ids), seed=self.args.seed, step=self.state.global_step)
+        sampling = self._sampling(self._own["temperature"], look=self._look)
         with self._answering():
-            found = sample(self.model, prompt_ids, seeds=seeds, sampling=self._sampling(self._own["temperature"], look=self._look))
+            found = sample(self.model, prompt_ids[::num_generations], seeds=seeds, sampling=sampling, times=num_generations)
         self._watcher.counted(sum(map(len, prompt_ids)) + sum(map(len, found)))
         return found, None
 
@@ -200,12 +201,13 @@ class GroupTrainer(Watched, _Graded):
     def measured(self, batches: Sequence[Batch]) -> dict[str, float]:
         """The mean reward of one greedy answer to each validation prompt, or of as many drawn ones as `eval_samples` says. `loss` is the
         mean with its sign turned: smaller is better, as everywhere."""
-        rows = [row for batch in batches for row in batch["rows"] for _ in range(max(1, self._own["eval_samples"]))]
-        look = self._watcher.look_in_validation
-        prompts, drawn = [list(row.prompt.input_ids) for row in rows], self._own["eval_samples"] > 0
+        drawn, look = self._own["eval_samples"], self._watcher.look_in_validation
+        times, asked = max(1, drawn), [row for batch in batches for row in batch["rows"]]
+        rows = [row for row in asked for _ in range(times)]
         sampling = self._sampling(self._own["temperature"] if drawn else 0.0, look=look)
+        seeds, prompts = seeds_for(len(rows), seed=self.args.seed, step=-1), [list(row.prompt.input_ids) for row in asked]
         with self._answering():
-            found = sample(self.model, prompts, seeds=seeds_for(len(rows), seed=self.args.seed, step=-1), sampling=sampling)
+            found = sample(self.model, prompts, seeds=seeds, sampling=sampling, times=times)
         texts = self.processing_class.batch_decode(found, skip_special_tokens=True)
         marks = self._rewards.marks(rows, texts, purpose="validation", strict=False, look=look)
         length = sum(map(len, found)) / len(found)

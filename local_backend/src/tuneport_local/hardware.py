@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from tuneport.errors import ConfigError
 from tuneport_local.memory_need import OUTPUT_BYTES
+from tuneport_local.memory_there import free_bytes
 from tuneport_local.weights import Precision
 
 _ACTIVATION_SHARE = 0.6
@@ -114,13 +115,15 @@ def fit(
     longest: int,
     gradient_checkpointing: bool | Literal["auto"] = "auto",
     held_bytes: int = 0,
+    at_most: int | None = None,
 ) -> Fit:
     """The largest part of a batch whose activations fit into memory. `longest`: tokens of the longest row; `held_bytes`: what weights that
-    are all trained hold of it, with their gradients and moments."""
+    are all trained hold of it, with their gradients and moments. `at_most` rows at once, whatever seems to fit: more did not."""
     room = max(0.0, _ACTIVATION_SHARE * (hardware.memory_bytes - held_bytes) - OUTPUT_BYTES)
-    rows = min(batch_size, int(room / (longest * _token_bytes(shape, recompute=False))))
+    most = batch_size if at_most is None else min(batch_size, at_most)
+    rows = min(most, int(room / (longest * _token_bytes(shape, recompute=False))))
     if gradient_checkpointing is True or (gradient_checkpointing == "auto" and rows < 1):
-        rows = min(batch_size, max(1, int(room / (longest * _token_bytes(shape, recompute=True)))))
+        rows = min(most, max(1, int(room / (longest * _token_bytes(shape, recompute=True)))))
         why = "asked for" if gradient_checkpointing is True else "one row would not fit into memory without"
         return Fit(
             _divisor(batch_size, rows), True, (f"gradient checkpointing: {why}", *_why_micro(_divisor(batch_size, rows), batch_size))
@@ -129,9 +132,9 @@ def fit(
     return Fit(micro, False, ("gradient checkpointing off: the activations fit into memory", *_why_micro(micro, batch_size)))
 
 
-def fit_pictures(*, batch_size: int, gradient_checkpointing: bool) -> Fit:
+def fit_pictures(*, batch_size: int, gradient_checkpointing: bool, at_most: int | None = None) -> Fit:
     """Pictures go through at most so many at a time: how much memory one takes, models of them do not say alike."""
-    micro = _divisor(batch_size, _PICTURES_AT_ONCE)
+    micro = _divisor(batch_size, min(at_most or _PICTURES_AT_ONCE, _PICTURES_AT_ONCE))
     off = "gradient checkpointing " + ("on: asked for" if gradient_checkpointing else "off: not asked for")
     return Fit(micro, gradient_checkpointing, (off, f"batches of {batch_size} images in parts of {micro}"))
 
@@ -197,12 +200,11 @@ def _packing(device: str) -> tuple[bool, str]:
 
 def _memory(device: str) -> int:
     """Bytes that are free where the activations will be."""
-    import psutil
     import torch
 
     if device.startswith("cuda"):
         return int(torch.cuda.mem_get_info(device)[0])
-    return int(psutil.virtual_memory().available)
+    return free_bytes()
 
 
 def _token_bytes(shape: Shape, *, recompute: bool) -> int:

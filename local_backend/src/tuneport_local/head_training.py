@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,11 +16,16 @@ from torch.nn.functional import cross_entropy, mse_loss
 from transformers import TrainingArguments
 
 from tuneport_local.assembly import Parts, adapted, settings
+from tuneport_local.batches import EpochOrder, LengthOrder
 from tuneport_local.head import Head
 from tuneport_local.head_batches import Batches, pictures, texts
 from tuneport_local.head_measures import measured
 from tuneport_local.labelled_rows import LabelledRow
 from tuneport_local.watched import Batch, Watched
+
+_TEXTS_AT_ONCE = 16
+"""On a CPU, where padding costs as much as words: for questions of 16 tokens on average a step of 32 takes two thirds of the time in two
+parts of like length, and no less in four (MiniLM, Xeon with AVX-512 BF16, 2026-11-21)."""
 
 
 def assemble(parts: Parts[LabelledRow]) -> HeadTrainer:
@@ -28,6 +34,8 @@ def assemble(parts: Parts[LabelledRow]) -> HeadTrainer:
     head = parts.answer
     collate = partial(pictures, processor=parts.tokenizer) if head.medium == "image" else partial(texts, padding=_padding(parts.model))
     rows = sorted(parts.validation.rows, key=lambda row: len(row.text.input_ids) if row.text else 0) if parts.validation else ()
+    if head.medium == "text" and parts.machine.device == "cpu" and parts.spec.batch_size % _TEXTS_AT_ONCE == 0:
+        parts = replace(parts, fit=replace(parts.fit, micro_batch=min(parts.fit.micro_batch, _TEXTS_AT_ONCE)))
     return HeadTrainer(
         model=adapted(parts),
         arguments=TrainingArguments(**settings(parts)),
@@ -62,6 +70,11 @@ class HeadTrainer(Watched):
         self._right, self._seen = 0, 0
         self.compute_loss_func = self._loss
         return self
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> EpochOrder:
+        batch = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
+        lengths = [len(row.text.input_ids) if row.text else 0 for row in self.train_dataset]
+        return LengthOrder(lengths, seed=self.args.seed, batch=batch)
 
     def tokens_in(self, batch: Batch) -> int:
         """Those of texts; pictures have none."""

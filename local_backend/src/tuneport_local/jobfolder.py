@@ -7,6 +7,7 @@
     metrics.jsonl    one line per reading, with the attempt it was taken in
     data/            the dataset files
     tensorboard/     the readings once more, for TensorBoard
+    tracking/        what other tools were told, where they were asked for
     checkpoints/  adapter/  run.json  worker.log
 
 All file access goes through five operations (`_read`, `_replace`, `_append`, `_remove`, `_exists`), so that the same contract can lie on
@@ -34,7 +35,8 @@ class JobStatus:
     """The content of state.json. Times are ISO 8601 with zone; `process_started` is in seconds since the epoch, as psutil gives it.
 
     `queued_at` decides the place in the device's queue: the creation, or the latest resume. `launches` counts the workers started since
-    then, `attempt` the ones that got as far as training.
+    then, `attempt` the ones that got as far as training. `memory_kills`: how many
+    processes of this machine the system had ended for want of memory when the worker began.
     """
 
     state: JobState
@@ -52,6 +54,7 @@ class JobStatus:
     launches: int = 0
     error: str | None = None
     partial: bool = False
+    memory_kills: int | None = None
 
     @classmethod
     def from_json(cls, data: bytes) -> JobStatus:
@@ -197,6 +200,10 @@ class JobFolder:
     def metrics(self) -> list[Metric]:
         """One Metric per step, in order. What a later attempt measured replaces what an earlier one had from that step on."""
         return _one_per_step(line for _, line in self._lines("metrics.jsonl"))
+
+    def readings(self, start: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
+        """(place after it, line as it was written) of every reading from the place `start` on, also those that a later attempt replaced."""
+        yield from self._lines("metrics.jsonl", start=start)
 
     def log_end(self, *, lines: int = 15) -> str:
         """The last lines of worker.log."""

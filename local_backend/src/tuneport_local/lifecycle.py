@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 
 from tuneport.clock import Clock, SystemClock
 from tuneport.errors import Refused
@@ -22,6 +23,8 @@ from tuneport_local.devices import DeviceQueue, device_of
 from tuneport_local.jobfolder import JobFolder, JobStatus, Wish
 from tuneport_local.jobs import DELETED
 from tuneport_local.launch import alive, claim, launch
+from tuneport_local.memory_there import ROOT, killed_for_memory
+from tuneport_local.room import note_that_it_ran_out, said
 from tuneport_local.trained import trained
 
 _LAUNCHES = 3
@@ -34,9 +37,11 @@ _HELD = frozenset({JobState.PAUSED, JobState.UNKNOWN})
 class Lifecycle:
     """The client's side of job folders on this machine."""
 
-    def __init__(self, *, environ: Mapping[str, str], clock: Clock | None = None) -> None:
+    def __init__(self, *, environ: Mapping[str, str], clock: Clock | None = None, root: Path = ROOT) -> None:
+        """`root` is where the system's own files are read."""
         self._environ = environ
         self._clock = clock or SystemClock()
+        self._root = root
 
     def look(self, folder: JobFolder) -> JobStatus:
         """Where the job stands now, after starting a worker that was never started and settling one that died."""
@@ -144,7 +149,12 @@ class Lifecycle:
             return _paused(folder)
         if status.state is JobState.CREATED and status.launches < _LAUNCHES:
             return self._launch(folder, status, descriptor)
-        return _lost(folder, status)
+        return _lost(folder, status, for_memory=self._killed_for_memory(status))
+
+    def _killed_for_memory(self, status: JobStatus) -> bool:
+        """Whether the system has ended processes for want of memory since the worker began: then most likely this one, the largest."""
+        now = killed_for_memory(root=self._root)
+        return status.memory_kills is not None and now is not None and now > status.memory_kills
 
     def _wish(self, folder: JobFolder, wish: Wish, *, settled: Callable[[JobFolder], JobStatus]) -> JobStatus:
         folder.ask(wish)
@@ -188,16 +198,18 @@ def _paused(folder: JobFolder) -> JobStatus:
     return folder.phase(JobState.PAUSED, detail="on request")
 
 
-def _lost(folder: JobFolder, status: JobStatus) -> JobStatus:
+def _lost(folder: JobFolder, status: JobStatus, *, for_memory: bool) -> JobStatus:
     """The worker ended without saying how."""
     if trained(folder.path) is not None:
         folder.event("warning", "the worker ended after what it trained was complete")
         return folder.phase(JobState.SUCCEEDED)
-    if marks.newest_checkpoint(folder) is not None or status.state is JobState.QUEUED:
-        folder.event("error", "the worker is gone", {"reason": "worker_lost", "state": str(status.state), "pid": status.pid})
-        return folder.phase(JobState.PAUSED, detail=f"worker_lost: the worker ended while the job was {status.state}; resume continues it")
+    folder.event("error", "the worker is gone", {"reason": "worker_lost", "state": str(status.state), "pid": status.pid})
+    less = note_that_it_ran_out(folder.path) if for_memory else None
+    memory = "the system ended a process for want of memory meanwhile, most likely this one; " if for_memory else ""
+    goes_on = f"the next worker takes {said(less.rows, recompute=less.recompute)}; resume begins it" if less else "resume continues it"
+    if marks.newest_checkpoint(folder) is not None or status.state is JobState.QUEUED or less:
+        return folder.phase(JobState.PAUSED, detail=f"worker_lost: the worker ended while the job was {status.state}; {memory}{goes_on}")
     end = folder.log_end()
     words = f"The end of its log:\n{end}" if end else "Its log is empty; the system may have killed it for memory."
-    folder.event("error", "the worker is gone", {"reason": "worker_lost", "state": str(status.state), "pid": status.pid})
-    error = f"The worker ended while the job was {status.state}, before its first checkpoint. {words}"
+    error = f"The worker ended while the job was {status.state}, before its first checkpoint. {memory.capitalize()}{words}"
     return folder.phase(JobState.FAILED, detail="worker_lost", error=error)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -14,6 +13,7 @@ from tuneport.catalogue import catalogue
 from tuneport.errors import UsageError
 from tuneport.prices.gpus import gpu
 from tuneport_local.at_hand import at_hand
+from tuneport_local.memory_there import total_bytes
 from tuneport_local.throughput import gpu_name
 from tuneport_local.tuned_kinds import KINDS, LORA, TunedKind, bytes_per_weight, memory_words
 
@@ -27,6 +27,7 @@ _AT_A_TIME = {
     "orpo": "one pair at a time",
     "kto": "two answers at a time, {reference}",
     "reward": "one pair at a time",
+    "grpo": "one answer at a time learned from; what the model remembers while it writes them is not counted",
 }
 
 
@@ -92,4 +93,4 @@ def _there(device: str) -> Decimal | None:
             return Decimal(gpu(gpu_name()).memory_gb)
         except UsageError:
             return None
-    return Decimal(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")) / _GB
+    return Decimal(total_bytes()) / _GB

@@ -21,6 +21,7 @@ from tuneport_local.devices import device_of
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.pictures import embedded
 from tuneport_local.support import support
+from tuneport_local.tracking import tools
 from tuneport_local.tuned_kinds import KINDS, LORA, goes_with
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class LocalOptions(Table):
     `grader_…` are the limits of one call of a grader that runs in a process of its own.
     `trust_remote_code` runs Python code that comes with a model of the hub: only for models whose code you have read. `checkpoints_kept`
     are the newest; with keep = 'best' that one stays beside them. `forgetting`: whether a general text is read before and after.
+    `track` names tools that are told of the training, beside TensorBoard's files.
     """
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,2})?)$")] = "auto"
@@ -62,6 +64,7 @@ class LocalOptions(Table):
     grader_memory_mb: Annotated[int, Field(ge=64, exclude_if=lambda value: value == 1024)] = 1024
     checkpoints_kept: Annotated[int, Field(ge=1, le=1000)] = own(KEPT)
     forgetting: bool | Auto = own("auto")
+    track: list[tools.Name] = own([])
 
 
 def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:
@@ -124,6 +127,7 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
 
     values = hyperparameters(recipe, provider=provider)
     refuse_what_does_not_run_here(recipe, options_of(recipe, provider=provider))
+    tools.refuse_absent(values.get("track", ()))
     datasets = {"train": recipe.train} | ({"validation": recipe.validation} if recipe.validation is not None else {})
     method = recipe.method.kind
     headed = OBJECTIVES[method].headed

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-
-from pydantic import TypeAdapter, ValidationError
+from typing import TYPE_CHECKING
 
 from tuneport.errors import RecipeError, Unsupported
-from tuneport.graders import Grader
 from tuneport.grading.fitness import refuse_rows, refuse_unfit
 from tuneport.grading.grade import Grading
 from tuneport.grading.process import GraderLimits
+from tuneport.grading.reading import grader_of
 from tuneport.methods import GRPO
 
 if TYPE_CHECKING:
     from tuneport.recipe import Recipe
     from tuneport_local.spec import TrainingSpec
 
-_ADAPTER: TypeAdapter[Grader] = TypeAdapter(Grader)
 _VENDORS = {"compute_multiplier": "auto", "reasoning_effort": None, "response_format": None}
 """Settings that only vendors have a place for, with what they are when nothing is asked for."""
 
@@ -43,18 +39,10 @@ def refuse_unusable(recipe: Recipe) -> None:
 def grading_of(spec: TrainingSpec) -> Grading:
     """The grader of a job. Raises RecipeError for a job folder that holds none."""
     limits = GraderLimits(timeout_s=spec.grader_timeout_s, memory_mb=spec.grader_memory_mb)
-    return Grading(_grader(spec.own), limits=limits)
+    return Grading(grader_of(spec.own["grader"]), limits=limits)
 
 
 def try_grader(spec: TrainingSpec) -> None:
     """Runs the source of Python graders once. Raises GraderFailed for one that does not run."""
     with grading_of(spec) as grading:
         grading.start()
-
-
-def _grader(own: Mapping[str, Any]) -> Grader:
-    try:
-        found: Grader = _ADAPTER.validate_python(own["grader"])
-    except ValidationError as error:
-        raise RecipeError(f"recipe.json holds no grader: {error.errors()[0]['msg']}.", remedy="Submit the job again.") from None
-    return found

@@ -209,7 +209,7 @@ def _scores(network: Any, tokenizer: Any, rows: Sequence[RenderedRow], eyes: Eye
 
 def _refuse_texts(rows: Sequence[ChatExample]) -> None:
     if any(row.style == "text" for row in rows):
-        raise UsageError("a row is plain text, which asks nothing that could be answered.", remedy="Measure it: --metrics perplexity")
+        raise UsageError("a row is plain text, which asks nothing that could be answered.", remedy="Measure it: --metric perplexity")
 
 
 def _asked(row: ChatExample) -> tuple[Message, ...]:

@@ -159,6 +159,10 @@ class Run(TrainerCallback):  # type: ignore[misc]
         if trainer.state.global_step > self._saved_step:
             self.save(trainer)
 
+    def save_before_less(self, trainer: Watched, *, evaluation_due: bool) -> None:
+        if evaluation_due or trainer.state.global_step > self._saved_step:
+            self.save(trainer, evaluation_due=evaluation_due)
+
     # --- transformers' callbacks -----------------------------------------------------------------------------------------------------
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **_given: Any) -> None:

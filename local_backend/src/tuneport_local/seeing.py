@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tuneport_local.weights import BaseWeights
@@ -39,6 +39,27 @@ def why_base_blind(found: BaseWeights) -> str:
     if found.source == "hub":
         return ""
     return "it has no part that sees" if found.source == "package" else why_blind(Path(found.location))
+
+
+def picture_tokens(folder: Path) -> tuple[int, int, int]:
+    """How many tokens stand for a picture at least, likely and at most, by the settings beside the weights. Where pictures are taken apart,
+    into as many as 4 by 4 parts and the whole (Idefics 3), a photograph of 4 to 3 makes 13."""
+    config, processor = _settings(folder / "config.json"), _settings(folder / _PROCESSORS[0])
+    each = processor.get("image_seq_len") or processor.get("image_seq_length")
+    vision = config.get("vision_config", {})
+    if not each:
+        each = (vision.get("image_size", 336) // vision.get("patch_size", 14)) ** 2
+    pictures = {**_settings(folder / _PROCESSORS[1]), **(processor.get("image_processor") or {})}
+    apart = config.get("model_type") == "idefics3" and pictures.get("do_image_splitting", True)
+    return (each, 13 * each, 17 * each) if apart else (each, each, each)
+
+
+def _settings(path: Path) -> dict[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def sees(folder: Path) -> bool:

@@ -74,6 +74,7 @@ class TrainingSpec:
     keep: Literal["last", "best"] = "last"
     neftune_alpha: float | None = None
     data_format: str | None = None
+    track: tuple[str, ...] = ()
 
     @property
     def kind(self) -> TunedKind:

@@ -19,6 +19,7 @@ _CAPABILITIES: dict[Capability, Support] = {
     Capability.METRICS: YES,
     Capability.CHECKPOINTS: YES,
     Capability.DOWNLOAD: YES,
+    Capability.EXPORT: YES,
     Capability.SUFFIX: YES,
     Capability.SEED: YES,
     Capability.TOOLS: YES,

@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import TuneportError
-from tuneport.examples import ChatExample, Example, LabelledExample, PreferenceExample
+from tuneport.examples import ChatExample, Example, LabelledExample, PreferenceExample, PromptExample
 from tuneport.files import write_text
 from tuneport.quoting.measured_before import key_of
 from tuneport.span import Span
 from tuneport_local.at_hand import at_hand
 from tuneport_local.objectives import OBJECTIVES
 from tuneport_local.pairs import sides
+from tuneport_local.pictures import pictured
+from tuneport_local.seeing import picture_tokens
 
 if TYPE_CHECKING:
     from tuneport.dataset import Dataset
@@ -44,6 +46,9 @@ _TOKENS_AROUND = 2
 _TOKENS_PER_MESSAGE = 5
 """The marks around a message in ChatML and its kin."""
 
+_PICTURE_TOKENS = (64, 576, 1105)
+"""From one part of SmolVLM's (of 64) over a picture of LLaVA's to 17 parts, as of 2026-11-21."""
+
 
 @dataclass(frozen=True, slots=True)
 class TokenCount:
@@ -60,6 +65,7 @@ _KINDS: dict[str, Kind | None] = {
     "orpo": "preference",
     "reward": "preference",
     "kto": None,
+    "grpo": "prompt",
     "classify": "labelled",
     "regress": "labelled",
 }
@@ -69,7 +75,7 @@ _KINDS: dict[str, Kind | None] = {
 def count_tokens(dataset: Dataset, *, base: str, home: Path, method: str = "sft") -> TokenCount:
     """Exact for few rows of a base whose tokenizer is on this disk. A file that was counted before is not counted again.
 
-    Of pairs, both answers count, each with its prompt before it.
+    Of pairs, both answers count, each with its prompt before it; of prompts, what is known: the prompt, once.
 
     Raises DatasetError.
     """
@@ -117,7 +123,7 @@ class _Known:
     rows: Dataset = field(compare=False)
 
 
-_COUNTED = (ChatExample, PreferenceExample, LabelledExample)
+_COUNTED = (ChatExample, PreferenceExample, PromptExample, LabelledExample)
 
 
 @lru_cache(maxsize=1)
@@ -150,8 +156,8 @@ def _count(sample: _Sample, base: str, home: Path, method: str) -> TokenCount:
     if sample.images:
         return TokenCount(Span.exactly(0), "exact", sample.images)
     tokenizer = _tokenizer(base, home)
-    if tokenizer is None:
-        return _estimated(sample)
+    if tokenizer is None or any(next(pictured(row), None) for _, row in sample.rows):
+        return _estimated(sample, _tokens_per_picture(base, home))
     from tuneport_local.rendering import Template
 
     kind = OBJECTIVES[method].kind
@@ -160,7 +166,7 @@ def _count(sample: _Sample, base: str, home: Path, method: str) -> TokenCount:
         rendered = [kind.render(row, tokenizer, template=template, line=line) for line, row in sample.rows]
         counted = [sum(len(sequence.input_ids) for sequence in row.sequences) for row in rendered]
     except (TuneportError, TypeError, ValueError, LookupError):
-        return _estimated(sample)
+        return _estimated(sample, _tokens_per_picture(base, home))
     if len(counted) == sample.total:
         return TokenCount(Span.exactly(sum(counted)), "exact")
     return TokenCount(_from(counted, sample), "from some rows")
@@ -186,6 +192,8 @@ def _from(counted: list[int], sample: _Sample) -> Span:
 
 def _conversations(row: Example) -> tuple[ChatExample, ...]:
     """What of a row goes through the model."""
+    if isinstance(row, PromptExample):
+        return (ChatExample(row.messages, row.tools, style=row.style),)
     return sides(row) if isinstance(row, PreferenceExample) else (row,) if isinstance(row, ChatExample) else ()
 
 
@@ -212,11 +220,19 @@ def _tokenizer(base: str, home: Path) -> FileTokenizer | None:
         return None
 
 
-def _estimated(sample: _Sample) -> TokenCount:
-    """By the bytes; half as many again or a third less is possible."""
-    found = sum(_estimate(row) for _, row in sample.rows)
-    tokens = Decimal(round(found * sample.total / max(len(sample.rows), 1)))
-    return TokenCount(Span(tokens * 2 / 3, tokens, tokens * 3 / 2), "estimated")
+def _estimated(sample: _Sample, each: tuple[int, int, int]) -> TokenCount:
+    """By the bytes; half as many again or a third less is possible. `each`: tokens of a picture at least, likely and at most."""
+    whole = Decimal(sample.total) / max(len(sample.rows), 1)
+    tokens = round(sum(_estimate(row) for _, row in sample.rows) * whole)
+    pictures = sum(1 for _, row in sample.rows for _ in pictured(row)) * whole
+    low, likely, high = (Decimal(round(pictures * count)) for count in each)
+    return TokenCount(Span(Decimal(tokens) * 2 / 3 + low, tokens + likely, Decimal(tokens) * 3 / 2 + high), "estimated")
+
+
+def _tokens_per_picture(base: str, home: Path) -> tuple[int, int, int]:
+    """By the settings of a base at hand; of one that has yet to be fetched, what such models have."""
+    found = at_hand(base, home=home)
+    return _PICTURE_TOKENS if found is None or found.source == "package" else picture_tokens(Path(found.location))
 
 
 def _estimate(row: Example) -> int:

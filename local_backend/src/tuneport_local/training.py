@@ -5,52 +5,44 @@ validating (the rows) -> starting (the model) -> running (the steps) -> finalizi
 
 from __future__ import annotations
 
-import math
+import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tuneport.dataset import Dataset
-from tuneport.errors import DatasetError, RecipeError, UnknownModel
+from tuneport.errors import UnknownModel
 from tuneport.job import JobState
 from tuneport_local import artefacts, hardware, weights
 from tuneport_local.checkpoints import Checkpoint, Progress, newest_checkpoint
+from tuneport_local.devices import device_of
+from tuneport_local.disk_need import refuse_what_the_disk_does_not_take
 from tuneport_local.ending import Ending, ending
+from tuneport_local.failures import OutOfMemory
+from tuneport_local.fitting import fit_of, give_memory_back, take_less
 from tuneport_local.forgetting import Probe
-from tuneport_local.hardware import Fit, Hardware
+from tuneport_local.hardware import Hardware
 from tuneport_local.joblog import JobLog
+from tuneport_local.material import PICTURES, material
 from tuneport_local.objectives import OBJECTIVES
-from tuneport_local.rows import CONVERSATIONS, Conversations, PreparedRows, Row, notices, prepare
+from tuneport_local.rows import PreparedRows, Row
 from tuneport_local.schedule import Schedule
 from tuneport_local.spec import LoRASpec, TrainingSpec
 from tuneport_local.stopping import Rules
 from tuneport_local.threads import share_cores
 from tuneport_local.trained import trained
-from tuneport_local.tuned_kinds import LORA, bytes_per_weight, why_not_packed
+from tuneport_local.tuned_kinds import why_not_packed
+from tuneport_local.what_fits import refuse_what_cannot_fit
 
 if TYPE_CHECKING:
     from tuneport_local.eyes import Eyes
+    from tuneport_local.head import Head
     from tuneport_local.run import Run
     from tuneport_local.watched import Watched
-
-if TYPE_CHECKING:
-    from tuneport_local.head import Head
 
 __all__ = ["JobLog", "LoRASpec", "Outcome", "TrainingSpec", "train"]
 
 Outcome = Literal["succeeded", "paused", "cancelled"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Material:
-    """What is made of the data files."""
-
-    tokenizer: Any
-    rows: PreparedRows[Row]
-    validation: PreparedRows[Row] | None
-    head: Head | None = None
-    eyes: Eyes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +80,16 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
     if trained(job.path) is not None:
         return "succeeded"
     prepared = _prepare(job, spec, home, device=device)
+    while True:
+        try:
+            return _train_once(job, spec, prepared, begun=begun)
+        except OutOfMemory as error:
+            take_less(job, spec, prepared.rows, error)
+        give_memory_back()
+
+
+def _train_once(job: JobLog, spec: TrainingSpec, prepared: _Prepared, *, begun: float) -> Outcome:
+    """Raises OutOfMemory where a part of a batch did not fit."""
     from tuneport_local.quiet import quiet
     from tuneport_local.watched import Stopped
 
@@ -108,6 +110,7 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
         how = ending(job, trainer, run, rules=Rules.of(spec), probe=made.probe)
         facts = _facts(spec, prepared, run, how, begun=begun)
         artefacts.publish(job.path, trainer.model, tokenizer=_saved_with(prepared), facts=facts)
+        shutil.rmtree(job.path / PICTURES, ignore_errors=True)
     return "succeeded"
 
 
@@ -126,10 +129,14 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
     job.phase(JobState.VALIDATING, "reading and rendering the rows")
     OBJECTIVES[spec.method].attempt(spec)
     found = weights.resolve(spec.base, home=home)
+    about: dict[str, Any] = {"device": device_of(spec.device), "method": spec.method, "kind": spec.kind.name, "lora": asdict(spec.lora)}
+    refuse_what_cannot_fit(spec.base, home=home, **about)
     base = weights.fetch(found, home=home, say=lambda message: job.event("info", message))
     job.event("info", f"base {spec.base}: {base.note}")
-    material = _material(job, spec, Path(base.location))
-    rows, validation = material.rows, material.validation
+    if (need := refuse_what_cannot_fit(spec.base, home=home, **about)) is not None:
+        job.event("info", need.sentence)
+    made = material(job, spec, Path(base.location))
+    rows, validation = made.rows, made.validation
     chosen = hardware.choose(
         device=device,
         precision=spec.precision,
@@ -140,103 +147,11 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
     )
     for reason in chosen.reasons:
         job.event("info", reason)
-    return _Prepared(base, material.tokenizer, rows, validation, chosen, material.head, material.eyes)
+    return _Prepared(base, made.tokenizer, rows, validation, chosen, made.head, made.eyes)
 
 
 def _why_pictured(*prepared: PreparedRows[Row] | None) -> str:
     return "batches padded to their longest row: some rows have pictures" if any(rows and rows.pictured for rows in prepared) else ""
-
-
-def _eyes(job: JobLog, folder: Path, spec: TrainingSpec) -> Eyes | None:
-    """Those of a base that sees, over the pictures in the job's folder; None for any other."""
-    from tuneport_local.eyes import Album, Eyes, processor_of
-
-    processor = processor_of(folder)
-    if processor is not None and spec.kind.name != LORA:
-        raise RecipeError(
-            f"weights {spec.kind.name!r} have not been tried on models that see, as {spec.base} does.", remedy="Leave weights out: LoRA."
-        )
-    return None if processor is None else Eyes(processor, Album(job.path / "pictures"))
-
-
-def _material(job: JobLog, spec: TrainingSpec, folder: Path) -> _Material:
-    """The tokenizer, the rows to train and to validate on, and the head they ask for where the method puts one on the base."""
-    from tuneport_local.loading import load_tokenizer
-
-    if OBJECTIVES[spec.method].headed:
-        from tuneport_local.head_rows import read_for
-
-        found = read_for(job, spec, folder, limit=lambda tokenizer: _max_length(spec, folder, tokenizer))
-        return _Material(found.reader, found.rows, found.validation, head=found.head)
-    tokenizer = load_tokenizer(folder, trust_remote_code=spec.trust_remote_code)
-    eyes = _eyes(job, folder, spec)
-    limit = _max_length(spec, folder, tokenizer)
-    rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train", eyes=eyes)
-    if spec.validation_file is None:
-        return _Material(tokenizer, rows, None, head=_scoring_head(job, spec, folder), eyes=eyes)
-    validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation", eyes=eyes)
-    return _Material(tokenizer, rows, validation, head=_scoring_head(job, spec, folder), eyes=eyes)
-
-
-def _scoring_head(job: JobLog, spec: TrainingSpec, folder: Path) -> Head | None:
-    """What scores conversations, where that is what the method makes. Raises UnknownModel for a base that has no place for it."""
-    if not OBJECTIVES[spec.method].scores:
-        return None
-    from tuneport_local.head import Head
-    from tuneport_local.head_loading import refuse_headless
-
-    refuse_headless(folder, "text", trust_remote_code=spec.trust_remote_code)
-    head = Head(spec.method, "text")
-    job.event("info", f"the head answers with {head.said}")
-    return head
-
-
-def _with_room(error: DatasetError, spec: TrainingSpec) -> DatasetError:
-    """The same, saying what is kept of the length for answers."""
-    if not _room(spec):
-        return error
-    kept = f"Of what fits, {_room(spec)} tokens are kept for the answer (max_tokens)."
-    remedy = "Shorten them, lower max_tokens, or set too_long to 'drop'." if error.remedy else ""
-    return DatasetError(f"{error.message} {kept}", line=error.line, remedy=remedy)
-
-
-def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
-    """Tokens per row: what the recipe says, else as many as the model can see."""
-    from tuneport_local.loading import load_config
-
-    config = load_config(folder, trust_remote_code=spec.trust_remote_code)
-    context = int(min(getattr(config, "max_position_embeddings", None) or math.inf, tokenizer.model_max_length, 1 << 20))
-    context -= spec.virtual_tokens
-    if spec.max_length != "auto" and spec.max_length > context:
-        raise RecipeError(f"max_length {spec.max_length} is more than the {context} tokens that {spec.base} can see.")
-    limit = (context if spec.max_length == "auto" else spec.max_length) - _room(spec)
-    if limit < 1:
-        raise RecipeError(
-            f"an answer of {_room(spec)} tokens leaves no room for a prompt in {limit + _room(spec)}.", remedy="Lower max_tokens."
-        )
-    return limit
-
-
-def _room(spec: TrainingSpec) -> int:
-    """Tokens that are kept for an answer beside each row."""
-    return int(spec.own["max_tokens"]) if OBJECTIVES[spec.method].writes else 0
-
-
-def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str, eyes: Eyes | None) -> PreparedRows[Row]:
-    objective, name = OBJECTIVES[spec.method], f"{purpose} data"
-    numbered = Dataset.read(path, format=spec.data_format or objective.format).numbered()
-    kind = Conversations(eyes) if objective.kind is CONVERSATIONS else objective.kind
-    try:
-        rows = prepare(numbered, tokenizer, kind=kind, max_length=limit, too_long=spec.too_long, name=name)
-    except DatasetError as error:
-        raise _with_room(error, spec) from None
-    for notice in notices(rows, name=name, max_length=limit, needed=objective.kind.needed):
-        job.event("warning", notice)
-    rows = objective.apart(rows)
-    learned = "" if objective.scores else f"{rows.trained_tokens} of them learned, "
-    counted = f"{len(rows.rows)} {objective.noun}, {rows.tokens} tokens, {learned}longest {rows.longest}"
-    job.event("info", f"{name}: {counted}")
-    return rows
 
 
 # --- the trainer -----------------------------------------------------------------------------------------------------------------------
@@ -252,7 +167,7 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> _Assemble
     _refuse_other_vocabulary(model, prepared, spec.base)
     rows_digest = digest(prepared.rows.rows)
     checkpoint = newest_checkpoint(job.checkpoints, say=lambda message: job.event("warning", message), rows_digest=rows_digest)
-    fit = _fit(job, spec, prepared, model)
+    fit = fit_of(job, spec, machine, prepared.rows, model, pictures=prepared.head is not None and prepared.head.medium == "image")
     schedule = Schedule.of(spec, rows=len(prepared.rows.rows), validates=prepared.validation is not None)
     start = _start(job, spec, machine, checkpoint, rows_digest=rows_digest, total=schedule.total)
     run = Run(job, schedule, rules=Rules.of(spec), start=start, lines=[row.line for row in prepared.rows.rows])
@@ -273,7 +188,9 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> _Assemble
         eyes=prepared.eyes,
     )
     probe = Probe.before(job, model, tokenizer=prepared.tokenizer, spec=spec, tokens_per_epoch=prepared.rows.tokens)
-    return _Assembled(OBJECTIVES[spec.method].assemble(parts), run, checkpoint, probe)
+    trainer = OBJECTIVES[spec.method].assemble(parts)
+    refuse_what_the_disk_does_not_take(job, trainer.model, spec)
+    return _Assembled(trainer, run, checkpoint, probe)
 
 
 def _loaded(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any, tuple[str, ...]]:
@@ -300,24 +217,6 @@ def _refuse_other_vocabulary(model: Any, prepared: _Prepared, base: str) -> None
             f"the tokenizer of {base} gives token {highest}, and its model knows {known} tokens only: they do not belong together.",
             remedy="Put the model's own tokenizer beside it.",
         )
-
-
-def _fit(job: JobLog, spec: TrainingSpec, prepared: _Prepared, model: Any) -> Fit:
-    if prepared.head is not None and prepared.head.medium == "image":
-        fit = hardware.fit_pictures(batch_size=spec.batch_size, gradient_checkpointing=spec.gradient_checkpointing is True)
-    else:
-        shape = hardware.Shape.of(model)
-        fit = hardware.fit(
-            prepared.hardware,
-            shape,
-            batch_size=spec.batch_size * (spec.own["samples_per_prompt"] if OBJECTIVES[spec.method].writes else 1),
-            longest=prepared.rows.widest + _room(spec),
-            gradient_checkpointing=False if spec.kind.name == "prefix" else spec.gradient_checkpointing,
-            held_bytes=int(shape.weights * bytes_per_weight(spec.kind, method=spec.method)) if spec.kind.whole else 0,
-        )
-    for reason in fit.reasons:
-        job.event("info", reason)
-    return fit
 
 
 def _start(job: JobLog, spec: TrainingSpec, machine: Hardware, checkpoint: Checkpoint | None, *, rows_digest: str, total: int) -> Progress:

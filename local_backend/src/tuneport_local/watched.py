@@ -19,6 +19,7 @@ from transformers import PrinterCallback, Trainer
 from tuneport.errors import TuneportError
 from tuneport_local import adapter_files
 from tuneport_local.batches import EpochOrder
+from tuneport_local.failures import OutOfMemory, first_line, out_of_memory
 from tuneport_local.trainable import is_adapted
 
 Batch = dict[str, Any]
@@ -54,6 +55,9 @@ class Watcher(Protocol):
 
     def decide(self, trainer: Watched) -> None:
         """Called after each validation: whether it is saved, and whether it was the last. Raises Stopped where nothing is left to train."""
+
+    def save_before_less(self, trainer: Watched, *, evaluation_due: bool) -> None:
+        """Called when the memory ran out, before the training goes on with less of it."""
 
     def not_finite(self, trainer: Watched, what: str, value: float) -> TuneportError:
         """The end of a training whose loss, gradient or validation loss is no number."""
@@ -135,7 +139,10 @@ class Watched(Trainer):  # type: ignore[misc]
         if self._layered is not None and self._layered.gradual:
             self._layered.thaw(self.model, step=self.state.global_step)
         self._watcher.counted(self.tokens_in(inputs))
-        loss = super().training_step(model, inputs, num_items_in_batch)
+        try:
+            loss = super().training_step(model, inputs, num_items_in_batch)
+        except (RuntimeError, MemoryError) as error:
+            raise self._as_told(error, evaluation_due=False) from None
         if not torch.isfinite(loss):
             raise self._watcher.not_finite(self, "loss", float(loss))
         self._watcher.lost(float(loss))
@@ -163,11 +170,22 @@ class Watched(Trainer):  # type: ignore[misc]
             if stopped.wish == "pause":
                 self._watcher.save(self, evaluation_due=True)
             raise
+        except (RuntimeError, MemoryError) as error:
+            raise self._as_told(error, evaluation_due=True) from None
         if not math.isfinite(values["loss"]):
             raise self._watcher.not_finite(self, "validation loss", values["loss"])
         self._watcher.evaluated(self.state.global_step, values, time.monotonic() - begun)
         self._watcher.decide(self)
         return {f"eval_{name}": value for name, value in values.items()}
+
+    def _as_told(self, error: Exception, *, evaluation_due: bool) -> Exception:
+        """The error; OutOfMemory for one that says so, after what was trained up to here has been saved."""
+        if not out_of_memory(error):
+            return error
+        self.model.zero_grad()
+        if evaluation_due or self.state.global_step:
+            self._watcher.save_before_less(self, evaluation_due=evaluation_due)
+        return OutOfMemory(first_line(error))
 
     def _measured(self) -> dict[str, float]:
         self.model.eval()

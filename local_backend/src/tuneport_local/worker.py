@@ -27,6 +27,7 @@ from tuneport_local.devices import DeviceQueue, device_of
 from tuneport_local.failures import MachineGaveOut, told
 from tuneport_local.jobfolder import JobFolder, JobStatus
 from tuneport_local.launch import claim, process_started
+from tuneport_local.memory_there import killed_for_memory
 from tuneport_local.tracking.tracked import tracked
 from tuneport_local.tuned_kinds import work_of
 
@@ -69,7 +70,7 @@ def _introduce(folder: JobFolder) -> JobStatus:
     folder.mend()
     pid = os.getpid()
     status = replace(folder.status(), pid=pid, process_started=process_started(pid), host=os.uname().nodename)
-    return folder.write_status(replace(status, state=JobState.QUEUED, detail=""))
+    return folder.write_status(replace(status, state=JobState.QUEUED, detail="", memory_kills=killed_for_memory()))
 
 
 def _run(folder: JobFolder, queue: DeviceQueue) -> None:
@@ -202,8 +203,9 @@ def _break_off(folder: JobFolder, error: TuneportError) -> None:
     reason = str(error)
     with suppress(OSError):  # the disk may be full; what the state says is worth more
         folder.event("error", reason)
-    if isinstance(error, MachineGaveOut | Unreachable) and marks.newest_checkpoint(folder) is not None:
-        folder.phase(JobState.PAUSED, f"interrupted: {reason} Resume continues from the last checkpoint.")
+    saved = marks.newest_checkpoint(folder)
+    if isinstance(error, MachineGaveOut | Unreachable) and saved is not None:
+        folder.phase(JobState.PAUSED, f"interrupted: {reason} Saved is {saved.name}; resume continues from there.")
     else:
         folder.phase(JobState.FAILED, error=reason, partial=marks.something_kept(folder))
 

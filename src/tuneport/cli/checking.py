@@ -49,7 +49,7 @@ class Form(StrEnum):
 
 For = Annotated[str | None, typer.Option("--for", metavar="PROVIDER[:MODEL]", help="Also check what this provider takes.")]
 Method = Annotated[
-    str, typer.Option("--method", metavar="NAME", help="What the data are for: sft, dpo, orpo, kto, grpo, classify or regress.")
+    str, typer.Option("--method", metavar="NAME", help="What the data are for: sft, dpo, orpo, kto, grpo, reward, classify or regress.")
 ]
 Train = Annotated[Path | None, typer.Option("--train", metavar="FILE", help="FILE is to test on; check it beside these training rows.")]
 Tokens = Annotated[bool, typer.Option("--tokens", help="Also count tokens, for the limits of the model that --for names.")]

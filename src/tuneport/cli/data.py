@@ -23,6 +23,7 @@ from tuneport.cli.data_files import (
     say_written,
     written_document,
 )
+from tuneport.cli.grading import grade
 from tuneport.cli.session import session_of
 from tuneport.cli.statistics import stats
 from tuneport.errors import UsageError
@@ -34,6 +35,7 @@ app = typer.Typer(rich_markup_mode=None, no_args_is_help=True, add_completion=Fa
 
 app.command()(check)
 app.command()(rules)
+app.command()(grade)
 
 
 @app.command()

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from tuneport.evaluation import Comparison, Evaluation
     from tuneport.examples import Example
+    from tuneport.graders import Grader
     from tuneport.intervals import Difference
     from tuneport.model import Model
     from tuneport.provider import Generation
@@ -32,6 +33,7 @@ def evaluate_with_progress(
     against: Sequence[str | Model],
     labels_from: Iterable[Example] | None = None,
     metrics: Sequence[str] | None = None,
+    grader: Grader | None = None,
     generation: Generation | None = None,
     seed: int = 0,
 ) -> Evaluation:
@@ -43,6 +45,7 @@ def evaluate_with_progress(
             against=list(against),
             labels_from=labels_from,
             metrics=metrics,
+            grader=grader,
             generation=generation,
             seed=seed,
             on_progress=tell,

@@ -14,7 +14,7 @@ from tuneport.errors import UsageError
 from tuneport.plurals import counted
 
 if TYPE_CHECKING:
-    from tuneport.examples import ChatExample
+    from tuneport.examples import Example
     from tuneport.exporting import Export, Exported
 
 _MOST_PROMPTS = 100
@@ -68,10 +68,8 @@ def export(
     raise typer.Exit(0 if done.ok else 1)
 
 
-def _asked(file: Path, limit: int, *, format: str | None, columns: list[str] | None) -> tuple[ChatExample, ...]:
-    from tuneport.reference import as_chat
-
-    rows = tuple(as_chat(row) for row in open_dataset(file, format=format, columns=columns).take(limit))
+def _asked(file: Path, limit: int, *, format: str | None, columns: list[str] | None) -> tuple[Example, ...]:
+    rows = tuple(open_dataset(file, format=format, columns=columns).take(limit))
     if not rows:
         raise UsageError(f"{file} has no rows to ask.", remedy="Leave out --prompts to ask ten fixed questions.")
     return rows

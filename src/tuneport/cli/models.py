@@ -25,8 +25,10 @@ from tuneport.errors import UsageError, worst_exit_code
 from tuneport.nearest import did_you_mean
 
 if TYPE_CHECKING:
+    from tuneport.graders import Grader
     from tuneport.job import Job
     from tuneport.model import Model
+    from tuneport.provider import Generation
 
 app = typer.Typer(
     rich_markup_mode=None,
@@ -166,6 +168,10 @@ def evaluate(
         Path | None, typer.Option("--labels-from", metavar="FILE", help="Where base+labels takes the labels from; else the training data.")
     ] = None,
     metric: Annotated[list[str] | None, typer.Option("--metric", metavar="NAME", help="Only this metric; may be repeated.")] = None,
+    grader: Annotated[
+        Path | None,
+        typer.Option("--grader", metavar="FILE", help="Score every answer: a recipe with a grader, its table, or a .py file."),
+    ] = None,
     limit: Annotated[int | None, typer.Option("--limit", metavar="N", min=1, help="Only the first N rows.")] = None,
     answers: Annotated[int, typer.Option("--answers", metavar="N", min=0, help="Also show so many answers that differ.")] = 0,
     max_tokens: Annotated[
@@ -179,23 +185,42 @@ def evaluate(
     """Measure a model on held-out rows, and against others on the same rows."""
     from tuneport.cli.asking import confirm_asking
     from tuneport.cli.evaluations import evaluate_with_progress, print_evaluation
-    from tuneport.provider import Generation
+    from tuneport.grading.reading import read_grader
 
     session = session_of(context)
     rows = open_dataset(file, format=format, columns=columns)
     labels = open_dataset(labels_from, format=format, columns=columns) if labels_from else None
     rows = rows if limit is None else rows.take(limit)
     target, others = session.client.model(model), [_opponent(session, word) for word in against or ()]
-    generation = None if max_tokens is None else Generation(max_tokens=max_tokens)
+    scored_by = read_grader(grader) if grader is not None else None
+    generation = _generation(scored_by, max_tokens)
     if not yes:
         confirm_asking(session, target, rows, against=others, labels_from=labels, generation=generation)
     found = evaluate_with_progress(
-        session, target, rows, against=others, labels_from=labels, metrics=metric, generation=generation, seed=seed
+        session,
+        target,
+        rows,
+        against=others,
+        labels_from=labels,
+        metrics=metric,
+        grader=scored_by,
+        generation=generation,
+        seed=seed,
     )
     if session.json:
         session.out.document(found.to_dict())
     else:
         print_evaluation(found, out=session.out, answers=answers)
+
+
+def _generation(grader: Grader | None, max_tokens: int | None) -> Generation | None:
+    """None is room for the longest reference, which says nothing of answers that a grader scores."""
+    from tuneport.evaluate import GRADED_TOKENS
+    from tuneport.provider import Generation
+
+    if max_tokens is None and grader is None:
+        return None
+    return Generation(max_tokens=max_tokens or GRADED_TOKENS)
 
 
 def _opponent(session: Session, word: str) -> str | Model:

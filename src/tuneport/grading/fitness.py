@@ -86,7 +86,8 @@ def _no_number(grader: NumericAnswer, item: Mapping[str, Any]) -> bool:
 
 
 def _paths(grader: SingleGrader) -> Iterable[str]:
-    texts = [getattr(grader, name, None) for name in _TEMPLATED]
+    texts: list[Any] = [getattr(grader, name, None) for name in _TEMPLATED]
+    texts += [message.get("content") for message in grader.messages] if isinstance(grader, ScoreModel) else []
     return [path for text in texts if isinstance(text, str) for path in scoring.TEMPLATE.findall(text)]
 
 

@@ -36,6 +36,7 @@ BASES = (
 
 _CANNOT: dict[Capability, Support] = {
     Capability.DOWNLOAD: vendor_cannot("this cloud keeps the weights to itself"),
+    Capability.EXPORT: vendor_cannot("this cloud keeps the weights to itself"),
     Capability.CHECKPOINTS: vendor_cannot("this cloud keeps no checkpoints"),
     Capability.DEPLOY: vendor_cannot("a tuned model answers here without a deployment"),
     Capability.CONTINUE: not_yet("continuing a tuned model is not built into the fake"),

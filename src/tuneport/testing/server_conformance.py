@@ -11,7 +11,7 @@ import pytest
 from tuneport.errors import UnknownModel, Unsupported
 from tuneport.examples import ChatExample, Example, Message
 from tuneport.model import Deployment, Model, Prediction
-from tuneport.provider import Generation, Need, Server
+from tuneport.provider import Generation, Need, Server, given_by
 from tuneport.testing.kit import Kit, expect, expect_error, not_given
 
 SHORT = Generation(max_tokens=8)
@@ -48,6 +48,10 @@ class ServerConformance(Kit):
         expect(isinstance(server, Server), "every method and attribute of tuneport.provider.Server", type(server))
         known = set(get_args(Need))
         expect(server.gives <= known and "text" in server.gives, f"`gives` to hold 'text' and nothing but {sorted(known)}", server.gives)
+
+    def test_what_a_model_gives_is_part_of_what_the_server_gives(self, server: Server, model: Model) -> None:
+        gives = given_by(server, model)
+        expect(bool(gives) and gives <= server.gives, f"some of {sorted(server.gives)} for {model.uri}", gives)
 
     def test_a_model_is_known_by_its_id(self, server: Server, model: Model) -> None:
         found = server.model(model.id)

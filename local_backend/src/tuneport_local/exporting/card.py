@@ -69,7 +69,7 @@ def _readme(source: Source, form: str, made: Made) -> str:
     data = source.model.dataset_fingerprint
     said = [
         f"Exported by Tuneport from `{source.model.uri}`" + (f", with {made_with}" if made_with else "") + ".",
-        f"Base weights: {source.base.note or base}." if source.kind == "adapter" else f"Tuned from {base}.",
+        *([] if source.base.note and any(source.base.note in note for note in made.notes) else [_stands_on(source, base)]),
         *([f"Data fingerprint: `{data}`."] if data else []),
         *made.notes,
     ]
@@ -97,6 +97,10 @@ def _readme(source: Source, form: str, made: Made) -> str:
             "",
         ]
     )
+
+
+def _stands_on(source: Source, base: str) -> str:
+    return f"Base weights: {source.base.note or base}." if source.kind == "adapter" else f"Tuned from {base}."
 
 
 _LIBRARIES: Mapping[str, str] = {"adapter": "peft", "merged": "transformers", "gguf": "gguf", "ollama": "gguf"}

@@ -83,7 +83,7 @@ def _able(converter: Converter, wish: Export) -> Converter | None:
         return None
     raise Unsupported(
         f"{wish.quantise} takes llama.cpp's quantiser, and neither llama-quantize nor its library is here: it could not be built.",
-        remedy=f"Use --quantize q8_0, or install cmake and a C++ compiler and delete {converter.shop.folder} to have it built.",
+        remedy=f"Use --quantize q8_0, or install a C++ compiler and delete {converter.shop.folder} to have it built.",
     )
 
 

@@ -49,7 +49,9 @@ def _task(model: Model, wish: Export, *, home: Path, environ: Mapping[str, str],
     source = source_of(model, home=home)
     refuse_form(source, wish.form)
     refuse_target(wish.to)
-    rows = wish.prompts or prompts.held_out(source.folder) or prompts.fixed()
+    rows = wish.prompts or prompts.of_job(source.folder, "validation")
+    if not rows:
+        rows = prompts.of_job(source.folder, "train") if source.has_head else prompts.fixed()
     return Task(source, wish, rows, home, environ, hear)
 
 
@@ -61,6 +63,10 @@ def refuse_target(to: Path) -> None:
 
 def _prepared(task: Task) -> Writer:
     """What fills the folder, with the weights loaded and the original asked."""
+    if task.source.has_head:
+        from tuneport_local.exporting.headed import headed
+
+        return headed(task)
     if task.wish.form == "adapter":
         from tuneport_local.exporting.forms import adapter
 

@@ -44,16 +44,26 @@ def adapter(task: Task) -> Writer:
         task.hear("asking the adapter on its base, loaded by PEFT")
         heard = loaded.of_adapter(part, base=folder, precision=precision, device=device, measure=measure, trusted=source.trusted)
         check = check_of("adapter", measure, heard, asked_with=f"transformers and PEFT in {precision}")
-        return Made(check, notes=_base_notes(task), lines=_adapter_lines(task))
+        return Made(check, notes=base_notes(task), lines=_adapter_lines(task))
 
     return write
 
 
-def _base_notes(task: Task) -> tuple[str, ...]:
+def few_bits(task: Task) -> tuple[str, ...]:
+    """That the base was held in few bits while the adapter was trained, where it was."""
+    bits = ((task.source.run.get("recipe") or {}).get("lora") or {}).get("quantize")
+    return (f"It was trained on the base in {bits} bits; it answers here, and was compared, on the base as it is stored.",) if bits else ()
+
+
+def base_notes(task: Task) -> tuple[str, ...]:
+    """On which weights the adapter was trained, where others of that name are not the same."""
     base = published_name(task.source.model.base or "")
     if "dequantised" not in task.source.base.note:
-        return ()
-    return (f"It was trained on weights {task.source.base.note}; on the published weights of {base} it answers nearly, not exactly, so.",)
+        return few_bits(task)
+    return (
+        *few_bits(task),
+        f"It was trained on weights {task.source.base.note}; on the published weights of {base} it answers nearly, not exactly, so.",
+    )
 
 
 def _adapter_lines(task: Task) -> tuple[str, ...]:
@@ -86,7 +96,7 @@ def merged(task: Task) -> Writer:
         alike = loaded.tokenised_alike(part, original.tokenizer, measure.texts)
         more = [] if alike else ["Its tokenizer or chat template is not the model's."]
         check = check_of(precision, measure, heard, asked_with=f"transformers in {original.precision}", more=more)
-        return Made(check, notes=_merged_notes(task, precision), lines=_MERGED_LINES, command="tuneport models serve local:FOLDER")
+        return Made(check, notes=merged_notes(task, precision), lines=_MERGED_LINES, command="tuneport models serve local:FOLDER")
 
     return write
 
@@ -109,9 +119,11 @@ def write_weights(task: Task, original: Original, folder: Path, *, precision: st
     gc.collect()
 
 
-def _merged_notes(task: Task, precision: str) -> tuple[str, ...]:
+def merged_notes(task: Task, precision: str) -> tuple[str, ...]:
+    """What the weights are."""
     return (
         f"Weights in {precision}.",
+        *few_bits(task),
         *([f"The base's weights were {task.source.base.note}."] if "dequantised" in task.source.base.note else []),
     )
 

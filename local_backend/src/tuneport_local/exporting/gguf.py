@@ -8,7 +8,7 @@ from pathlib import Path
 from tuneport.exporting import Check
 from tuneport_local.exporting import workshop
 from tuneport_local.exporting.converter import Converter, find
-from tuneport_local.exporting.forms import asked, check_of, write_weights
+from tuneport_local.exporting.forms import asked, check_of, merged_notes, write_weights
 from tuneport_local.exporting.gguf_answers import Answered, by_llama, by_transformers
 from tuneport_local.exporting.gguf_facts import GgufFacts, read_facts, wrong_facts
 from tuneport_local.exporting.modelfile import FILE
@@ -34,7 +34,7 @@ def gguf(task: Task) -> Writer:
         return Made(
             check,
             made_with=converter.name,
-            notes=notes(task),
+            notes=merged_notes(task, task.wish.quantise),
             lines=lines,
             command=f"llama-cli -m FOLDER/{FILE} -cnv",
             details=told(facts),
@@ -97,9 +97,3 @@ def told(facts: GgufFacts) -> dict[str, str | int | float | None]:
         "end_token": facts.end,
         "chat_template": "as in the model" if facts.template else None,
     }
-
-
-def notes(task: Task) -> tuple[str, ...]:
-    """What the weights are."""
-    source = task.source.base.note
-    return (f"Weights in {task.wish.quantise}.", *([f"The base's weights were {source}."] if "dequantised" in source else []))

@@ -79,7 +79,7 @@ def by_transformers(file: Path, measure: Measure, *, device: str) -> Answered:
     except Exception as error:  # an architecture or a rounding that transformers does not read
         raise ConfigError(
             f"the GGUF file cannot be asked: llama.cpp's library is not here, and transformers does not read it ({error}).",
-            remedy="Let the library be built: install cmake and a C++ compiler, and export with --yes without --converter.",
+            remedy="Let the library be built: install a C++ compiler, and export with --yes without --converter.",
         ) from None
     found = heard(network.to(device).eval(), measure.said, ends=measure.ends)
     return Answered(found, (None,) * len(found), "transformers, which reads the file's weights and not its tokenizer")

@@ -6,10 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from tuneport_local.adapter_kind import is_virtual
 from tuneport_local.exporting.answers import heard
 from tuneport_local.exporting.figures import Heard
 from tuneport_local.exporting.original import Measure
-from tuneport_local.loading import torch_dtype
+from tuneport_local.loading import load_adapter, torch_dtype
 from tuneport_local.quiet import quiet
 
 
@@ -17,6 +18,8 @@ def of_adapter(folder: Path, *, base: Path, precision: str, device: str, measure
     """What the base with the exported adapter makes of the original's answers."""
     from peft import PeftModel
 
+    if is_virtual(folder):  # peft's way to answer with those keeps no memory of what was said
+        return heard(load_adapter(_plain(base, precision, device, trusted=trusted), folder, device=device), measure.said, ends=measure.ends)
     with quiet():
         network = PeftModel.from_pretrained(_plain(base, precision, device, trusted=trusted), str(folder), torch_device=device)
     return heard(network.eval(), measure.said, ends=measure.ends)

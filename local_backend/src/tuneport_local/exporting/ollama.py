@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuneport.examples import ChatExample
+from tuneport.examples import Example
 from tuneport_local.exporting import card
 from tuneport_local.exporting.chat_pieces import OllamaTemplate, for_ollama
-from tuneport_local.exporting.forms import asked
-from tuneport_local.exporting.gguf import notes, ready_converter, refuse_full_disk, told, write_file
+from tuneport_local.exporting.forms import asked, merged_notes
+from tuneport_local.exporting.gguf import ready_converter, refuse_full_disk, told, write_file
 from tuneport_local.exporting.modelfile import modelfile
 from tuneport_local.exporting.original import Measure, load
-from tuneport_local.exporting.prompts import asked as question
+from tuneport_local.exporting.prompts import question
 from tuneport_local.exporting.task import Made, Task, Writer
 
 MODELFILE = "Modelfile"
@@ -43,7 +43,7 @@ def ollama(task: Task) -> Writer:
         return Made(
             check,
             made_with=converter.name,
-            notes=(*notes(task), *_notes(template)),
+            notes=(*merged_notes(task, task.wish.quantise), *_notes(template)),
             lines=("```", create.replace("FOLDER/", ""), "```", "", _TEMPERATURE),
             command=create,
             details=told(facts),
@@ -60,15 +60,16 @@ def _notes(template: OllamaTemplate) -> tuple[str, ...]:
     return (*without, "The Modelfile's template writes messages of the system, the user and the assistant; tools are not part of it.")
 
 
-def compared_prompts(template: OllamaTemplate, rows: Iterable[ChatExample], measure: Measure, *, begins: str) -> tuple[int, int]:
+def compared_prompts(template: OllamaTemplate, rows: Iterable[Example], measure: Measure, *, begins: str) -> tuple[int, int]:
     """How many of the prompts that were asked Ollama would write otherwise, and how many could be compared: those of words alone."""
     pairs = [(_turns(row), text) for row, text in zip(rows, measure.texts, strict=True) if text is not None]
     comparable = [(turns, text) for turns, text in pairs if turns is not None]
     return sum(begins + template.write(turns) != text for turns, text in comparable), len(comparable)
 
 
-def _turns(row: ChatExample) -> list[dict[str, Any]] | None:
-    messages = question(row.messages)
-    if row.tools or not all(each.role in _ROLES and isinstance(each.content, str) for each in messages):
+def _turns(row: Example) -> list[dict[str, Any]] | None:
+    asked = question(row)
+    messages = asked.messages
+    if asked.tools or not all(each.role in _ROLES and isinstance(each.content, str) for each in messages):
         return None
     return [{"role": each.role, "content": each.content} for each in messages]

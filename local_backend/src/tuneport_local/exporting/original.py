@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from tuneport.errors import UsageError
-from tuneport.examples import ChatExample
+from tuneport.examples import Example
 from tuneport_local import hardware, weights
 from tuneport_local.exporting.answers import ANSWER_TOKENS, heard, said
 from tuneport_local.exporting.figures import Heard, Said
-from tuneport_local.exporting.prompts import asked
+from tuneport_local.exporting.prompts import question
 from tuneport_local.exporting.source import Source
 from tuneport_local.generation import context_tokens, end_tokens
 from tuneport_local.loading import load_adapter, load_model, load_tokenizer
@@ -49,24 +49,25 @@ class Original:
     precision: weights.Precision
     source: Source
 
-    def measure(self, rows: Sequence[ChatExample]) -> Measure:
+    def measure(self, rows: Sequence[Example]) -> Measure:
         """Asks it. Raises UsageError for a prompt that leaves no room for an answer, or that the chat template refuses."""
         prompts = self._prompts(rows)
         ends = end_tokens(self.network, self.tokenizer)
         answers = said(self.network, prompts, ends=ends)
         base = None
         if self.source.kind == "adapter":
-            with _without(self.network):
-                base = heard(self.network, answers, ends=ends)
+            with _without(self.network) as alone:
+                base = heard(alone, answers, ends=ends)
         return Measure(answers, base, tuple(map(self._text, prompts)), ends)
 
     def _text(self, prompt: Sequence[int]) -> str | None:
         text = str(self.tokenizer.decode(list(prompt), skip_special_tokens=False, clean_up_tokenization_spaces=False))
         return text if self.tokenizer(text, add_special_tokens=False).input_ids == list(prompt) else None
 
-    def _prompts(self, rows: Sequence[ChatExample]) -> list[list[int]]:
+    def _prompts(self, rows: Sequence[Example]) -> list[list[int]]:
         template, room = Template.of(self.tokenizer), context_tokens(self.network) - ANSWER_TOKENS
-        prompts = [render_prompt(asked(row.messages), self.tokenizer, tools=row.tools, template=template) for row in rows]
+        asked = [question(row) for row in rows]
+        prompts = [render_prompt(row.messages, self.tokenizer, tools=row.tools, template=template) for row in asked]
         if long := [number for number, prompt in enumerate(prompts, start=1) if len(prompt) > room]:
             raise UsageError(
                 f"prompt {long[0]} is longer than the {room} tokens that leave room for an answer.",
@@ -76,9 +77,13 @@ class Original:
 
 
 @contextmanager
-def _without(tuned: Any) -> Iterator[None]:
+def _without(tuned: Any) -> Iterator[Any]:
+    """The base alone."""
+    if not hasattr(tuned, "disable_adapter"):  # learned tokens stand before it and change nothing of it
+        yield tuned.model
+        return
     with tuned.disable_adapter():
-        yield
+        yield tuned
 
 
 def load(source: Source, *, home: Path, hear: Callable[[str], object]) -> Original:

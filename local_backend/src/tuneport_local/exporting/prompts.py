@@ -1,12 +1,13 @@
-"""What an export is asked in its check: rows of the user's, held-out rows of the job, or ten fixed questions."""
+"""What an export is asked in its check: rows of the user's, held-out rows of the job, rows it learned from, or ten fixed questions."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
+
 from tuneport.errors import TuneportError
-from tuneport.examples import ChatExample, Message
+from tuneport.examples import ChatExample, Example, Message
 from tuneport_local.trained import ADAPTER, MODEL
 
 MOST = 10
@@ -30,21 +31,25 @@ def fixed() -> tuple[ChatExample, ...]:
     return tuple(ChatExample((Message("user", question),)) for question in _FIXED)
 
 
-def held_out(trained: Path) -> tuple[ChatExample, ...]:
-    """Up to ten of the validation rows of the job that `trained` (its adapter, model or a checkpoint) lies in; none where it has none."""
+def of_job(trained: Path, purpose: str) -> tuple[Example, ...]:
+    """Up to ten of the rows that the job of `trained` (its adapter, model or a checkpoint) has for 'train' or 'validation'; none where it
+    has none, or where they are no conversations."""
     job = trained.parent if trained.name in (ADAPTER, MODEL) else trained.parent.parent
-    file = job / "data" / "validation.jsonl"
-    if not file.is_file():
+    file = job / "data" / f"{purpose}.jsonl"
+    if not file.is_file() or not file.stat().st_size:
         return ()
     from tuneport.dataset import Dataset
-    from tuneport.reference import as_chat
 
     try:
-        return tuple(as_chat(row) for row in Dataset.read(file).take(MOST))
-    except TuneportError:  # rows of a kind that is no conversation: there are the fixed ones
+        return tuple(Dataset.read(file).take(MOST))
+    except TuneportError:
         return ()
 
 
-def asked(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """The conversation up to the answer."""
-    return tuple(messages[:-1]) if messages and messages[-1].role == "assistant" else tuple(messages)
+def question(example: Example) -> ChatExample:
+    """The row as a conversation up to the answer."""
+    from tuneport.reference import as_chat
+
+    chat = as_chat(example)
+    messages = chat.messages[:-1] if chat.messages and chat.messages[-1].role == "assistant" else chat.messages
+    return msgspec.structs.replace(chat, messages=messages)

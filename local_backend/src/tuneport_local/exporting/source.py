@@ -11,10 +11,9 @@ from tuneport.errors import UnknownModel, Unsupported
 from tuneport.exporting import Form
 from tuneport.model import Model
 from tuneport_local import weights
+from tuneport_local.head import FILE as HEAD
 from tuneport_local.trained import is_adapter, is_model
 
-HEAD = "head.json"
-"""Beside weights that give labels or scores instead of words."""
 _LEARNED_PROMPTS = {"PROMPT_TUNING": "prompt tuning", "PREFIX_TUNING": "prefix tuning", "P_TUNING": "p-tuning"}
 
 

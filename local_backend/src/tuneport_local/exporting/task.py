@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tuneport.errors import ConfigError
-from tuneport.examples import ChatExample
+from tuneport.examples import Example
 from tuneport.exporting import Check, Export
 from tuneport_local.exporting.source import Source
 
@@ -21,7 +21,7 @@ class Task:
 
     source: Source
     wish: Export
-    rows: tuple[ChatExample, ...]
+    rows: tuple[Example, ...]
     home: Path
     environ: Mapping[str, str] = field(repr=False)
     hear: Callable[[str], object]

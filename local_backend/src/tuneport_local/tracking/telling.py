@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 Setting = str | int | float | bool
@@ -11,8 +12,12 @@ _PASSING = frozenset({"eta_s"})
 
 
 def settings_of(recipe: Mapping[str, Any]) -> dict[str, Setting]:
-    """What recipe.json says of the training, flat, by dotted names. Neither rows nor the places where they lie."""
-    told: dict[str, Setting] = {"base": recipe["base"], "method": recipe.get("method", "sft")}
+    """What recipe.json says of the training, flat, by dotted names. Neither rows nor where anything lies on this machine."""
+    base = str(recipe["base"])
+    told: dict[str, Setting] = {
+        "base": PurePath(base).name if PurePath(base).is_absolute() else base,
+        "method": recipe.get("method", "sft"),
+    }
     told |= {name: recipe[name] for name in ("recipe_fingerprint", "dataset_fingerprint") if recipe.get(name)}
     return told | dict(_flat(recipe["hyperparameters"]))
 

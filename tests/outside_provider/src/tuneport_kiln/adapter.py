@@ -28,6 +28,7 @@ _CANNOT: dict[Capability, Support] = {
     Capability.PAUSE: vendor_cannot("a kiln that has been lit is not paused"),
     Capability.RESUME: vendor_cannot("a kiln that has been lit is not paused"),
     Capability.DOWNLOAD: vendor_cannot("the Kiln keeps what it has fired"),
+    Capability.EXPORT: vendor_cannot("the Kiln keeps what it has fired"),
     Capability.CHECKPOINTS: vendor_cannot("the Kiln keeps no checkpoints"),
     Capability.DEPLOY: vendor_cannot("nothing fired here can be served"),
     Capability.PREDICT: vendor_cannot("nothing fired here can be asked"),

@@ -96,6 +96,8 @@ class AzureTrainer(DialectTrainer):
             return vendor_cannot(f"the v1 API documents no call that deletes a job; a dated one does: api_version = {SINCE!r}")
         if capability is Capability.LOG_PROBABILITIES:
             return vendor_cannot("the chat API tells the log-probabilities of the model's own words only, not of a reference")
+        if capability is Capability.EXPORT:
+            return vendor_cannot("the weights of tuned models stay with the vendor")
         refused = refused_by_base(capability, provider=PROVIDER, method=method, base=base)
         return YES if refused is None else refused
 

@@ -12,6 +12,7 @@ from tuneport_openai.profile import Endpoint, Quirk
 
 METHODS = ("sft", "dpo", "grpo")
 _CANNOT = {
+    Capability.EXPORT: vendor_cannot("the weights of tuned models stay with the vendor"),
     Capability.DEPLOY: vendor_cannot("a tuned model answers there without a deployment"),
     Capability.LOG_PROBABILITIES: vendor_cannot(
         "the chat API tells the log-probabilities of the model's own words only, not of a reference"

@@ -14,6 +14,7 @@ _CANNOT = {
     Capability.PAUSE: "Vertex AI cannot pause a tuning job",
     Capability.RESUME: "Vertex AI cannot pause a tuning job, and so not resume one",
     Capability.SEED: "Vertex AI takes no seed",
+    Capability.EXPORT: "the weights of a tuned Gemini stay with Google, and those of a tuned open model lie in the bucket of its job",
     Capability.LOG_PROBABILITIES: "Gemini tells the log-probabilities of its own words only, not of a reference",
 }
 
