@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pytest
 from tuneport_openai.failure import OPEN
@@ -13,7 +14,7 @@ from tuneport_openai.wire.graders import grader_body
 
 from tuneport.errors import RecipeError, UsageError
 from tuneport.examples import ImagePart, MediaPart, Message, TextPart, Tool, ToolCall
-from tuneport.graders import MultiGrader, PythonGrader, ScoreModel, StringCheck, TextSimilarity
+from tuneport.graders import MultiGrader, NumericAnswer, PythonGrader, RegexCheck, ScoreModel, StringCheck, TextSimilarity
 from tuneport.provider import Generation
 
 USER = Message("user", "hello")
@@ -99,6 +100,20 @@ def test_each_grader_has_the_apis_form() -> None:
         "range": [0.0, 10.0],
         "sampling_params": {"temperature": 0.0},
     }
+
+
+@pytest.mark.parametrize(
+    ("grader", "right", "wrong"),
+    [(RegexCheck(pattern=r"#### -?\d+\s*$"), "so\n#### 4", "4"), (NumericAnswer(), "it is 4.0", "5")],
+    ids=["regex", "numeric"],
+)
+def test_graders_that_the_api_has_not_go_as_python_code_that_scores_alike(grader: Any, right: str, wrong: str) -> None:
+    body, world = grader_body(grader), dict[str, Any]()
+    exec(body["source"], world)
+
+    assert (body["type"], body["name"]) == ("python", grader.name)
+    for text, expected in ((right, 1.0), (wrong, 0.0)):
+        assert world["grade"]({"output_text": text, "output_json": None}, {"reference": "#### 4"}) == expected
 
 
 def test_several_graders_are_a_map_by_name_with_their_formula() -> None:

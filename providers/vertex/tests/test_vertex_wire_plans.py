@@ -14,7 +14,7 @@ from tuneport_vertex.wire.plans import Prepared, asked, create_body, to_plan
 from tuneport.dataset import Dataset
 from tuneport.errors import CheckFailed, ConfigError, RecipeError, TuneportError, UnknownModel, Unsupported
 from tuneport.examples import ChatExample, Message, PromptExample
-from tuneport.graders import MultiGrader, PythonGrader, ScoreModel, StringCheck, TextSimilarity
+from tuneport.graders import MultiGrader, NumericAnswer, PythonGrader, RegexCheck, ScoreModel, StringCheck, TextSimilarity
 from tuneport.methods import DPO, GRPO, SFT, LoRA
 from tuneport.plan import Plan
 from tuneport.quoting.job import COMPARED_EPOCHS
@@ -331,6 +331,11 @@ def test_a_prompt_that_does_not_end_with_the_user_is_refused_by_its_line() -> No
         plan(Recipe(base=GEMINI, method=GRPO(grader=RIGHT), train=rows))
 
 
+def test_rows_without_what_the_grader_names_are_refused_by_their_lines() -> None:
+    with pytest.raises(CheckFailed, match=r"lines 1, 2, 3, 4, 5 and 55 more have no item\.city, which the grader 'where' names"):
+        body(GRPO(grader=StringCheck(name="where", reference="{{item.city}}")))
+
+
 # --- rewards ------------------------------------------------------------------------------------------------------------------------------
 
 
@@ -361,6 +366,20 @@ def test_a_check_for_another_answer_turns_the_rewards_around_and_one_key_of_json
         "keyName": "label",
         "valueStringMatchExpression": {"matchOperation": "EXACT_MATCH", "expression": "{{references.level}}"},
     }
+
+
+@pytest.mark.parametrize(
+    ("grader", "right", "wrong"),
+    [(RegexCheck(pattern=r"#### -?\d+\s*$"), "so\n#### 4", "4"), (NumericAnswer(), "it is 4.0", "5")],
+    ids=["regex", "numeric"],
+)
+def test_graders_that_the_service_has_not_run_there_as_python_code(grader: Any, right: str, wrong: str) -> None:
+    world: dict[str, Any] = {}
+    exec(reward(grader)["codeExecutionRewardScorer"]["pythonCodeSnippet"], world)
+
+    for text, expected in ((right, 1.0), (wrong, 0.0)):
+        answer = {"role": "model", "parts": [{"text": text}]}
+        assert world["evaluate"]({"contents": [], "references": {"reference": "#### 4"}}, answer) == expected
 
 
 def test_a_python_grader_is_called_as_the_service_calls_it() -> None:

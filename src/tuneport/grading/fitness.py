@@ -48,7 +48,7 @@ def refuse_unfit(grader: Grader) -> None:
 def refuse_missing(grader: Grader, item: Mapping[str, Any], *, where: str) -> None:
     """Raises CheckFailed naming the first thing that the grader wants of a row and `item` has not."""
     for why in missing(grader, item):
-        raise CheckFailed(f"{where} {why}.", remedy="Add it to the rows, or name another in the grader.")
+        raise CheckFailed(f"{where} has {why}.", remedy="Add it to the rows, or name another in the grader.")
 
 
 def refuse_rows(grader: Grader, dataset: Dataset, *, purpose: str) -> None:
@@ -60,19 +60,19 @@ def refuse_rows(grader: Grader, dataset: Dataset, *, purpose: str) -> None:
             break
     for why, lines in lacking.items():
         raise CheckFailed(
-            f"{dataset.name} ({purpose}) cannot be graded: {_named(lines)} {why}.",
+            f"{dataset.name} ({purpose}) cannot be graded: {_named(lines)} {'has' if len(lines) == 1 else 'have'} {why}.",
             remedy="Add it to the rows, or name another key in the grader.",
         )
 
 
 def missing(grader: Grader, item: Mapping[str, Any]) -> Iterator[str]:
-    """`has no item.reference, which the grader 'exact' names`, for each such thing."""
+    """`no item.reference, which the grader 'exact' names`, for each such thing."""
     for name, each in single_graders(grader).items():
         for path in _paths(each):
             if path.startswith("item") and not _has(item, path):
-                yield f"has no {path}, which the grader {name!r} names"
+                yield f"no {path}, which the grader {name!r} names"
         if isinstance(each, NumericAnswer) and not each.reference.startswith("{{sample") and _no_number(each, item):
-            yield f"has no number in the reference of the grader {name!r}"
+            yield f"no number in the reference of the grader {name!r}"
 
 
 def item_of(example: Example) -> dict[str, Any]:
