@@ -152,6 +152,21 @@ def test_a_folder_that_is_there_is_left_alone_and_one_adapter_is_no_combination(
         Combination(((one, 1.0), (two, 1.0)), tmp_path, "mix")  # type: ignore[arg-type]
 
 
+def test_the_command_line_reads_a_weight_behind_the_last_colon_and_names_the_result(
+    home: Home, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tuneport.cli import main
+
+    monkeypatch.setenv("TUNEPORT_HOME", str(tmp_path / "home"))
+    one, two = home.lora("one", rank=4, seed=1), home.lora("three", rank=4, seed=3)
+
+    code = main(["--json", "models", "combine", f"{one.uri}:0.25", two.uri, "--to", str(tmp_path / "both"), "--method", "svd"])
+
+    run = json.loads((tmp_path / "both" / "run.json").read_text())
+    assert (code, json.loads(capsys.readouterr().out)["uri"]) == (0, f"local:{tmp_path / 'both'}")
+    assert [part["weight"] for part in run["combined"]["parts"]] == [0.25, 1.0]
+
+
 # --- tunes of all kinds in one memory ----------------------------------------------------------------------------------------------------
 
 

@@ -44,8 +44,9 @@ def on(method: str) -> tuple[str, ...]:
     return tuple(BASES) if method in HEADED else ("llama",)
 
 
-PAIRS = [(row.method, kind, base) for row in method_table() for kind in row.weights for base in on(row.method)]
-CANNOT = {("resnet", kind) for kind in KINDS if kind != "full"}
+VARIANTS = ("rslora", "dora", "pissa")
+PAIRS = [(row.method, kind, base) for row in method_table() for kind in (*row.weights, *VARIANTS) for base in on(row.method)]
+CANNOT = {("resnet", kind) for kind in (*KINDS, *VARIANTS) if kind != "full"}
 """A network that keeps statistics of its batches has no place for them in an adapter: refused by name."""
 
 
@@ -81,7 +82,9 @@ def rows_for(folder: Path, method: str, base: str) -> Path:
 
 
 def recipe_for(folder: Path, method: str, kind: str, base: str) -> Recipe:
-    weights = {} if kind == "lora" else {"weights": {"kind": kind, **SMALL.get(kind, {})}}
+    weights = (
+        {"lora": {"variant": kind}} if kind in VARIANTS else {"weights": {"kind": kind, **SMALL.get(kind, {})} if kind != "lora" else None}
+    )
     table = {"kind": method, "epochs": 1, "batch_size": 4, **BESIDE.get(method, {}), **weights}
     return Recipe.parse({"base": str(base_in(folder, base)), "method": table, "train": str(rows_for(folder, method, base))})
 
