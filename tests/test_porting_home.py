@@ -79,6 +79,8 @@ def note(*words):
 
 
 def guard(event, arguments):
+    if event == "socket.bind" and arguments[1][0] in ("::1", "127.0.0.1"):
+        return  # urllib3 asks the kernel so whether there is IPv6
     if event in REFUSED:
         note("network", event, arguments[1:])
         raise OSError("there is no network in this test")

@@ -46,7 +46,7 @@ def facts(**changes: Any) -> Facts:
 def tuned() -> Any:
     spec = spec_of(Path(PUBLISHED), Path("rows.jsonl"))
     with quiet():
-        return adapted(SimpleNamespace(model=tiny_model(), spec=spec, machine=facts().hardware))  # type: ignore[arg-type]
+        return adapted(SimpleNamespace(model=tiny_model(), spec=spec, machine=facts().hardware, head=(), task="CAUSAL_LM", eyes=None))  # type: ignore[arg-type]
 
 
 def test_writing_an_adapter_of_a_published_base_does_not_ask_the_hub_about_it(tuned: Any, tmp_path: Path) -> None:

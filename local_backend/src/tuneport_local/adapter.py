@@ -82,10 +82,10 @@ class LocalTrainer:
             raise Unsupported(f"{answer.reason}.")
         earlier = earlier_tune(recipe.base_for(self._name), jobs=self._jobs, provider=self._name)
         base = recipe.base_for(self._name) if earlier is None else earlier.base
-        found = resolve(base, home=self._settings.home)
-        knows_tools = found.source in ("package", "hub") or template_knows_tools(Path(found.location))
         asked = recipe if earlier is None else going_on(recipe, earlier)
         refuse_recipe(asked, base=base, provider=self._name, home=self._settings.home)
+        found = resolve(base, home=self._settings.home)
+        knows_tools = found.source in ("package", "hub") or template_knows_tools(Path(found.location))
         blind = why_base_blind(found)
         made = planning.plan(asked, provider=self._name, scope=self.scope(), base=base, knows_tools=knows_tools, blind=blind)
         return made if earlier is None else carried(made, earlier, recipe)
