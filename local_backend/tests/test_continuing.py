@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from tuneport_local import provider
 from tuneport_local.adapter import LocalTrainer
 from tuneport_local.jobfolder import JobFolder
@@ -24,14 +23,6 @@ from .tiny import save_tiny, write_chats, write_pairs
 
 pytestmark = pytest.mark.train
 OPTIONS = {"local": {"device": "cpu", "precision": "fp32", "checkpoint_every": 2}}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Home:

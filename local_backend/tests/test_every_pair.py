@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,14 +47,6 @@ VARIANTS = ("rslora", "dora", "pissa")
 PAIRS = [(row.method, kind, base) for row in method_table() for kind in (*row.weights, *VARIANTS) for base in on(row.method)]
 CANNOT = {("resnet", kind) for kind in (*KINDS, *VARIANTS) if kind != "full"}
 """A network that keeps statistics of its batches has no place for them in an adapter: refused by name."""
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread() -> Iterator[None]:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

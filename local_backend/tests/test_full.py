@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,20 +16,13 @@ from tuneport_local.training import TrainingSpec, train
 
 from tuneport.errors import RecipeError
 
-from .joblog import Killed, MemoryJob, spec_of
+from .breaks import broken_off, killed, metric_at
+from .joblog import MemoryJob, spec_of
 from .tiny import save_tiny, tiny_model, write_chats, write_pairs
 
 pytestmark = pytest.mark.train
 STEPS = 12
 PREFERENCES = {"beta": 0.1, "loss": "sigmoid", "label_smoothing": 0.0}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Scene:
@@ -68,18 +60,6 @@ def all_weights(folder: Path) -> dict[str, Any]:
 def same(one: Path, other: Path) -> bool:
     first, second = all_weights(one), all_weights(other)
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
-
-
-def stopped_at(step: int, how: Any) -> Callable[[str, Any], None]:
-    def after(kind: str, what: Any) -> None:
-        if kind == "metric" and what[0] == step and "loss" in what[1]:
-            how()
-
-    return after
-
-
-def killed() -> None:
-    raise Killed
 
 
 def test_every_weight_is_learned_and_what_is_left_is_a_model_without_adapters(scene: Scene) -> None:
@@ -125,10 +105,7 @@ def test_a_resumed_training_gives_the_same_model_to_the_bit(scene: Scene, method
     whole, broken = scene.job(f"{method} whole"), scene.job(f"{method} broken")
     spec = scene.spec(method=method)
     train(whole, spec=spec, home=scene.folder)
-    broken.after = stopped_at(6, killed)
-    with pytest.raises(Killed):
-        train(broken, spec=spec, home=scene.folder)
-    broken.after = lambda kind, what: None
+    killed(broken, spec, scene.folder, at=metric_at(6))
 
     assert train(broken, spec=spec, home=scene.folder) == "succeeded"
 
@@ -179,10 +156,7 @@ def resumed(scene: Scene, name: str, *, step: int = 6, **changes: Any) -> tuple[
     """A training left alone, and one that was killed after that step and resumed."""
     whole, broken, spec = scene.job(name), scene.job(f"{name}-broken"), scene.spec(**changes)
     train(whole, spec=spec, home=scene.folder)
-    broken.after = stopped_at(step, killed)
-    with pytest.raises(Killed):
-        train(broken, spec=spec, home=scene.folder)
-    broken.after = lambda kind, what: None
+    killed(broken, spec, scene.folder, at=metric_at(step))
     train(broken, spec=spec, home=scene.folder)
     assert broken.said("resuming at step")
     return whole, broken
@@ -219,8 +193,8 @@ def test_thawing_goes_from_the_top_down_over_the_first_half_and_is_repeated_exac
     assert [next(step for step in range(STEPS) if plan.trained(depth, step=step)) for depth in (3, 2, 1, 0)] == [0, 0, 3, 6]
     assert changed(scene, whole) == set(all_weights(scene.base))
     assert same(whole.path / MODEL, broken.path / MODEL)
-    short.after = stopped_at(4, lambda: setattr(short, "wished", lambda: "pause"))
-    train(short, spec=scene.spec(weights={"kind": "full", "gradual": True}, checkpoint_every=100), home=scene.folder)
+    spec = scene.spec(weights={"kind": "full", "gradual": True}, checkpoint_every=100)
+    broken_off(short, spec, scene.folder, wish="pause", at=metric_at(4))
     newest = all_weights(sorted(short.checkpoints.glob("step-*"))[-1])
     moved = {name for name, weights in all_weights(scene.base).items() if not torch.equal(weights, newest[name])}
     assert any("layers.0." in name for name in moved)
@@ -231,10 +205,8 @@ def test_each_block_learns_at_a_share_of_the_rate_of_the_one_above_it(scene: Sce
     """The first step of Adam moves every weight by its learning rate."""
     whole, broken = resumed(scene, "decayed", weights={"kind": "full", "layer_decay": 0.1})
     first = scene.job("first step")
-    first.after = stopped_at(1, lambda: setattr(first, "wished", lambda: "pause"))
     alike = {"warmup_ratio": 0.0, "schedule": "constant", "max_grad_norm": 1e9, "checkpoint_every": 1}
-    spec = scene.spec(weights={"kind": "full", "layer_decay": 0.1}, **alike)
-    train(first, spec=spec, home=scene.folder)
+    broken_off(first, scene.spec(weights={"kind": "full", "layer_decay": 0.1}, **alike), scene.folder, wish="pause", at=metric_at(1))
     before, after = all_weights(scene.base), all_weights(first.checkpoints / "step-00000001")
     moved = {name: float((after[name] - before[name]).abs().median()) for name in before}
 

@@ -19,14 +19,6 @@ from .tiny import tiny_model, tiny_tokenizer
 WORDS = ("Where is my card?", "I lost it.", "one two three " * 9, "hello", "Where is my card? " * 3)
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def tokenizer() -> Any:
     return tiny_tokenizer()

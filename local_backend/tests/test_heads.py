@@ -24,21 +24,14 @@ from tuneport.model import Model, Prediction
 from tuneport.provider import Generation, ProviderSettings
 from tuneport.serving import Service, named
 
-from .joblog import Killed, MemoryJob, same_weights, spec_of, weights
+from .breaks import broken_off, killed, metric_at
+from .joblog import MemoryJob, same_weights, spec_of, weights
 from .tiny import save_tiny
 from .tiny_headed import LABELS, pictures, save_bert, save_resnet, save_vit, texts, write_rows
 
 CLASSIFY: dict[str, Any] = {"method": "classify", "label_weights": "equal"}
 FULL = {"kind": "full", "freeze": 0, "layer_decay": 1.0, "gradual": False}
 REGRESS: dict[str, Any] = {"method": "regress"}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Scene:
@@ -218,23 +211,12 @@ def same_files(one: MemoryJob, other: MemoryJob) -> bool:
     return bool(files[0]) and [file.read_bytes() for file in files[0]] == [file.read_bytes() for file in files[1]]
 
 
-def killed(job: MemoryJob, spec: TrainingSpec, home: Path, *, at: int) -> None:
-    def kill(kind: str, what: Any) -> None:
-        if kind == "metric" and what[0] == at:
-            raise Killed
-
-    job.after = kill
-    with pytest.raises(Killed):
-        train(job, spec=spec, home=home)
-    job.after = lambda kind, what: None
-
-
 @pytest.mark.train
 @pytest.mark.parametrize("name", ["encoder", "pictures", "convolutions", "scores"])
 def test_a_run_that_is_killed_and_resumed_ends_as_one_left_alone(scenes: Callable[[str], Scene], name: str) -> None:
     scene = scenes(name)
     job = scene.job("killed")
-    killed(job, scene.spec(), scene.folder, at=10)
+    killed(job, scene.spec(), scene.folder, at=metric_at(10))
 
     assert train(job, spec=scene.spec(), home=scene.folder) == "succeeded"
     assert job.losses() == scene.whole.losses()
@@ -245,16 +227,13 @@ def test_a_run_that_is_killed_and_resumed_ends_as_one_left_alone(scenes: Callabl
 def test_a_paused_run_goes_on_exactly_and_a_cancelled_one_keeps_what_can_answer(scenes: Callable[[str], Scene]) -> None:
     scene = scenes("decoder")
     job = scene.job("paused")
-    job.after = lambda kind, what: setattr(job, "wished", lambda: "pause") if kind == "metric" and what[0] == 9 else None
-    assert train(job, spec=scene.spec(), home=scene.folder) == "paused"
-    job.after, job.wished = lambda kind, what: None, lambda: "run"
+    broken_off(job, scene.spec(), scene.folder, wish="pause", at=metric_at(9))
     assert train(job, spec=scene.spec(), home=scene.folder) == "succeeded"
     assert job.losses() == scene.whole.losses()
     assert same_weights(job, scene.whole)
 
     job = scene.job("cancelled")
-    job.after = lambda kind, what: setattr(job, "wished", lambda: "cancel") if kind == "metric" and what[0] == 9 else None
-    assert train(job, spec=scene.spec(), home=scene.folder) == "cancelled"
+    broken_off(job, scene.spec(), scene.folder, wish="cancel", at=metric_at(9))
     kept = server_of(scene.folder).model(str(sorted(job.checkpoints.iterdir())[-1]))
     assert {answer.label for answer in answers_of(scene.folder, kept, scene.held_out)} <= set(LABELS)
 
@@ -263,7 +242,7 @@ def test_a_paused_run_goes_on_exactly_and_a_cancelled_one_keeps_what_can_answer(
 def test_a_checkpoint_of_the_same_texts_under_other_labels_is_not_gone_on_from(scenes: Callable[[str], Scene], tmp_path: Path) -> None:
     scene = scenes("decoder")
     job = scene.job("relabelled")
-    killed(job, scene.spec(), scene.folder, at=10)
+    killed(job, scene.spec(), scene.folder, at=metric_at(10))
     other = [LabelledExample(row.text, label={"Red": "Blue", "Blue": "Red"}.get(row.label or "", row.label)) for row in texts(22)]
 
     spec = scene.spec(validation=None, epochs=1)

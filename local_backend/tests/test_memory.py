@@ -34,14 +34,6 @@ CPU = Hardware("cpu", "bf16", "fp32", autocast=True, packed=True, memory_bytes=1
 DPO = {"method": "dpo", "beta": 0.1, "loss": "sigmoid", "label_smoothing": 0.0}
 
 
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_tiny(tmp_path_factory.mktemp("base"))

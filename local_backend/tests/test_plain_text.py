@@ -25,18 +25,11 @@ from tuneport.model import Model
 from tuneport.provider import Generation, ProviderSettings
 from tuneport.recipe import DPO, SFT, Recipe
 
-from .joblog import Killed, MemoryJob, same_weights, spec_of
+from .breaks import killed, metric_at
+from .joblog import MemoryJob, same_weights, spec_of
 from .tiny import CHATML, save_tiny, tiny_tokenizer
 
 STORY = ("Where is my card?", "I lost it.", "You are tiny.", "hello world", "Red Blue Red Blue")
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def text(words: str, **more: Any) -> ChatExample:
@@ -254,14 +247,7 @@ def test_a_split_is_told_and_the_card_says_what_was_learned(scene: Scene) -> Non
 def test_a_killed_run_over_split_texts_goes_on_with_the_losses_of_an_unbroken_one(scene: Scene) -> None:
     job = MemoryJob(scene.folder / "killed")
 
-    def kill(kind: str, what: Any) -> None:
-        if kind == "metric" and what[0] == 7:
-            raise Killed
-
-    job.after = kill
-    with pytest.raises(Killed):
-        train(job, spec=scene.spec(), home=scene.folder)
-    job.after = lambda kind, what: None
+    killed(job, scene.spec(), scene.folder, at=metric_at(7))
 
     assert train(job, spec=scene.spec(), home=scene.folder) == "succeeded"
     assert job.said("resuming at step 4")

@@ -6,7 +6,6 @@ import importlib
 import json
 import math
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,8 @@ from tuneport.errors import DatasetError, RecipeError, Unsupported
 from tuneport.examples import ChatExample, Message, PreferenceExample
 from tuneport.job import JobState
 
-from .joblog import Killed, MemoryJob, same_weights, spec_of
+from .breaks import broken_off, killed, metric_at
+from .joblog import MemoryJob, same_weights, spec_of
 from .tiny import save_tiny, tiny_tokenizer, write_answers, write_pairs
 
 OWN: dict[str, dict[str, Any]] = {
@@ -37,14 +37,6 @@ OWN: dict[str, dict[str, Any]] = {
 METHODS = tuple(OWN)
 STEPS = 12
 """Of either: 22 pairs twice in batches of 4, and 23 answers twice, of which the last of an epoch go in alone."""
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Scene:
@@ -326,23 +318,12 @@ def test_a_batch_of_pairs_that_goes_in_by_parts_gives_what_it_gives_whole(tmp_pa
 # --- breaks ------------------------------------------------------------------------------------------------------------------------------
 
 
-def metric_at(step: int, name: str = "loss") -> Callable[[str, Any], bool]:
-    return lambda kind, what: kind == "metric" and what[0] == step and name in what[1]
-
-
 @pytest.mark.train
 @pytest.mark.parametrize("moment", [metric_at(5), metric_at(6, "eval_loss")], ids=["between checkpoints", "after a validation"])
 def test_a_killed_run_goes_on_to_the_very_weights_of_an_unbroken_one(scene: Scene, moment: Any, request: pytest.FixtureRequest) -> None:
     job = scene.job(f"killed {request.node.callspec.id}")
 
-    def kill(kind: str, what: Any) -> None:
-        if moment(kind, what):
-            raise Killed
-
-    job.after = kill
-    with pytest.raises(Killed):
-        train(job, spec=scene.spec(), home=scene.folder)
-    job.after = lambda kind, what: None
+    killed(job, scene.spec(), scene.folder, at=moment)
 
     assert train(job, spec=scene.spec(), home=scene.folder) == "succeeded"
     assert job.losses() == scene.whole.losses()
@@ -353,12 +334,7 @@ def test_a_killed_run_goes_on_to_the_very_weights_of_an_unbroken_one(scene: Scen
 @pytest.mark.parametrize("name", ["loss", "eval_loss"])
 def test_a_paused_run_goes_on_as_if_it_had_not(scene: Scene, name: str) -> None:
     job = scene.job(f"paused at {name}")
-    asked: list[str] = []
-    job.after = lambda kind, what: asked.append("pause") if metric_at(6, name)(kind, what) else None
-    job.wished = lambda: "pause" if asked else "run"
-
-    assert train(job, spec=scene.spec(), home=scene.folder) == "paused"
-    job.after, job.wished = (lambda kind, what: None), lambda: "run"
+    broken_off(job, scene.spec(), scene.folder, wish="pause", at=metric_at(6, name))
 
     assert train(job, spec=scene.spec(), home=scene.folder) == "succeeded"
     assert job.losses() == scene.whole.losses()
@@ -368,11 +344,7 @@ def test_a_paused_run_goes_on_as_if_it_had_not(scene: Scene, name: str) -> None:
 @pytest.mark.train
 def test_a_cancelled_run_keeps_a_checkpoint(scene: Scene) -> None:
     job = scene.job("cancelled")
-    asked: list[str] = []
-    job.after = lambda kind, what: asked.append("cancel") if metric_at(5)(kind, what) else None
-    job.wished = lambda: "cancel" if asked else "run"
-
-    assert train(job, spec=scene.spec(), home=scene.folder) == "cancelled"
+    broken_off(job, scene.spec(), scene.folder, wish="cancel", at=metric_at(5))
     assert list(job.checkpoints.glob("step-*/complete.json"))
     assert not job.adapter.exists()
 

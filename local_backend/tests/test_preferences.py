@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +20,12 @@ from tuneport.errors import DatasetError, JobFailed, RecipeError
 from tuneport.examples import ChatExample, Message, PreferenceExample, Tool, ToolCall
 from tuneport.job import JobState
 
-from .joblog import Killed, MemoryJob, same_weights, spec_of, weights
+from .breaks import broken_off, killed, metric_at
+from .joblog import MemoryJob, same_weights, spec_of, weights
 from .tiny import CHATML_WITH_TOOLS, save_tiny, tiny_tokenizer, write_pairs
 
 STEPS = 12
 OWN = {"beta": 0.1, "loss": "sigmoid", "label_smoothing": 0.0}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Scene:
@@ -227,10 +219,6 @@ def test_each_loss_is_the_one_that_was_asked_for_and_falls(scene: Scene, own: di
 # --- breaks ------------------------------------------------------------------------------------------------------------------------------
 
 
-def metric_at(step: int, name: str = "loss") -> Callable[[str, Any], bool]:
-    return lambda kind, what: kind == "metric" and what[0] == step and name in what[1]
-
-
 @pytest.mark.train
 @pytest.mark.parametrize(
     "moment",
@@ -244,14 +232,7 @@ def metric_at(step: int, name: str = "loss") -> Callable[[str, Any], bool]:
 def test_a_killed_run_goes_on_to_the_very_weights_of_an_unbroken_one(scene: Scene, moment: Any, request: pytest.FixtureRequest) -> None:
     job = scene.job(f"killed {request.node.callspec.id}")
 
-    def kill(kind: str, what: Any) -> None:
-        if moment(kind, what):
-            raise Killed
-
-    job.after = kill
-    with pytest.raises(Killed):
-        train(job, spec=scene.spec(), home=scene.folder)
-    job.after = lambda kind, what: None
+    killed(job, scene.spec(), scene.folder, at=moment)
 
     assert train(job, spec=scene.spec(), home=scene.folder) == "succeeded"
     assert job.losses() == scene.whole.losses()
@@ -264,12 +245,7 @@ def test_a_killed_run_goes_on_to_the_very_weights_of_an_unbroken_one(scene: Scen
 @pytest.mark.parametrize("name", ["loss", "eval_loss"])
 def test_a_paused_run_goes_on_as_if_it_had_not(scene: Scene, name: str) -> None:
     job = scene.job(f"paused at {name}")
-    asked: list[str] = []
-    job.after = lambda kind, what: asked.append("pause") if metric_at(6, name)(kind, what) else None
-    job.wished = lambda: "pause" if asked else "run"
-
-    assert train(job, spec=scene.spec(), home=scene.folder) == "paused"
-    job.after, job.wished = (lambda kind, what: None), lambda: "run"
+    broken_off(job, scene.spec(), scene.folder, wish="pause", at=metric_at(6, name))
 
     assert train(job, spec=scene.spec(), home=scene.folder) == "succeeded"
     assert job.losses() == scene.whole.losses()
@@ -279,11 +255,7 @@ def test_a_paused_run_goes_on_as_if_it_had_not(scene: Scene, name: str) -> None:
 @pytest.mark.train
 def test_a_cancelled_run_keeps_a_checkpoint(scene: Scene) -> None:
     job = scene.job("cancelled")
-    asked: list[str] = []
-    job.after = lambda kind, what: asked.append("cancel") if metric_at(5)(kind, what) else None
-    job.wished = lambda: "cancel" if asked else "run"
-
-    assert train(job, spec=scene.spec(), home=scene.folder) == "cancelled"
+    broken_off(job, scene.spec(), scene.folder, wish="cancel", at=metric_at(5))
     assert list(job.checkpoints.glob("step-*/complete.json"))
     assert not job.adapter.exists()
 

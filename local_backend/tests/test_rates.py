@@ -7,21 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from tuneport_local.training import train
 
 from .joblog import MemoryJob, spec_of
 from .tiny import save_tiny, write_chats
 
 pytestmark = pytest.mark.train
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 @pytest.fixture(scope="module")

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from tuneport_local.batches import GroupOrder
 from tuneport_local.rows import PROMPTS, prepare
 from tuneport_local.sampling import seeds_for
@@ -18,7 +16,8 @@ from tuneport.errors import DatasetError, GraderFailed, JobFailed, RecipeError
 from tuneport.examples import ChatExample, Message, PromptExample, canonical_bytes
 from tuneport.job import JobState
 
-from .joblog import Killed, MemoryJob, same_weights, spec_of
+from .breaks import broken_off, killed, metric_at
+from .joblog import MemoryJob, same_weights, spec_of
 from .tiny import save_tiny, tiny_tokenizer
 
 STEPS = 6
@@ -35,14 +34,6 @@ OWN: dict[str, Any] = {
     "beta": 0.0,
     "eval_samples": 0,
 }
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def write_prompts(path: Path, rows: int, *, first: int = 0) -> Path:
@@ -198,10 +189,6 @@ def test_answers_that_all_score_alike_are_told_of_in_words(scene: Scene) -> None
 # --- breaks ------------------------------------------------------------------------------------------------------------------------------
 
 
-def metric_at(step: int, name: str = "loss") -> Callable[[str, Any], bool]:
-    return lambda kind, what: kind == "metric" and what[0] == step and name in what[1]
-
-
 @pytest.mark.train
 @pytest.mark.parametrize(
     "moment",
@@ -215,14 +202,7 @@ def metric_at(step: int, name: str = "loss") -> Callable[[str, Any], bool]:
 def test_a_killed_run_goes_on_to_the_very_weights_of_an_unbroken_one(scene: Scene, moment: Any, request: pytest.FixtureRequest) -> None:
     job = scene.job(f"killed {request.node.callspec.id}")
 
-    def kill(kind: str, what: Any) -> None:
-        if moment(kind, what):
-            raise Killed
-
-    job.after = kill
-    with pytest.raises(Killed):
-        train(job, spec=scene.spec(), home=scene.folder)
-    job.after = lambda kind, what: None
+    killed(job, scene.spec(), scene.folder, at=moment)
 
     assert train(job, spec=scene.spec(), home=scene.folder) == "succeeded"
     assert readings(job) == readings(scene.whole)
@@ -258,12 +238,7 @@ def test_a_run_paused_while_answers_are_written_or_graded_goes_on_as_if_it_had_n
 @pytest.mark.train
 def test_a_run_paused_in_a_validation_does_it_again(scene: Scene) -> None:
     job = scene.job("paused in validation")
-    asked: list[str] = []
-    job.after = lambda kind, what: asked.append("pause") if metric_at(3)(kind, what) else None
-    job.wished = lambda: "pause" if asked else "run"
-
-    assert train(job, spec=scene.spec(), home=scene.folder) == "paused"
-    job.after, job.wished = (lambda kind, what: None), lambda: "run"
+    broken_off(job, scene.spec(), scene.folder, wish="pause", at=metric_at(3))
 
     assert train(job, spec=scene.spec(), home=scene.folder) == "succeeded"
     assert readings(job) == readings(scene.whole)

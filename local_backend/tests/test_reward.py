@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +23,12 @@ from tuneport.examples import ChatExample, LabelledExample, Message, PreferenceE
 from tuneport.job import JobState
 from tuneport.provider import Generation, ProviderSettings
 
-from .joblog import Killed, MemoryJob, same_weights, spec_of
+from .breaks import broken_off, killed, metric_at
+from .joblog import MemoryJob, same_weights, spec_of
 from .tiny import save_tiny, tiny_tokenizer, write_chats, write_pairs
 
 STEPS = 12
 CENTER = 0.01
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Scene:
@@ -182,23 +174,12 @@ def test_what_is_no_conversation_with_an_answer_is_not_scored(scene: Scene, row:
 # --- breaks ------------------------------------------------------------------------------------------------------------------------------
 
 
-def metric_at(step: int, name: str = "loss") -> Callable[[str, Any], bool]:
-    return lambda kind, what: kind == "metric" and what[0] == step and name in what[1]
-
-
 @pytest.mark.train
 @pytest.mark.parametrize("moment", [metric_at(5), metric_at(6, "eval_loss")], ids=["between checkpoints", "after a validation"])
 def test_a_killed_run_goes_on_to_the_very_weights_of_an_unbroken_one(scene: Scene, moment: Any, request: pytest.FixtureRequest) -> None:
     job = scene.job(f"killed {request.node.callspec.id}")
 
-    def kill(kind: str, what: Any) -> None:
-        if moment(kind, what):
-            raise Killed
-
-    job.after = kill
-    with pytest.raises(Killed):
-        train(job, spec=scene.spec(), home=scene.folder)
-    job.after = lambda kind, what: None
+    killed(job, scene.spec(), scene.folder, at=moment)
 
     assert train(job, spec=scene.spec(), home=scene.folder) == "succeeded"
     assert job.losses() == scene.whole.losses()
@@ -208,12 +189,8 @@ def test_a_killed_run_goes_on_to_the_very_weights_of_an_unbroken_one(scene: Scen
 @pytest.mark.train
 def test_a_paused_run_goes_on_as_if_it_had_not_and_a_cancelled_one_keeps_a_checkpoint_with_its_head(scene: Scene) -> None:
     job = scene.job("paused")
-    asked: list[str] = []
-    job.after = lambda kind, what: asked.append("pause") if metric_at(6)(kind, what) else None
-    job.wished = lambda: "pause" if asked else "run"
-
-    assert train(job, spec=scene.spec(), home=scene.folder) == "paused"
-    job.after, job.wished = (lambda kind, what: None), lambda: "cancel"
+    broken_off(job, scene.spec(), scene.folder, wish="pause", at=metric_at(6))
+    job.wished = lambda: "cancel"
     assert train(job, spec=scene.spec(), home=scene.folder) == "cancelled"
     kept = sorted(job.checkpoints.glob("step-*/complete.json"))[-1].parent
     assert head_in(kept) == Head("reward", "text")

@@ -28,20 +28,13 @@ from tuneport.model import Model
 from tuneport.provider import Capability, Generation, ProviderSettings
 from tuneport.recipe import DPO, SFT, Recipe
 
+from .breaks import killed, metric_at
 from .joblog import Killed, MemoryJob, same_weights, spec_of, weights
 from .tiny import save_tiny
 from .tiny_eyes import address, picture, save_seeing
 
 BOTH = frozenset({"text", "log_probabilities"})
 SHORT = Generation(max_tokens=6)
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def said_of(number: int) -> str:
@@ -352,14 +345,7 @@ def test_the_loss_is_that_of_the_answers_alone_as_plain_transformers_measures_it
 def test_a_killed_run_goes_on_with_the_losses_of_an_unbroken_one_and_only_with_the_same_pictures(scene: Scene, tmp_path: Path) -> None:
     job = MemoryJob(scene.folder / "killed")
 
-    def kill(kind: str, what: Any) -> None:
-        if kind == "metric" and what[0] == 13:
-            raise Killed
-
-    job.after = kill
-    with pytest.raises(Killed):
-        train(job, spec=scene.spec(), home=scene.folder)
-    job.after = lambda kind, what: None
+    killed(job, scene.spec(), scene.folder, at=metric_at(13))
     shutil.copytree(job.path, tmp_path / "other")
 
     assert train(job, spec=scene.spec(), home=scene.folder) == "succeeded"

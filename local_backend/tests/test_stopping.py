@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +19,10 @@ from tuneport_local.training import TrainingSpec, train
 from tuneport.errors import JobFailed, RecipeError
 from tuneport.recipe import Recipe
 
+from .breaks import broken_off, event_says, killed, metric_at
 from .joblog import Killed, MemoryJob, same_weights, spec_of, weights
 from .tiny import save_tiny, tiny_model, tiny_tokenizer, write_chats, write_pairs
 from .workers import open_trainer
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 def course(*validations: float, trained: float | None = None) -> Course:
@@ -274,38 +266,19 @@ def test_as_many_checkpoints_stay_as_were_asked_for_and_the_best_beside_them(sce
     assert steps == sorted({best_of(job), *[28, 32, 36][-limit:]})
 
 
-def at(step: int, name: str) -> Callable[[str, Any], bool]:
-    return lambda kind, what: kind == "metric" and what[0] == step and name in what[1]
-
-
-def says(words: str) -> Callable[[str, Any], bool]:
-    return lambda kind, what: kind == "event" and words in what
-
-
-def killed_at(moment: Callable[[str, Any], bool]) -> Callable[[str, Any], None]:
-    def kill(kind: str, what: Any) -> None:
-        if moment(kind, what):
-            raise Killed
-
-    return kill
-
-
 @pytest.mark.train
 @pytest.mark.parametrize("moment", ["after the best", "the best is measured", "told to stop", "the last checkpoint", "loading the best"])
 def test_a_run_killed_anywhere_stops_at_the_same_step_with_the_same_weights(scene: Scene, moment: str) -> None:
     best = best_of(scene.whole)
     where = {
-        "after the best": at(best + 1, "loss"),
-        "the best is measured": at(best, "eval_loss"),
-        "told to stop": says("stopped early"),
-        "the last checkpoint": says(f"checkpoint step-{best + 6:08}"),
-        "loading the best": says("left are the weights of step"),
+        "after the best": metric_at(best + 1, "loss"),
+        "the best is measured": metric_at(best, "eval_loss"),
+        "told to stop": event_says("stopped early"),
+        "the last checkpoint": event_says(f"checkpoint step-{best + 6:08}"),
+        "loading the best": event_says("left are the weights of step"),
     }[moment]
     job = scene.job(f"killed: {moment}")
-    job.after = killed_at(where)
-    with pytest.raises(Killed):
-        train(job, spec=scene.spec(), home=scene.folder)
-    job.after = lambda kind, what: None
+    killed(job, scene.spec(), scene.folder, at=where)
 
     assert train(job, spec=scene.spec(), home=scene.folder) == "succeeded"
     assert job.losses() == scene.whole.losses()
@@ -318,11 +291,8 @@ def test_a_run_killed_anywhere_stops_at_the_same_step_with_the_same_weights(scen
 @pytest.mark.parametrize("behind", [0, 2, 6])
 def test_a_run_paused_before_or_in_a_validation_decides_as_if_it_had_not_been(scene: Scene, behind: int) -> None:
     step = best_of(scene.whole) + behind
-    job, asked = scene.job(f"paused {behind} behind the best"), list[str]()
-    job.after = lambda kind, what: asked.append("pause") if at(step, "loss")(kind, what) else None
-    job.wished = lambda: "pause" if asked else "run"
-    assert train(job, spec=scene.spec(), home=scene.folder) == "paused"
-    job.after, job.wished = (lambda kind, what: None), lambda: "run"
+    job = scene.job(f"paused {behind} behind the best")
+    broken_off(job, scene.spec(), scene.folder, wish="pause", at=metric_at(step))
 
     assert train(job, spec=scene.spec(), home=scene.folder) == "succeeded"
     assert job.losses() == scene.whole.losses()
@@ -334,7 +304,7 @@ def test_a_best_checkpoint_that_was_damaged_is_told_and_the_last_weights_are_lef
     job, best = scene.job("best damaged"), best_of(scene.whole)
 
     def hurt(kind: str, what: Any) -> None:
-        if says("stopped early")(kind, what):
+        if event_says("stopped early")(kind, what):
             (job.checkpoints / f"step-{best:08}" / "adapter_model.safetensors").write_bytes(b"")
 
     job.after = hurt

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +19,12 @@ from tuneport_local.training import TrainingSpec, train
 from tuneport.errors import DatasetError, JobFailed, RecipeError, UnknownModel
 from tuneport.job import JobState
 
-from .joblog import Killed, MemoryJob, same_weights, spec_of
+from .breaks import event_says, killed, metric_at, phase_is
+from .joblog import MemoryJob, same_weights, spec_of
 from .tiny import save_tiny, tiny_model, tiny_tokenizer, write_chats
 
 pytestmark = pytest.mark.train
 STEPS = 12
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Scene:
@@ -189,18 +181,6 @@ def test_long_answers_go_through_the_output_layer_in_chunks_with_the_same_losses
 # --- breaks ------------------------------------------------------------------------------------------------------------------------------
 
 
-def metric_at(step: int, name: str = "loss") -> Callable[[str, Any], bool]:
-    return lambda kind, what: kind == "metric" and what[0] == step and name in what[1]
-
-
-def phase_is(state: JobState) -> Callable[[str, Any], bool]:
-    return lambda kind, what: kind == "phase" and what == state
-
-
-def event_says(words: str) -> Callable[[str, Any], bool]:
-    return lambda kind, what: kind == "event" and words in what
-
-
 @pytest.mark.parametrize(
     "moment",
     [
@@ -217,14 +197,7 @@ def event_says(words: str) -> Callable[[str, Any], bool]:
 def test_a_killed_run_goes_on_with_the_losses_of_an_unbroken_one(scene: Scene, moment: Any, request: pytest.FixtureRequest) -> None:
     job = scene.job(f"killed {request.node.callspec.id}")
 
-    def kill(kind: str, what: Any) -> None:
-        if moment(kind, what):
-            raise Killed
-
-    job.after = kill
-    with pytest.raises(Killed):
-        train(job, spec=scene.spec(), home=scene.folder)
-    job.after = lambda kind, what: None
+    killed(job, scene.spec(), scene.folder, at=moment)
 
     assert train(job, spec=scene.spec(), home=scene.folder) == "succeeded"
     assert job.losses() == scene.whole.losses()
@@ -265,9 +238,7 @@ def test_a_worker_killed_by_the_system_in_the_middle_of_a_step_loses_nothing(sce
 
 def test_a_damaged_checkpoint_is_passed_over_and_the_run_still_ends_the_same(scene: Scene) -> None:
     job = scene.job("damaged")
-    job.after = _killer(metric_at(10))
-    with pytest.raises(Killed):
-        train(job, spec=scene.spec(), home=scene.folder)
+    killed(job, scene.spec(), scene.folder, at=metric_at(10))
     newest = job.checkpoints / "step-00000008" / "optimizer.pt"
     newest.write_bytes(newest.read_bytes()[:100])
     job.after = lambda kind, what: None
@@ -277,14 +248,6 @@ def test_a_damaged_checkpoint_is_passed_over_and_the_run_still_ends_the_same(sce
     assert job.said("step-00000008 is passed over: its optimizer.pt is damaged")
     assert job.said("resuming at step 4")
     assert same_weights(job, scene.whole)
-
-
-def _killer(moment: Callable[[str, Any], bool]) -> Callable[[str, Any], None]:
-    def kill(kind: str, what: Any) -> None:
-        if moment(kind, what):
-            raise Killed
-
-    return kill
 
 
 @pytest.mark.parametrize(("step", "name"), [(3, "loss"), (6, "loss"), (7, "loss")])
@@ -315,10 +278,7 @@ def test_a_run_whose_batches_go_in_parts_is_the_same_after_a_break(scene: Scene,
     monkeypatch.setattr("tuneport_local.hardware.fit", lambda *given, **facts: Fit(2, False, ()))
     whole, broken = scene.job("parts"), scene.job("parts, killed")
     train(whole, spec=scene.spec(), home=scene.folder)
-    broken.after = _killer(metric_at(9))
-    with pytest.raises(Killed):
-        train(broken, spec=scene.spec(), home=scene.folder)
-    broken.after = lambda kind, what: None
+    killed(broken, scene.spec(), scene.folder, at=metric_at(9))
     train(broken, spec=scene.spec(), home=scene.folder)
 
     assert broken.said("resuming at step 8")
@@ -334,15 +294,10 @@ def test_a_run_whose_batches_go_in_parts_is_the_same_after_a_break(scene: Scene,
 
 def test_a_run_that_cannot_use_its_checkpoints_begins_anew_and_keeps_the_new_ones(scene: Scene) -> None:
     job = scene.job("all damaged")
-    job.after = _killer(phase_is(JobState.FINALIZING))
-    with pytest.raises(Killed):
-        train(job, spec=scene.spec(), home=scene.folder)
+    killed(job, scene.spec(), scene.folder, at=phase_is(JobState.FINALIZING))
     for optimizer in job.checkpoints.glob("*/optimizer.pt"):
         optimizer.write_bytes(b"")
-    job.after = _killer(metric_at(6))
-    with pytest.raises(Killed):
-        train(job, spec=scene.spec(), home=scene.folder)
-    job.after = lambda kind, what: None
+    killed(job, scene.spec(), scene.folder, at=metric_at(6))
 
     train(job, spec=scene.spec(), home=scene.folder)
 

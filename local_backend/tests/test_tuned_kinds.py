@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from tuneport_local import weights as store
 from tuneport_local.rows import CONVERSATIONS, prepare
 from tuneport_local.training import TrainingSpec, train
@@ -17,7 +15,8 @@ from tuneport_local.training import TrainingSpec, train
 from tuneport.dataset import Dataset
 from tuneport.errors import RecipeError
 
-from .joblog import Killed, MemoryJob, same_weights, spec_of, weights
+from .breaks import killed, metric_at
+from .joblog import MemoryJob, same_weights, spec_of, weights
 from .tiny import save_tiny, write_chats, write_pairs
 
 pytestmark = pytest.mark.train
@@ -36,14 +35,6 @@ KINDS: dict[str, dict[str, Any]] = {
 }
 RESUMED = ("dora", "pissa", "prompt", "prefix", "vera")
 PREFERENCES = {"beta": 0.1, "loss": "sigmoid", "label_smoothing": 0.0}
-
-
-@pytest.fixture(autouse=True, scope="module")
-def one_thread() -> Any:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
 
 
 class Scene:
@@ -87,14 +78,6 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     return Scene(tmp_path_factory.mktemp("scene"))
 
 
-def stopped_at(step: int) -> Callable[[str, Any], None]:
-    def after(kind: str, what: Any) -> None:
-        if kind == "metric" and what[0] == step and "loss" in what[1]:
-            raise Killed
-
-    return after
-
-
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_learns_and_says_from_disk_what_it_said_at_the_end_of_the_training(scene: Scene, kind: str) -> None:
     losses = scene.trained(kind).losses()
@@ -106,10 +89,7 @@ def test_every_kind_learns_and_says_from_disk_what_it_said_at_the_end_of_the_tra
 @pytest.mark.parametrize("kind", RESUMED)
 def test_a_resumed_training_gives_the_same_adapter_to_the_bit(scene: Scene, kind: str) -> None:
     broken, spec = scene.job(f"{kind} broken"), scene.spec(kind)
-    broken.after = stopped_at(3)
-    with pytest.raises(Killed):
-        train(broken, spec=spec, home=scene.folder)
-    broken.after = lambda kind, what: None
+    killed(broken, spec, scene.folder, at=metric_at(3))
 
     train(broken, spec=spec, home=scene.folder)
 
@@ -187,10 +167,7 @@ def test_noise_on_the_embeddings_changes_the_training_not_the_validation_and_is_
     spec = scene.spec("plain", neftune_alpha=5.0)
     train(plain, spec=scene.spec("plain"), home=scene.folder)
     train(noisy, spec=spec, home=scene.folder)
-    broken.after = stopped_at(3)
-    with pytest.raises(Killed):
-        train(broken, spec=spec, home=scene.folder)
-    broken.after = lambda kind, what: None
+    killed(broken, spec, scene.folder, at=metric_at(3))
     train(broken, spec=spec, home=scene.folder)
 
     assert not same_weights(plain, noisy)
@@ -212,10 +189,7 @@ def test_a_base_in_few_bits_is_trained_on_and_its_adapter_goes_onto_the_base_as_
     whole, broken = scene.job(f"{bits} bits"), scene.job(f"{bits} bits broken")
     spec = scene.spec("plain", lora={"quantize": bits})
     train(whole, spec=spec, home=scene.folder)
-    broken.after = stopped_at(3)
-    with pytest.raises(Killed):
-        train(broken, spec=spec, home=scene.folder)
-    broken.after = lambda kind, what: None
+    killed(broken, spec, scene.folder, at=metric_at(3))
     train(broken, spec=spec, home=scene.folder)
 
     losses = whole.losses()
