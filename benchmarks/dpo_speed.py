@@ -25,9 +25,9 @@ CHARACTERS = 700
 
 def batches(path: Path, tokenizer: Any, *, pairs: int) -> tuple[dict[str, Any], dict[str, Any]]:
     """A batch of so many pairs as trl's trainer gets it, and one of the first two."""
-    from tuneport_local.batches import IGNORED, pair_batches
-    from tuneport_local.pairs import render_pair
-    from tuneport_local.rendering import Template
+    from tuneport_local.methods.batches import IGNORED, pair_batches
+    from tuneport_local.rows.pairs import render_pair
+    from tuneport_local.rows.rendering import Template
 
     template = Template.of(tokenizer)
     rendered = [render_pair(pair, tokenizer, template=template, line=1) for pair in short_pairs(path, characters=CHARACTERS)[:pairs]]
@@ -67,9 +67,9 @@ def step_s(model: Any, batch: dict[str, Any]) -> float:
 def measured(data: Path, *, home: Path, pairs: int) -> dict[str, Any]:
     """The figures. Raises RuntimeError where the model cannot do without padding."""
     import torch
-    from tuneport_local import weights
+    from tuneport_local.bases import weights
+    from tuneport_local.methods.unpadded import without_padding
     from tuneport_local.quiet import quiet
-    from tuneport_local.unpadded import without_padding
 
     torch.set_num_threads(1)
     loaded = weights.load(BASE, home=home, dtype="bf16", device="cpu")

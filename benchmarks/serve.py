@@ -80,7 +80,7 @@ def question(number: int) -> list[Any]:
 def adapter(base: str, folder: Path, *, home: Path) -> Path:
     """A LoRA adapter as it begins, which leaves the base as it is and costs what an adapter costs."""
     from peft import LoraConfig, get_peft_model
-    from tuneport_local import weights
+    from tuneport_local.bases import weights
     from tuneport_local.quiet import quiet
 
     loaded = weights.load(base, home=home, dtype="bf16")
@@ -167,7 +167,8 @@ async def _streamed(client: Any, asked: dict[str, Any], tally: Tally) -> None:
 def plain(base: str, *, home: Path, rows: int, prompts: int) -> float:
     """Tokens a second of `generate`, `rows` prompts at a time."""
     import torch
-    from tuneport_local import hardware, weights
+    from tuneport_local.bases import weights
+    from tuneport_local.machine import hardware
 
     machine = hardware.choose()
     loaded = weights.load(base, home=home, dtype=machine.precision, device=machine.device)
@@ -192,7 +193,7 @@ def plain(base: str, *, home: Path, rows: int, prompts: int) -> float:
 
 def measure(base: str, *, seconds: float, clients: int, home: Path, scratch: Path) -> dict[str, Any]:
     """The server under the crowd, then `generate` alone."""
-    from tuneport_local.threads import share_cores
+    from tuneport_local.machine.threads import share_cores
 
     share_cores()
     models = [f"local:{base}", f"local:{adapter(base, scratch / 'adapter', home=home)}"]

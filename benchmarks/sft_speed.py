@@ -31,8 +31,8 @@ from typing import TYPE_CHECKING, Any
 from benchmarks.record import paired_rounds, record
 
 if TYPE_CHECKING:
-    from tuneport_local.rendering import RenderedRow
-    from tuneport_local.rows import PreparedRows
+    from tuneport_local.rows.prepared import PreparedRows
+    from tuneport_local.rows.rendering import RenderedRow
 
 BASE = "smollm2-135m-instruct"
 BATCH = 8
@@ -110,8 +110,8 @@ def run_task(task: Task) -> dict[str, Any]:
 
 def prepared(task: Task, data: Path) -> PreparedRows[RenderedRow]:
     """The rows as our worker renders them."""
-    from tuneport_local.loading import load_tokenizer
-    from tuneport_local.rows import CONVERSATIONS, prepare
+    from tuneport_local.bases.loading import load_tokenizer
+    from tuneport_local.rows.prepared import CONVERSATIONS, prepare
 
     from tuneport import Dataset
 
@@ -125,9 +125,9 @@ def learned_in(batches: Any) -> int:
 
 
 def _train_tuneport(task: Task, data: Path) -> dict[str, Any]:
-    from tuneport_local import training
-    from tuneport_local.jobs import Jobs
-    from tuneport_local.planning import LocalOptions, resolved
+    from tuneport_local.jobs.home import Jobs
+    from tuneport_local.plans.planning import LocalOptions, resolved
+    from tuneport_local.training.train import train as training
 
     from tuneport.job import JobState
     from tuneport.recipe import SFT, LoRA
@@ -149,8 +149,8 @@ def _train_trl(task: Task, data: Path) -> dict[str, Any]:
     from peft import LoraConfig
     from transformers import AutoModelForCausalLM
     from trl import SFTConfig, SFTTrainer
-    from tuneport_local.batches import EpochOrder, as_dataset
-    from tuneport_local.loading import load_tokenizer
+    from tuneport_local.bases.loading import load_tokenizer
+    from tuneport_local.methods.batches import EpochOrder, as_dataset
 
     found = prepared(task, data)
     ordered = [found.rows[number] for number in EpochOrder(len(found.rows), seed=SEED)]  # ours shuffles so: then losses can be compared
@@ -238,7 +238,7 @@ def compare(model: str, home: str, *, base: str, count: int, epochs: int, rounds
 
 def base_folder(base: str, home: Path) -> Path:
     """The base as safetensors, the very folder that ours will train. Converted first when only the packaged GGUF is there."""
-    from tuneport_local import embedded, weights
+    from tuneport_local.bases import embedded, weights
 
     found = weights.resolve(base, home=home)
     return embedded.convert(home) if found.source in ("package", "hub") else Path(found.location)

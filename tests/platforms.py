@@ -182,13 +182,13 @@ def comparison(run: Run) -> Any:
 
 def save_apprentice(folder: Path) -> Path:
     """A tiny base that says of a card what it is, and `card` behind it: what a tune takes away in a few seconds."""
-    from tuneport_local.threads import share_cores
+    from tuneport_local.machine.threads import share_cores
 
     share_cores()  # before torch is imported
     import torch
     from tiny import tiny_model, tiny_tokenizer
     from tuneport_local.quiet import quiet
-    from tuneport_local.rendering import Template, render
+    from tuneport_local.rows.rendering import Template, render
 
     from tuneport.examples import ChatExample, Message
 

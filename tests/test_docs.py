@@ -138,7 +138,7 @@ def test_every_document_of_the_checkout_is_looked_at() -> None:
 
 
 def test_the_settings_of_the_local_backend_are_all_described() -> None:
-    planning = pytest.importorskip("tuneport_local.planning")
+    planning = pytest.importorskip("tuneport_local.plans.planning")
     profile = pytest.importorskip("tuneport_local.profile")
     text = (ROOT / "docs" / "local.md").read_text(encoding="utf-8")
     names = {*planning.LocalOptions.model_fields, *profile.LocalProfile.model_fields} - {"provider"}

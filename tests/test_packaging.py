@@ -239,7 +239,7 @@ def test_the_local_backend_installs_with_all_it_declares_and_finds_this_machine_
     made.install(str(core_wheel), str(local_wheel))
     checked = made.tuneport("providers", "check", "local")
     assert checked.returncode == 0, checked.stdout + checked.stderr
-    loaded = made.python("-c", "import tuneport_local.training, transformers, peft, trl")
+    loaded = made.python("-c", "import tuneport_local.training.train, transformers, peft, trl")
     assert loaded.returncode == 0, loaded.stderr
 
 

@@ -121,7 +121,7 @@ def test_providers_words_are_read_as_ours(used: Mapping[str, Any], ours: Mapping
 def test_the_table_of_destinations_names_formats_that_there_are_and_the_local_backends_own_default() -> None:
     for there in destinations().values():
         assert all(named(format).name == format for format in there.formats.values())
-    planning = pytest.importorskip("tuneport_local.planning")
+    planning = pytest.importorskip("tuneport_local.plans.planning")
     for method, defaults in planning.DEFAULTS.items():
         assert float(destinations()["local"].rate_of(method) or 0) == defaults.learning_rate
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuneport_local.training import TrainingSpec, train
+from tuneport_local.training.train import TrainingSpec, train
 
 from tuneport.job import JobState
 

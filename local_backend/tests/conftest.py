@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from tuneport_local.threads import share_cores
+from tuneport_local.machine.threads import share_cores
 
 share_cores()
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-from tuneport_local.training import TrainingSpec
+from tuneport_local.training.train import TrainingSpec
 
 from tuneport.job import JobState
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tuneport_local.quiet import quiet
-from tuneport_local.rendering import Template, render
+from tuneport_local.rows.rendering import Template, render
 
 from tuneport.examples import ChatExample, Message, Tool, ToolCall
 

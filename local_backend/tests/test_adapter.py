@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuneport_local import provider, throughput
+from tuneport_local import provider
 from tuneport_local.adapter import LocalTrainer
-from tuneport_local.jobfolder import JobFolder
-from tuneport_local.jobs import Jobs
+from tuneport_local.jobs.folder import JobFolder
+from tuneport_local.jobs.home import Jobs
+from tuneport_local.machine import throughput
 
 from tuneport.dataset import Dataset
 from tuneport.errors import CheckFailed, ConfigError, FileGone, NotFound, RecipeError, Refused, TuneportError, UnknownModel

@@ -9,11 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from tuneport_local import artefacts, hardware
-from tuneport_local.artefacts import Facts
-from tuneport_local.assembly import adapted
+from tuneport_local.jobs.trained import trained
+from tuneport_local.machine import hardware
 from tuneport_local.quiet import quiet
-from tuneport_local.trained import trained
+from tuneport_local.training import artefacts
+from tuneport_local.training.artefacts import Facts
+from tuneport_local.training.assembly import adapted
 
 from tuneport.errors import ConfigError
 

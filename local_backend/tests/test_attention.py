@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 import torch
-from tuneport_local import attention
-from tuneport_local.attention import SEGMENTS, Segments, segment_attention
-from tuneport_local.batches import EpochOrder, packed, padded
-from tuneport_local.sft import packing_is_exact
+from tuneport_local.methods import attention
+from tuneport_local.methods.attention import SEGMENTS, Segments, segment_attention
+from tuneport_local.methods.batches import EpochOrder, packed, padded
+from tuneport_local.methods.sft import packing_is_exact
 
 from .tiny import tiny_model
 

@@ -7,8 +7,8 @@ import os
 from pathlib import Path
 
 import pytest
-from tuneport_local.jobfolder import JobFolder
-from tuneport_local.jobs import Jobs
+from tuneport_local.jobs.folder import JobFolder
+from tuneport_local.jobs.home import Jobs
 from tuneport_local.tracking.tracked import tracked
 
 from .board_files import events, scalars, settings

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from tuneport_local.checkpoints import Checkpoint, Progress, newest_checkpoint, write_checkpoint
+from tuneport_local.training.checkpoints import Checkpoint, Progress, newest_checkpoint, write_checkpoint
 
 from tuneport.errors import ConfigError
 
@@ -99,7 +99,7 @@ def test_one_whose_writing_breaks_off_leaves_nothing_behind(tmp_path: Path) -> N
 def test_a_disk_that_fills_while_torch_writes_is_told_as_such(tmp_path: Path) -> None:
     program = (
         "import resource, signal, sys, torch; from pathlib import Path\n"
-        "from tuneport_local.checkpoints import Progress, write_checkpoint\n"
+        "from tuneport_local.training.checkpoints import Progress, write_checkpoint\n"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN); resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
         "save = lambda part: torch.save({'moments': torch.zeros(100_000)}, part / 'optimizer.pt')\n"
         "try: write_checkpoint(Path(sys.argv[1]), progress=Progress(4, 1.0), save=save)\n"

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 import torch
-from tuneport_local import provider, weights
-from tuneport_local.prefixed import Prefixed
+from tuneport_local import provider
+from tuneport_local.adapters.prefixed import Prefixed
+from tuneport_local.bases import weights
 from tuneport_local.server import LocalServer
 
 from tuneport.combining import Combination

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tuneport_local import provider as local
 from tuneport_local.adapter import LocalTrainer
-from tuneport_local.devices import DeviceQueue
+from tuneport_local.jobs.devices import DeviceQueue
 
 from tuneport.dataset import Dataset
 from tuneport.job import JobState

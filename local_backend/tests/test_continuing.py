@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tuneport_local import provider
 from tuneport_local.adapter import LocalTrainer
-from tuneport_local.jobfolder import JobFolder
-from tuneport_local.training import TrainingSpec, train
+from tuneport_local.jobs.folder import JobFolder
+from tuneport_local.training.train import TrainingSpec, train
 
 from tuneport.errors import RecipeError, TuneportError, UnknownModel, Unsupported
 from tuneport.job import JobState

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tuneport_local.rendering import RenderedRow, Template, render, render_prompt
-from tuneport_local.rows import CONVERSATIONS, notices, prepare
-from tuneport_local.tokenizer_file import FileTokenizer
+from tuneport_local.plans.tokenizer_file import FileTokenizer
+from tuneport_local.rows.prepared import CONVERSATIONS, notices, prepare
+from tuneport_local.rows.rendering import RenderedRow, Template, render, render_prompt
 
 from tuneport.errors import DatasetError
 from tuneport.examples import ChatExample, Message, Tool, ToolCall

@@ -7,12 +7,13 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from tuneport_local import provider, throughput
+from tuneport_local import provider
 from tuneport_local.adapter import LocalTrainer
-from tuneport_local.devices import DeviceQueue
-from tuneport_local.rendering import Template, render
-from tuneport_local.token_count import COUNTED_ROWS, TokenCount, count_tokens
-from tuneport_local.tokenizer_file import FileTokenizer
+from tuneport_local.jobs.devices import DeviceQueue
+from tuneport_local.machine import throughput
+from tuneport_local.plans.token_count import COUNTED_ROWS, TokenCount, count_tokens
+from tuneport_local.plans.tokenizer_file import FileTokenizer
+from tuneport_local.rows.rendering import Template, render
 
 from tuneport.dataset import Dataset
 from tuneport.examples import ChatExample
@@ -46,7 +47,7 @@ def trainer(home: Path) -> LocalTrainer:
 @pytest.mark.parametrize("template", [CHATML, None])
 def test_tokens_are_counted_as_the_trainer_counts_them(tmp_path: Path, template: str | None) -> None:
     from transformers import AutoTokenizer
-    from tuneport_local.rows import CONVERSATIONS, prepare
+    from tuneport_local.rows.prepared import CONVERSATIONS, prepare
 
     folder = save_tiny(tmp_path / "tiny", template=template)
     rows = Dataset.read(write_chats(tmp_path / "chats.jsonl", rows=50))
@@ -175,7 +176,7 @@ def test_a_few_long_rows_that_are_not_counted_are_not_forgotten(base: Path, tmp_
 
 def test_both_answers_of_a_pair_are_counted_as_they_are_trained_on(base: Path, tmp_path: Path) -> None:
     from transformers import AutoTokenizer
-    from tuneport_local.rows import PAIRS, prepare
+    from tuneport_local.rows.prepared import PAIRS, prepare
 
     rows = Dataset.read(write_pairs(tmp_path / "pairs.jsonl", 30))
     tokenizer = AutoTokenizer.from_pretrained(base)
@@ -188,8 +189,8 @@ def test_both_answers_of_a_pair_are_counted_as_they_are_trained_on(base: Path, t
 
 def test_the_tokens_of_judged_answers_are_counted_with_both_answers_of_pairs(base: Path, tmp_path: Path) -> None:
     from transformers import AutoTokenizer
-    from tuneport_local.judged import JUDGED, each_answer
-    from tuneport_local.rows import prepare
+    from tuneport_local.rows.judged import JUDGED, each_answer
+    from tuneport_local.rows.prepared import prepare
 
     rows = Dataset.read(write_answers(tmp_path / "answers.jsonl", 6), format="canonical")
     trained = prepare(rows.numbered(), AutoTokenizer.from_pretrained(base), kind=JUDGED, max_length=10**6, too_long="refuse", name="rows")

@@ -11,11 +11,11 @@ import pytest
 import torch
 from tuneport_local import provider
 from tuneport_local.adapter import LocalTrainer
-from tuneport_local.method_table import method_table
+from tuneport_local.adapters.tuned_kinds import KINDS
+from tuneport_local.jobs.trained import trained
+from tuneport_local.methods.table import method_table
 from tuneport_local.server import LocalServer
-from tuneport_local.trained import trained
-from tuneport_local.training import TrainingSpec, train
-from tuneport_local.tuned_kinds import KINDS
+from tuneport_local.training.train import TrainingSpec, train
 
 from tuneport.examples import Message, PromptExample, canonical_bytes
 from tuneport.provider import Generation, ProviderSettings

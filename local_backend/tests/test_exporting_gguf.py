@@ -193,7 +193,7 @@ def shop_here() -> Path | None:
 @pytest.mark.slow
 @pytest.mark.parametrize(("form", "quantise"), [("gguf", "f16"), ("gguf", "q8_0"), ("ollama", "q4_k_m")])
 def test_the_built_in_model_answers_through_llama_cpp_as_it_does_here(tmp_path: Path, form: str, quantise: str) -> None:
-    from tuneport_local.embedded import MODEL_ID, convert, packaged_file
+    from tuneport_local.bases.embedded import MODEL_ID, convert, packaged_file
 
     if (shop := shop_here()) is None:
         pytest.skip("no environment for llama.cpp here: tuneport models export MODEL --as gguf --to DIR --yes makes one")

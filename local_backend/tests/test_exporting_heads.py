@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuneport_local.head import Head
+from tuneport_local.heads.head import Head
 from tuneport_local.server import LocalServer
 
 from tuneport.errors import Unsupported
@@ -26,7 +26,7 @@ def tuned(folder: Path, save: Callable[[Path], Path], head: Head) -> Model:
     """A base with a head and an adapter that both say something of their own."""
     import torch
     from peft import LoraConfig, get_peft_model
-    from tuneport_local.head_loading import load_headed
+    from tuneport_local.heads.loading import load_headed
     from tuneport_local.quiet import quiet
 
     base, to = save(folder / "base"), folder / "tune"

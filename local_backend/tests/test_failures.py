@@ -6,7 +6,7 @@ import errno
 
 import pytest
 import torch
-from tuneport_local.failures import MachineGaveOut, told, written
+from tuneport_local.jobs.failures import MachineGaveOut, told, written
 
 
 def raised_by_an_allocation() -> Exception:

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 import torch
-from tuneport_local import weights as store
-from tuneport_local.layered import layered
-from tuneport_local.memory_need import memory_need
-from tuneport_local.trained import MODEL, trained
-from tuneport_local.training import TrainingSpec, train
+from tuneport_local.adapters.layered import layered
+from tuneport_local.bases import weights as store
+from tuneport_local.jobs.trained import MODEL, trained
+from tuneport_local.machine.memory_need import memory_need
+from tuneport_local.training.train import TrainingSpec, train
 
 from tuneport.errors import RecipeError
 
@@ -76,7 +76,7 @@ def test_the_loaded_model_says_of_the_rows_what_the_training_said_last(scene: Sc
     """The validation after the last step, once more from disk by plain transformers."""
     loaded = store.load(str(scene.whole.path / MODEL), home=scene.folder)
     total, tokens = 0.0, 0
-    from tuneport_local.rows import CONVERSATIONS, prepare
+    from tuneport_local.rows.prepared import CONVERSATIONS, prepare
 
     from tuneport.dataset import Dataset
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from tuneport_local.decoding import common_length
-from tuneport_local.generation import generate, log_probabilities, stream
-from tuneport_local.rendering import RenderedRow, Template, render, render_prompt
+from tuneport_local.bases.decoding import common_length
+from tuneport_local.bases.generation import generate, log_probabilities, stream
+from tuneport_local.rows.rendering import RenderedRow, Template, render, render_prompt
 
 from tuneport.errors import UsageError
 from tuneport.examples import ChatExample, Message

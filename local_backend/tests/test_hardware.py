@@ -8,7 +8,7 @@ import sys
 from dataclasses import replace
 
 import pytest
-from tuneport_local.hardware import Hardware, Shape, choose, fit
+from tuneport_local.machine.hardware import Hardware, Shape, choose, fit
 
 from tuneport.errors import ConfigError
 
@@ -80,7 +80,7 @@ def test_a_machine_without_memory_still_takes_one_row_at_a_time() -> None:
 )
 def test_training_sees_one_gpu_only(wanted: str, visible: str | None, name: str, left: str) -> None:
     program = (
-        "import os, sys; from tuneport_local.hardware import see_one_gpu; "
+        "import os, sys; from tuneport_local.machine.hardware import see_one_gpu; "
         f"print(see_one_gpu({wanted!r}), os.environ['CUDA_VISIBLE_DEVICES'], sep='|'); "
         f"sys.modules['torch'] = None; print(see_one_gpu({wanted!r}), os.environ['CUDA_VISIBLE_DEVICES'], sep='|')"
     )

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from tuneport_local import provider
 from tuneport_local.adapter import LocalTrainer
-from tuneport_local.token_count import count_tokens
+from tuneport_local.plans.token_count import count_tokens
 
 from tuneport.dataset import Dataset
 from tuneport.errors import CheckFailed

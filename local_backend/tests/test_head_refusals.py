@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from tuneport_local.head import Head
-from tuneport_local.head_loading import load_headed
-from tuneport_local.training import train
+from tuneport_local.heads.head import Head
+from tuneport_local.heads.loading import load_headed
+from tuneport_local.training.train import train
 
 from tuneport.errors import DatasetError, RecipeError, UnknownModel
 from tuneport.examples import ChatExample, LabelledExample, Message

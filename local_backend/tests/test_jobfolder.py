@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tuneport_local.jobfolder import JobFolder, JobStatus
-from tuneport_local.jobs import Jobs
+from tuneport_local.jobs.folder import JobFolder, JobStatus
+from tuneport_local.jobs.home import Jobs
 
 from tuneport.errors import ConfigError, UsageError
 from tuneport.job import JobState

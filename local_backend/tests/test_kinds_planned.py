@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuneport_local import provider, quantized
+from tuneport_local import provider
 from tuneport_local.adapter import LocalTrainer
-from tuneport_local.memory_need import memory_need
-from tuneport_local.objectives import METHODS
-from tuneport_local.planning import body_of
-from tuneport_local.tuned_kinds import KINDS as HERE
-from tuneport_local.tuned_kinds import goes_with, work_of
+from tuneport_local.adapters.tuned_kinds import KINDS as HERE
+from tuneport_local.adapters.tuned_kinds import goes_with, work_of
+from tuneport_local.bases import quantized
+from tuneport_local.machine.memory_need import memory_need
+from tuneport_local.methods.objectives import METHODS
+from tuneport_local.plans.planning import body_of
 
 from tuneport.dataset import Dataset
 from tuneport.errors import Unsupported

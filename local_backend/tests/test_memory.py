@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 import torch
 from transformers import LlamaModel
-from tuneport_local.disk_need import DiskNeed
-from tuneport_local.failures import MachineGaveOut
-from tuneport_local.hardware import Fit, Hardware, Shape, fit
-from tuneport_local.jobfolder import JobFolder, JobStatus
-from tuneport_local.jobs import Jobs
-from tuneport_local.lifecycle import Lifecycle
-from tuneport_local.memory_there import free_bytes, killed_for_memory, total_bytes
-from tuneport_local.room import Room, Tried, note_that_it_ran_out, room_of
-from tuneport_local.training import train
-from tuneport_local.what_fits import after_running_out
+from tuneport_local.jobs.failures import MachineGaveOut
+from tuneport_local.jobs.folder import JobFolder, JobStatus
+from tuneport_local.jobs.home import Jobs
+from tuneport_local.jobs.lifecycle import Lifecycle
+from tuneport_local.machine.disk_need import DiskNeed
+from tuneport_local.machine.hardware import Fit, Hardware, Shape, fit
+from tuneport_local.machine.memory_there import free_bytes, killed_for_memory, total_bytes
+from tuneport_local.machine.room import Room, Tried, note_that_it_ran_out, room_of
+from tuneport_local.machine.what_fits import after_running_out
+from tuneport_local.training.train import train
 
 from tuneport.errors import Refused
 from tuneport.job import JobState

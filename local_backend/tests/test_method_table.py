@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from tuneport_local.adapter import LocalTrainer
 from tuneport_local.method_page import document
-from tuneport_local.method_table import method_table
+from tuneport_local.methods.table import method_table
 
 from tuneport.method_row import TellsMethods
 from tuneport.methods import METHODS

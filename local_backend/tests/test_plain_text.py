@@ -12,10 +12,10 @@ import msgspec
 import pytest
 import torch
 from tuneport_local import provider
-from tuneport_local.planning import body_of
-from tuneport_local.rendering import Template, render
-from tuneport_local.rows import CONVERSATIONS, notices, prepare
-from tuneport_local.training import TrainingSpec, train
+from tuneport_local.plans.planning import body_of
+from tuneport_local.rows.prepared import CONVERSATIONS, notices, prepare
+from tuneport_local.rows.rendering import Template, render
+from tuneport_local.training.train import TrainingSpec, train
 
 from tuneport.dataset import Dataset
 from tuneport.errors import DatasetError, RecipeError, Unsupported, UsageError
@@ -260,7 +260,7 @@ def test_a_killed_run_over_split_texts_goes_on_with_the_losses_of_an_unbroken_on
 
 @pytest.mark.train
 def test_a_text_is_measured_whole_as_plain_transformers_measures_it_also_where_it_is_longer_than_the_model_sees(scene: Scene) -> None:
-    from tuneport_local import weights as store
+    from tuneport_local.bases import weights as store
 
     assert provider.open_server is not None
     server = provider.open_server(ProviderSettings("local", scene.folder))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from tuneport_local import provider
-from tuneport_local.training import train
+from tuneport_local.training.train import train
 
 from tuneport.dataset import Dataset
 from tuneport.evaluate import Contender, Evaluation, evaluate

@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 import torch
-from tuneport_local import trl_experimental
-from tuneport_local import weights as store
-from tuneport_local.batches import digest
-from tuneport_local.judged import JUDGED, each_answer
-from tuneport_local.judged_batches import Judgements, columns_of
-from tuneport_local.pairs import render_pair
-from tuneport_local.rendering import RenderedRow, Template
-from tuneport_local.rows import notices, prepare
-from tuneport_local.training import TrainingSpec, train
+from tuneport_local.bases import weights as store
+from tuneport_local.methods import trl_experimental
+from tuneport_local.methods.batches import digest
+from tuneport_local.methods.judged_batches import Judgements, columns_of
+from tuneport_local.rows.judged import JUDGED, each_answer
+from tuneport_local.rows.pairs import render_pair
+from tuneport_local.rows.prepared import notices, prepare
+from tuneport_local.rows.rendering import RenderedRow, Template
+from tuneport_local.training.train import TrainingSpec, train
 
 from tuneport.dataset import Dataset
 from tuneport.errors import DatasetError, RecipeError, Unsupported
@@ -198,7 +198,7 @@ def test_the_loss_falls_and_held_out_answers_come_to_be_preferred(scene: Scene) 
 
 @pytest.mark.train
 def test_every_step_is_told_and_what_is_learned_is_every_answer_once_an_epoch(scene: Scene) -> None:
-    from tuneport_local.objectives import OBJECTIVES
+    from tuneport_local.methods.objectives import OBJECTIVES
 
     readings = [values for _, values in scene.whole.metrics if "learned_tokens" in values]
     objective = OBJECTIVES[scene.method]
@@ -303,7 +303,7 @@ def test_answers_of_one_sort_that_weigh_more_are_learned_more(tmp_path: Path) ->
 @pytest.mark.train
 def test_a_batch_of_pairs_that_goes_in_by_parts_gives_what_it_gives_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whole batches only: 8 pairs in batches of 4."""
-    from tuneport_local import hardware
+    from tuneport_local.machine import hardware
 
     base, rows = save_tiny(tmp_path / "base"), write_pairs(tmp_path / "rows.jsonl", 8)
     jobs = [MemoryJob(tmp_path / name) for name in ("whole", "parts")]
@@ -385,8 +385,8 @@ def test_rows_of_another_kind_are_refused_before_the_model_is_loaded(scene: Scen
 
 def test_a_trl_that_has_put_orpo_elsewhere_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "trl.experimental.orpo", None)
-    monkeypatch.delitem(sys.modules, "tuneport_local.trl_experimental")
+    monkeypatch.delitem(sys.modules, "tuneport_local.methods.trl_experimental")
 
     with pytest.raises(Unsupported, match=r"has no trl\.experimental\.orpo, where trl 1\.16 has ORPO"):
-        importlib.import_module("tuneport_local.trl_experimental")
+        importlib.import_module("tuneport_local.methods.trl_experimental")
     assert trl_experimental.ORPOTrainer._name == "ORPO"

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from tuneport_local import weights as store
-from tuneport_local.pairs import render_pair
-from tuneport_local.rendering import Template
-from tuneport_local.rows import PAIRS, notices, prepare
-from tuneport_local.training import TrainingSpec, train
+from tuneport_local.bases import weights as store
+from tuneport_local.rows.pairs import render_pair
+from tuneport_local.rows.prepared import PAIRS, notices, prepare
+from tuneport_local.rows.rendering import Template
+from tuneport_local.training.train import TrainingSpec, train
 
 from tuneport.dataset import Dataset
 from tuneport.errors import DatasetError, JobFailed, RecipeError

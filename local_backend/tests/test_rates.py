@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuneport_local.training import train
+from tuneport_local.training.train import train
 
 from .joblog import MemoryJob, spec_of
 from .tiny import save_tiny, write_chats

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuneport_local.batches import GroupOrder
-from tuneport_local.rows import PROMPTS, prepare
-from tuneport_local.sampling import seeds_for
-from tuneport_local.training import TrainingSpec, train
+from tuneport_local.bases.sampling import seeds_for
+from tuneport_local.methods.batches import GroupOrder
+from tuneport_local.rows.prepared import PROMPTS, prepare
+from tuneport_local.training.train import TrainingSpec, train
 
 from tuneport.errors import DatasetError, GraderFailed, JobFailed, RecipeError
 from tuneport.examples import ChatExample, Message, PromptExample, canonical_bytes

@@ -6,8 +6,8 @@ import time
 from typing import Any
 
 import pytest
-from tuneport_local.rendering import RenderedRow, Template, render, render_prompt
-from tuneport_local.rows import CONVERSATIONS, notices, prepare
+from tuneport_local.rows.prepared import CONVERSATIONS, notices, prepare
+from tuneport_local.rows.rendering import RenderedRow, Template, render, render_prompt
 
 from tuneport.errors import DatasetError, UsageError
 from tuneport.examples import ChatExample, Message, PreferenceExample, Tool, ToolCall

@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 import torch
-from tuneport_local.head import Head, head_in
-from tuneport_local.pairs import render_pair
+from tuneport_local.heads.head import Head, head_in
 from tuneport_local.quiet import quiet
-from tuneport_local.rendering import Template
+from tuneport_local.rows.pairs import render_pair
+from tuneport_local.rows.rendering import Template
 from tuneport_local.server import LocalServer
-from tuneport_local.training import TrainingSpec, train
+from tuneport_local.training.train import TrainingSpec, train
 
 from tuneport.dataset import Dataset
 from tuneport.errors import DatasetError, Unsupported

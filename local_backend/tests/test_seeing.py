@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import torch
 from tuneport_local import provider
-from tuneport_local.eyes import Album, Eyes, processor_of
-from tuneport_local.loading import load_tokenizer
-from tuneport_local.planning import body_of
-from tuneport_local.rendering import RenderedRow, Template, render, render_prompt
-from tuneport_local.rows import Conversations, prepare
-from tuneport_local.seeing import FAMILIES, picture_tokens, why_blind
-from tuneport_local.training import TrainingSpec, train
+from tuneport_local.bases.loading import load_tokenizer
+from tuneport_local.bases.seeing import FAMILIES, picture_tokens, why_blind
+from tuneport_local.plans.planning import body_of
+from tuneport_local.rows.eyes import Album, Eyes, processor_of
+from tuneport_local.rows.prepared import Conversations, prepare
+from tuneport_local.rows.rendering import RenderedRow, Template, render, render_prompt
+from tuneport_local.training.train import TrainingSpec, train
 
 from tuneport.dataset import Dataset
 from tuneport.errors import CheckFailed, DatasetError, RecipeError, Unsupported
@@ -105,7 +105,7 @@ def test_a_row_and_its_prompt_are_what_the_familys_own_processor_makes_of_the_co
     tokenizer, eyes, example = load_tokenizer(base), eyes_of(base), looked_at(RED)
     parts = [{"type": "text", "text": "Where is "}, {"type": "image"}, {"type": "text", "text": " 0?"}]
     text = eyes.processor.apply_chat_template([{"role": "user", "content": parts}], add_generation_prompt=True)
-    from tuneport_local.pictures import bytes_of, opened
+    from tuneport_local.rows.pictures import bytes_of, opened
 
     expected = eyes.processor(text=[text], images=[[opened(bytes_of(RED))]], add_special_tokens=False, return_tensors="pt")
 
@@ -244,7 +244,7 @@ def test_the_tokens_of_a_picture_are_known_from_the_settings_beside_the_weights(
 
 
 def test_a_quote_counts_pictures_by_what_the_base_makes_of_them(tmp_path: Path, bases: dict[str, Path]) -> None:
-    from tuneport_local.token_count import count_tokens
+    from tuneport_local.plans.token_count import count_tokens
 
     rows, plain = [looked_at(RED), looked_at(RED)], [asked("Where is 0?", "Red")] * 2
     found, without = (
@@ -324,8 +324,8 @@ def test_the_adapter_is_on_the_language_part_and_the_tower_that_sees_stays_as_it
 
 @pytest.mark.train
 def test_the_loss_is_that_of_the_answers_alone_as_plain_transformers_measures_it(scene: Scene) -> None:
-    from tuneport_local import weights as store
-    from tuneport_local.batches import EpochOrder
+    from tuneport_local.bases import weights as store
+    from tuneport_local.methods.batches import EpochOrder
 
     loaded, eyes = store.load(str(scene.base), home=scene.folder), eyes_of(scene.base)
     every = [row for row in Dataset.read(scene.rows) if isinstance(row, ChatExample)]

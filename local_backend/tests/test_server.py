@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 from tuneport_local import provider
-from tuneport_local.jobfolder import JobFolder
-from tuneport_local.jobs import Jobs
+from tuneport_local.jobs.folder import JobFolder
+from tuneport_local.jobs.home import Jobs
 from tuneport_local.server import LocalServer
 
 from tuneport.errors import UnknownModel, Unsupported, UsageError

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tuneport_local.rendering import Template
+from tuneport_local.rows.rendering import Template
 from tuneport_local.serving.calls import Piece, Reader, Speech, speech_of
 from tuneport_local.serving.request import ChatRequest, Refusal, read_request
 from tuneport_local.serving.wire import Call

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuneport_local.generation import end_tokens, generate
+from tuneport_local.bases.generation import end_tokens, generate
 from tuneport_local.serving.engine import Done, Engine, Failed, Happening, Order, Said, Voice
 from tuneport_local.serving.request import Refusal
 from tuneport_local.serving.words import silent_tokens
@@ -117,7 +117,7 @@ def test_rows_that_come_at_any_time_are_answered_as_each_is_alone(make: Callable
 
 
 def test_a_row_that_was_given_up_makes_room(tmp_path: Path) -> None:
-    from tuneport_local.loading import load_model, load_tokenizer
+    from tuneport_local.bases.loading import load_model, load_tokenizer
 
     folder = save_endless(tmp_path, layers=2)
     network, tokenizer = load_model(folder, dtype="fp32", device="cpu"), load_tokenizer(folder)
@@ -168,7 +168,7 @@ def test_a_listener_that_is_gone_stops_nobody() -> None:
 
 
 def test_stopped_it_ends_what_runs_and_what_waits_and_takes_no_more(tmp_path: Path) -> None:
-    from tuneport_local.loading import load_model, load_tokenizer
+    from tuneport_local.bases.loading import load_model, load_tokenizer
 
     folder = save_endless(tmp_path, layers=2)
     network, tokenizer = load_model(folder, dtype="fp32", device="cpu"), load_tokenizer(folder)

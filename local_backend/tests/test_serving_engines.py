@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 from tuneport_local import provider
+from tuneport_local.jobs.tuned import tuned_in
 from tuneport_local.serving import vllm
-from tuneport_local.tuned import tuned_in
 
 from tuneport.errors import ConfigError, UnknownModel, Unsupported
 from tuneport.model import Model

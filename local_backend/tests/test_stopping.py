@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 import torch
 from tuneport_local.adapter import LocalTrainer
-from tuneport_local.course import WINDOW, Course
-from tuneport_local.divergence import diverged
-from tuneport_local.overfitting import overfitting
-from tuneport_local.stopping import Rules
-from tuneport_local.training import TrainingSpec, train
+from tuneport_local.training.course import WINDOW, Course
+from tuneport_local.training.divergence import diverged
+from tuneport_local.training.overfitting import overfitting
+from tuneport_local.training.stopping import Rules
+from tuneport_local.training.train import TrainingSpec, train
 
 from tuneport.errors import JobFailed, RecipeError
 from tuneport.recipe import Recipe
@@ -89,7 +89,7 @@ def test_what_only_a_validation_can_decide_is_refused_without_rows_for_one(setti
 
 
 def test_recipes_that_say_nothing_new_keep_their_plan(tmp_path: Path) -> None:
-    from tuneport_local.planning import hyperparameters
+    from tuneport_local.plans.planning import hyperparameters
 
     plain = hyperparameters(Recipe.parse({"base": "x", "train": str(write_chats(tmp_path / "rows.jsonl"))}), provider="local")
 
@@ -318,7 +318,7 @@ def test_a_best_checkpoint_that_was_damaged_is_told_and_the_last_weights_are_lef
 def teach(base: Path, rows: Path) -> Path:
     """All weights of the tiny base, until it knows the rows: then there is something to be lost."""
     from tuneport_local.quiet import quiet
-    from tuneport_local.rendering import Template, render
+    from tuneport_local.rows.rendering import Template, render
 
     from tuneport.dataset import Dataset
 
@@ -374,8 +374,8 @@ def test_a_run_that_gained_nothing_on_its_own_rows_says_so(taught: tuple[Path, P
 
 
 def test_models_show_says_of_which_step_the_weights_are(tmp_path: Path) -> None:
-    from tuneport_local.jobfolder import JobFolder
-    from tuneport_local.tuned import model_of
+    from tuneport_local.jobs.folder import JobFolder
+    from tuneport_local.jobs.tuned import model_of
 
     trainer = open_trainer(tmp_path)
     assert isinstance(trainer, LocalTrainer)

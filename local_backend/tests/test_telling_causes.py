@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 import torch
-from tuneport_local.course import Course
-from tuneport_local.forgetting import Forgetting, GeneralText
-from tuneport_local.training import train
+from tuneport_local.training.course import Course
+from tuneport_local.training.forgetting import Forgetting, GeneralText
+from tuneport_local.training.train import train
 
 from tuneport.errors import JobFailed
 
@@ -94,7 +94,7 @@ def test_updates_that_are_far_too_large_are_put_down_to_the_learning_rate(base: 
 
 
 def test_a_rise_before_the_break_is_told() -> None:
-    from tuneport_local.not_finite import _rise
+    from tuneport_local.training.not_finite import _rise
 
     course = Course()
     for loss in (3.0, 1.0, 2.0, 9.0):
@@ -139,7 +139,7 @@ def test_what_was_forgotten_is_told_in_words(after: float, words: str, warned: b
 @pytest.mark.train
 @pytest.mark.parametrize("method", ["sft", "dpo"])
 def test_the_perplexities_are_those_of_the_base_and_of_what_is_left(base: Path, rows: Path, tmp_path: Path, method: str) -> None:
-    from tuneport_local import weights as store
+    from tuneport_local.bases import weights as store
 
     data = rows if method == "sft" else write_pairs(tmp_path / "pairs.jsonl", 12)
     job = MemoryJob(tmp_path / "job")

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuneport_local import planning
-from tuneport_local.jobfolder import JobFolder
-from tuneport_local.jobs import Jobs
-from tuneport_local.launch import claim
+from tuneport_local.jobs.folder import JobFolder
+from tuneport_local.jobs.home import Jobs
+from tuneport_local.jobs.launch import claim
+from tuneport_local.plans import planning
 from tuneport_local.tracking import tools
 
 from tuneport.errors import RecipeError, Unsupported

@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 import torch
-from tuneport_local.hardware import Fit
-from tuneport_local.training import TrainingSpec, train
+from tuneport_local.machine.hardware import Fit
+from tuneport_local.training.train import TrainingSpec, train
 
 from tuneport.errors import DatasetError, JobFailed, RecipeError, UnknownModel
 from tuneport.job import JobState
@@ -90,7 +90,7 @@ def test_the_choices_and_the_data_are_told(scene: Scene) -> None:
 
 
 def test_the_adapter_is_one_that_peft_loads_and_that_changes_the_answers(scene: Scene) -> None:
-    from tuneport_local import weights as store
+    from tuneport_local.bases import weights as store
 
     plain = store.load(str(scene.base), home=scene.folder)
     tuned = store.load(str(scene.base), home=scene.folder, adapter=scene.whole.adapter)
@@ -146,9 +146,9 @@ def test_the_settings_of_a_run_are_followed(scene: Scene, changes: dict[str, Any
 
 def test_the_loss_is_that_of_the_learned_tokens_alone_whatever_the_form_of_the_batch(scene: Scene) -> None:
     """Against plain transformers: cross-entropy over the answers of the first batch, computed row by row."""
-    from tuneport_local import weights as store
-    from tuneport_local.batches import EpochOrder
-    from tuneport_local.rendering import Template, render
+    from tuneport_local.bases import weights as store
+    from tuneport_local.methods.batches import EpochOrder
+    from tuneport_local.rows.rendering import Template, render
 
     from tuneport.dataset import Dataset
 
@@ -170,7 +170,7 @@ def test_the_loss_is_that_of_the_learned_tokens_alone_whatever_the_form_of_the_b
 
 
 def test_long_answers_go_through_the_output_layer_in_chunks_with_the_same_losses(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tuneport_local.sft.LOGITS_AT_MOST_BYTES", 0)
+    monkeypatch.setattr("tuneport_local.methods.sft.LOGITS_AT_MOST_BYTES", 0)
     job = scene.job("chunks")
 
     train(job, spec=scene.spec(), home=scene.folder)
@@ -216,7 +216,7 @@ def test_a_worker_killed_by_the_system_in_the_middle_of_a_step_loses_nothing(sce
     program = (
         "import os, signal, sys; sys.path[:0] = sys.argv[1:3]\n"
         "import torch; torch.set_num_threads(1)\n"
-        "from pathlib import Path; from tests.joblog import MemoryJob, spec_of; from tuneport_local.training import train\n"
+        "from pathlib import Path; from tests.joblog import MemoryJob, spec_of; from tuneport_local.training.train import train\n"
         "base, rows, validation, path, home = map(Path, sys.argv[3:])\n"
         "job = MemoryJob(path); looks = []\n"
         "def wish():\n"
@@ -275,7 +275,7 @@ def test_a_pause_asked_for_at_the_very_end_is_too_late(scene: Scene) -> None:
 
 def test_a_run_whose_batches_go_in_parts_is_the_same_after_a_break(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     """Parts of two rows; the last batch of an epoch has one part only."""
-    monkeypatch.setattr("tuneport_local.hardware.fit", lambda *given, **facts: Fit(2, False, ()))
+    monkeypatch.setattr("tuneport_local.machine.hardware.fit", lambda *given, **facts: Fit(2, False, ()))
     whole, broken = scene.job("parts"), scene.job("parts, killed")
     train(whole, spec=scene.spec(), home=scene.folder)
     killed(broken, scene.spec(), scene.folder, at=metric_at(9))
@@ -287,7 +287,7 @@ def test_a_run_whose_batches_go_in_parts_is_the_same_after_a_break(scene: Scene,
     plain = scene.spec(lora={"dropout": 0.0})
     parts, at_once = scene.job("parts, no dropout"), scene.job("at once, no dropout")
     train(parts, spec=plain, home=scene.folder)
-    monkeypatch.setattr("tuneport_local.hardware.fit", lambda *given, **facts: Fit(4, False, ()))
+    monkeypatch.setattr("tuneport_local.machine.hardware.fit", lambda *given, **facts: Fit(4, False, ()))
     train(at_once, spec=plain, home=scene.folder)
     assert parts.losses() == pytest.approx(at_once.losses(), abs=1e-3)
 

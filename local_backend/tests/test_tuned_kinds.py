@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuneport_local import weights as store
-from tuneport_local.rows import CONVERSATIONS, prepare
-from tuneport_local.training import TrainingSpec, train
+from tuneport_local.bases import weights as store
+from tuneport_local.rows.prepared import CONVERSATIONS, prepare
+from tuneport_local.training.train import TrainingSpec, train
 
 from tuneport.dataset import Dataset
 from tuneport.errors import RecipeError
@@ -64,7 +64,7 @@ class Scene:
 
     def loss(self, adapter: Path) -> float:
         """Per learned token of the rows, as the base with that adapter has it from disk, by the code that evaluates and answers."""
-        from tuneport_local.generation import log_probabilities
+        from tuneport_local.bases.generation import log_probabilities
 
         loaded = store.load(str(self.base), home=self.folder, adapter=adapter)
         numbered = Dataset.read(self.chats, format="chat").numbered()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuneport_local.training import train
+from tuneport_local.training.train import train
 
 from tuneport.errors import TuneportError
 from tuneport.examples import Message, PreferenceExample, canonical_bytes

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from tuneport_local import unpadded
-from tuneport_local.attention import SEGMENTS, Segments, segment_attention
-from tuneport_local.unpadded import laid_out, without_padding
+from tuneport_local.methods import unpadded
+from tuneport_local.methods.attention import SEGMENTS, Segments, segment_attention
+from tuneport_local.methods.unpadded import laid_out, without_padding
 
 from .tiny import tiny_model
 

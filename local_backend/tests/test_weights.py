@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuneport_local import embedded, hub, weights
+from tuneport_local.bases import embedded, hub, weights
 
 from tuneport.errors import ConfigError, UnknownModel, Unreachable
 
@@ -42,7 +42,7 @@ def test_the_embedded_model_is_in_the_catalogue_with_its_licence_and_context() -
 
 def test_resolving_imports_neither_torch_nor_transformers(tmp_path: Path) -> None:
     program = (
-        "import sys; from pathlib import Path; from tuneport_local import weights\n"
+        "import sys; from pathlib import Path; from tuneport_local.bases import weights\n"
         f"try: weights.resolve({BASE!r}, home=Path({str(tmp_path)!r}))\nexcept Exception: pass\n"
         "assert not {'torch', 'transformers'} & set(sys.modules)"
     )

@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tuneport_local import planning
 from tuneport_local.adapter import LocalTrainer
-from tuneport_local.devices import DeviceQueue
-from tuneport_local.jobs import Jobs
+from tuneport_local.jobs.devices import DeviceQueue
+from tuneport_local.jobs.home import Jobs
+from tuneport_local.plans import planning
 
 from tuneport.dataset import Dataset
 from tuneport.errors import Refused

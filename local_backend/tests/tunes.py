@@ -7,8 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tuneport_local.jobfolder import JobFolder
-from tuneport_local.jobs import Jobs
+from tuneport_local.jobs.folder import JobFolder
+from tuneport_local.jobs.home import Jobs
 
 from tuneport.job import JobState
 

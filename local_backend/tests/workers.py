@@ -11,8 +11,8 @@ from pathlib import Path
 import psutil
 from tuneport_local import provider
 from tuneport_local.adapter import LocalTrainer
-from tuneport_local.jobfolder import JobFolder
-from tuneport_local.launch import alive, worker_holds
+from tuneport_local.jobs.folder import JobFolder
+from tuneport_local.jobs.launch import alive, worker_holds
 
 from tuneport.job import Snapshot
 from tuneport.provider import ProviderSettings

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -138,22 +138,24 @@ def _checked(dataset: Dataset, goal: Target, *, purpose: str, counter: Counter |
 
     ignored = (*_OF_SOURCES, *(("rows-not-few",) if purpose == "validation" else ()))
     report = check(dataset, target=goal, counter=counter, rules=chosen(ignore=ignored), paired=paired)
-    _refuse_errors(report.findings, what=f"{dataset.name} ({purpose})", goal=goal)
+    refuse_errors(report.findings, what=f"{dataset.name} ({purpose})", remedy=_all_of_it(goal))
     return report.rows, tuple(_told(finding, purpose) for finding in report.findings)
 
 
-def _refuse_errors(findings: tuple[Finding, ...], *, what: str, goal: Target) -> None:
+def refuse_errors(findings: Iterable[Finding], *, what: str, remedy: str) -> None:
+    """Raises CheckFailed with the first of the findings that are errors."""
     problems = [finding for finding in findings if finding.severity == "error"]
     if problems:
         shown = [f"line {each.line}: {each.message}" if each.line else each.message for each in problems[:_SHOWN]]
         more = [f"(and {len(problems) - _SHOWN} more)"] if len(problems) > _SHOWN else []
-        raise CheckFailed(f"{what} cannot be used: {' '.join(shown + more)}", remedy=f"See all of it: tuneport data check FILE{_for(goal)}")
+        raise CheckFailed(f"{what} cannot be used: {' '.join(shown + more)}", remedy=remedy)
 
 
-def _for(goal: Target) -> str:
-    """What `data check` has to be told to check for the same."""
+def _all_of_it(goal: Target) -> str:
+    """The command that checks for the same."""
     named = ":".join(filter(None, (goal.provider, goal.model))) if goal.provider else ""
-    return (f" --for {named}" if named else "") + (f" --method {goal.method}" if goal.method != "sft" else "")
+    told = (f" --for {named}" if named else "") + (f" --method {goal.method}" if goal.method != "sft" else "")
+    return f"See all of it: tuneport data check FILE{told}"
 
 
 def _told(finding: Finding, purpose: str) -> Finding:
@@ -165,7 +167,7 @@ def _pair(train: Dataset, validation: Dataset, goal: Target) -> tuple[Finding, .
     from tuneport.checks import check_pair
 
     report = check_pair(train, validation, target=goal, rules={"test-apart", "test-rows"})
-    _refuse_errors(report.findings, what=f"{validation.name} (validation)", goal=goal)
+    refuse_errors(report.findings, what=f"{validation.name} (validation)", remedy=_all_of_it(goal))
     return tuple(_told(finding, "validation") for finding in report.findings)
 
 

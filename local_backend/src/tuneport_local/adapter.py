@@ -15,11 +15,11 @@ from tuneport.errors import ConfigError, FileGone, NotFound, Refused, TuneportEr
 from tuneport.files import write_chunks
 from tuneport.job import Event, JobState, Metric, Snapshot
 from tuneport.provider import YES, BaseModel, Capability, FileState, ProviderSettings, Support, vendor_cannot
-from tuneport_local.jobfolder import JobFolder, JobStatus, Wish
-from tuneport_local.jobs import Jobs
-from tuneport_local.lifecycle import Lifecycle
+from tuneport_local.jobs.folder import JobFolder, JobStatus, Wish
+from tuneport_local.jobs.home import Jobs
+from tuneport_local.jobs.lifecycle import Lifecycle
+from tuneport_local.jobs.trained import trained
 from tuneport_local.support import support
-from tuneport_local.trained import trained
 
 if TYPE_CHECKING:
     from tuneport.finding import Finding
@@ -54,7 +54,7 @@ class LocalTrainer:
         return readiness(self._settings.home)
 
     def catalogue(self) -> Sequence[BaseModel]:
-        from tuneport_local.weights import catalogue
+        from tuneport_local.bases.weights import catalogue
 
         return tuple(catalogue())
 
@@ -65,17 +65,17 @@ class LocalTrainer:
         return self._sees(base)
 
     def methods(self) -> Sequence[MethodRow]:
-        from tuneport_local.method_table import method_table
+        from tuneport_local.methods.table import method_table
 
         return method_table()
 
     def plan(self, recipe: Recipe) -> Plan:
-        from tuneport_local import planning
-        from tuneport_local.continuing import carried, earlier_tune, going_on
-        from tuneport_local.seeing import why_base_blind
-        from tuneport_local.tokenizer_file import template_knows_tools
-        from tuneport_local.weights import resolve
-        from tuneport_local.what_fits import refuse_recipe
+        from tuneport_local.bases.seeing import why_base_blind
+        from tuneport_local.bases.weights import resolve
+        from tuneport_local.machine.what_fits import refuse_recipe
+        from tuneport_local.plans import planning
+        from tuneport_local.plans.continuing import carried, earlier_tune, going_on
+        from tuneport_local.plans.tokenizer_file import template_knows_tools
 
         answer = support(Capability.TRAIN, method=recipe.method.kind)
         if not answer:
@@ -91,7 +91,7 @@ class LocalTrainer:
         return made if earlier is None else carried(made, earlier, recipe)
 
     def estimate(self, recipe: Recipe, *, usage: Usage | None = None) -> Quote:
-        from tuneport_local.estimate import estimate
+        from tuneport_local.plans.estimate import estimate
 
         return estimate(recipe, provider=self._name, home=self._settings.home, profile=self._settings.profile, usage=usage)
 
@@ -166,7 +166,7 @@ class LocalTrainer:
             return self._snapshot(folder, self._lifecycle.start(folder))
 
     def _recipe_file(self, plan: Plan, client_id: str, files: Mapping[str, str]) -> dict[str, Any]:
-        from tuneport_local.planning import body_of
+        from tuneport_local.plans.planning import body_of
 
         return {
             **body_of(plan),
@@ -221,7 +221,7 @@ class LocalTrainer:
             return self._snapshot(folder, self._lifecycle.resume(folder))
 
     def result(self, job_id: str) -> Model:
-        from tuneport_local.tuned import model_of
+        from tuneport_local.jobs.tuned import model_of
 
         folder = self._known(job_id)
         if trained(folder.path) is None:
@@ -256,8 +256,8 @@ class LocalTrainer:
 
     def _sees(self, base: str) -> Support:
         """Whether a base at hand is shown images; of one that has yet to be fetched nobody knows until it is here."""
-        from tuneport_local.at_hand import at_hand
-        from tuneport_local.seeing import why_base_blind
+        from tuneport_local.bases.at_hand import at_hand
+        from tuneport_local.bases.seeing import why_base_blind
 
         found = at_hand(base, home=self._settings.home)
         blind = "" if found is None else why_base_blind(found)

@@ -21,11 +21,11 @@ from tuneport.dataset import Dataset
 from tuneport.errors import TuneportError
 from tuneport.examples import ChatExample, Example, LabelledExample, Message, PreferenceExample, PromptExample
 from tuneport.job import JobState
-from tuneport_local import throughput
-from tuneport_local.devices import DeviceQueue, device_of
-from tuneport_local.jobs import Jobs
-from tuneport_local.objectives import METHODS, OBJECTIVES
-from tuneport_local.tuned_kinds import work_of
+from tuneport_local.adapters.tuned_kinds import work_of
+from tuneport_local.jobs.devices import DeviceQueue, device_of
+from tuneport_local.jobs.home import Jobs
+from tuneport_local.machine import throughput
+from tuneport_local.methods.objectives import METHODS, OBJECTIVES
 
 _BATCH = 8
 _STEPS = 6
@@ -76,7 +76,7 @@ def _measure(recipe: dict[str, Any], *, home: Path, folder: Path) -> throughput.
     data.write_bytes(b"".join(rows.chunks(format=OBJECTIVES[method].format)))
     job, _ = Jobs(folder).make("calibration", recipe, {"train": data})
     job.phase(JobState.STARTING)
-    from tuneport_local.training import TrainingSpec, train
+    from tuneport_local.training.train import TrainingSpec, train
 
     enough = threading.Timer(_ENOUGH_S, job.ask, args=("cancel",))
     enough.daemon = True
@@ -127,7 +127,7 @@ _SETTINGS: Mapping[str, Mapping[str, Any]] = {"grpo": {"grader": {"kind": "strin
 
 def _recipe(base: str, *, device: str, home: Path, method: str, trained: Mapping[str, Any]) -> dict[str, Any]:
     from tuneport.methods import METHOD_CLASSES
-    from tuneport_local.planning import LocalOptions, resolved
+    from tuneport_local.plans.planning import LocalOptions, resolved
 
     long: dict[str, Any] = {"too_long": "truncate"} if OBJECTIVES[method].headed else {}  # an encoder may see a few tokens only
     said = {"epochs": 1, "batch_size": _BATCH, **long, **_SETTINGS.get(method, {}), **trained}

@@ -9,9 +9,9 @@ import sys
 from collections.abc import Iterator
 
 from tuneport.method_row import MethodRow
-from tuneport_local.method_table import method_table
-from tuneport_local.objectives import OBJECTIVES
-from tuneport_local.tuned_kinds import KINDS
+from tuneport_local.adapters.tuned_kinds import KINDS
+from tuneport_local.methods.objectives import OBJECTIVES
+from tuneport_local.methods.table import method_table
 
 _HEAD = """# Local methods
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from tuneport.finding import Finding
 from tuneport.registry_schema import NETWORK_FILE_SYSTEMS, file_system
-from tuneport_local.devices import device_of
+from tuneport_local.jobs.devices import device_of
 
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "safetensors", "gguf")
 _DISK_WANTED_BYTES = 2 * 10**9

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 from tuneport.errors import Unsupported, UsageError
 from tuneport.model import Deployment, Model, Prediction
 from tuneport.provider import Capability, Generation, Need, ProviderSettings
-from tuneport_local.jobs import Jobs
-from tuneport_local.named import tuned_named
+from tuneport_local.jobs.home import Jobs
+from tuneport_local.jobs.named import tuned_named
+from tuneport_local.jobs.trained import trained
+from tuneport_local.jobs.tuned import model_of
+from tuneport_local.machine.threads import share_cores
 from tuneport_local.support import support
-from tuneport_local.threads import share_cores
-from tuneport_local.trained import trained
-from tuneport_local.tuned import model_of
 
 if TYPE_CHECKING:
     from tuneport.combining import Combination
     from tuneport.examples import Example, Message
     from tuneport.exporting import Export, Exported
     from tuneport.serving import Open, Served, Service
-    from tuneport_local.head_answers import HeadAnswers
-    from tuneport_local.residents import Residents
+    from tuneport_local.bases.residents import Residents
+    from tuneport_local.heads.answers import HeadAnswers
 
 
 class LocalServer:
@@ -45,7 +45,7 @@ class LocalServer:
         adapter or an exported model by its folder, a base by name."""
         if (found := tuned_named(model_id, jobs=self._jobs, provider=self._name)) is not None:
             return found
-        from tuneport_local.weights import resolve
+        from tuneport_local.bases.weights import resolve
 
         resolve(model_id, home=self._home)
         return Model(uri=f"{self._name}:{model_id}", provider=self._name, id=model_id, base=model_id, kind="base")
@@ -67,7 +67,7 @@ class LocalServer:
 
     def gives_of(self, target: Model | Deployment) -> frozenset[Need]:
         """Labels, or scores, of a model with a head of its own; text and log-probabilities of any other."""
-        from tuneport_local.head import head_in
+        from tuneport_local.heads.head import head_in
 
         path = self._model(target).path
         head = None if path is None else head_in(Path(path))
@@ -101,7 +101,7 @@ class LocalServer:
 
     def combine(self, wish: Combination) -> Model:
         share_cores()
-        from tuneport_local.combining import combine
+        from tuneport_local.adapters.combining import combine
 
         return combine(wish, home=self._home, provider=self._name)
 
@@ -135,7 +135,7 @@ class LocalServer:
     def _headed(self) -> HeadAnswers:
         if self._heads is None:
             share_cores()
-            from tuneport_local.head_answers import HeadAnswers
+            from tuneport_local.heads.answers import HeadAnswers
 
             self._heads = HeadAnswers(self._home)
         return self._heads
@@ -143,7 +143,7 @@ class LocalServer:
     def _resident(self) -> Residents:
         if self._residents is None:
             share_cores()
-            from tuneport_local.residents import Residents
+            from tuneport_local.bases.residents import Residents
 
             self._residents = Residents(self._home)
         return self._residents

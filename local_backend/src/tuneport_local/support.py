@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tuneport.provider import YES, Capability, Support, not_yet
-from tuneport_local.objectives import METHODS
+from tuneport_local.methods.objectives import METHODS
 
 SHOWN_PICTURES = ("sft", "classify", "regress")
 """The methods whose rows may have pictures."""

@@ -22,14 +22,15 @@ from typing import Any
 
 from tuneport.errors import TuneportError, Unreachable
 from tuneport.job import JobState
-from tuneport_local import marks, throughput
-from tuneport_local.devices import DeviceQueue, device_of
-from tuneport_local.failures import MachineGaveOut, told
-from tuneport_local.jobfolder import JobFolder, JobStatus
-from tuneport_local.launch import claim, process_started
-from tuneport_local.memory_there import killed_for_memory
+from tuneport_local.adapters.tuned_kinds import work_of
+from tuneport_local.jobs import marks
+from tuneport_local.jobs.devices import DeviceQueue, device_of
+from tuneport_local.jobs.failures import MachineGaveOut, told
+from tuneport_local.jobs.folder import JobFolder, JobStatus
+from tuneport_local.jobs.launch import claim, process_started
+from tuneport_local.machine import throughput
+from tuneport_local.machine.memory_there import killed_for_memory
 from tuneport_local.tracking.tracked import tracked
-from tuneport_local.tuned_kinds import work_of
 
 _LOOK_EVERY_S = 0.5
 _CANCEL_GRACE_S = 4.0
@@ -128,7 +129,7 @@ def _train_watched(folder: JobFolder) -> Outcome:
 
 def _train(folder: JobFolder) -> Outcome:
     folder.phase(JobState.VALIDATING, "loading libraries")
-    from tuneport_local.training import TrainingSpec, train
+    from tuneport_local.training.train import TrainingSpec, train
 
     recipe = folder.recipe()
     with tracked(folder) as tracking:

@@ -8,9 +8,9 @@ from typing import Any
 import torch
 
 from tuneport.provider import Generation
-from tuneport_local.decoding import Shared, decode, device_of
+from tuneport_local.bases.decoding import Shared, decode, device_of
+from tuneport_local.bases.generation import context_tokens
 from tuneport_local.exporting.figures import TOP, Heard, Place, Said
-from tuneport_local.generation import context_tokens
 
 ANSWER_TOKENS = 32
 

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from tuneport.exporting import Check
-from tuneport_local.artefacts import licence_note
+from tuneport_local.bases.weights import catalogue, published_name
 from tuneport_local.exporting.source import Source
 from tuneport_local.exporting.task import Made
-from tuneport_local.weights import catalogue, published_name
+from tuneport_local.training.artefacts import licence_note
 
 README, RECORD, RUN = "README.md", "export.json", "run.json"
 _TITLES = {

@@ -15,7 +15,7 @@ from tuneport_local.exporting import prompts
 from tuneport_local.exporting.card import write_card
 from tuneport_local.exporting.source import refuse_form, source_of
 from tuneport_local.exporting.task import Task, Writer
-from tuneport_local.failures import written
+from tuneport_local.jobs.failures import written
 
 FAILED = ".failed"
 

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tuneport.exporting import Check
+from tuneport_local.bases.weights import published_name
 from tuneport_local.exporting import figures, loaded
 from tuneport_local.exporting.figures import Heard
 from tuneport_local.exporting.merging import merged as merge
 from tuneport_local.exporting.merging import write_merged
 from tuneport_local.exporting.original import BYTES, Measure, Original, load, stored_in
 from tuneport_local.exporting.task import Made, Task, Writer
-from tuneport_local.weights import published_name
 
 ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors", "head.json")
 

@@ -6,6 +6,7 @@ import shutil
 from pathlib import Path
 
 from tuneport.exporting import Check
+from tuneport_local.bases.weights import published_name
 from tuneport_local.exporting import workshop
 from tuneport_local.exporting.converter import Converter, find
 from tuneport_local.exporting.forms import asked, check_of, merged_notes, write_weights
@@ -15,7 +16,6 @@ from tuneport_local.exporting.modelfile import FILE
 from tuneport_local.exporting.original import BYTES, Measure, Original, load
 from tuneport_local.exporting.task import Made, Task, Writer
 from tuneport_local.exporting.workshop import DIRECT
-from tuneport_local.weights import published_name
 
 _WORK = ".work"
 _BYTES = {"f32": 4.0, "f16": 2.0, "bf16": 2.0, "q8_0": 1.1}

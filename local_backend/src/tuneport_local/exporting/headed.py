@@ -14,16 +14,16 @@ from typing import Any
 
 from tuneport.exporting import Check
 from tuneport.model import Prediction
-from tuneport_local import weights
+from tuneport_local.bases import weights
+from tuneport_local.bases.loading import load_adapter, load_tokenizer, torch_dtype
 from tuneport_local.exporting.forms import ADAPTER_FILES, base_notes, merged_notes
 from tuneport_local.exporting.merging import SHARD
 from tuneport_local.exporting.merging import merged as merge
 from tuneport_local.exporting.original import stored_in
 from tuneport_local.exporting.task import Made, Task, Writer
-from tuneport_local.head import Head, head_in
-from tuneport_local.head_answers import HeadAnswers
-from tuneport_local.head_loading import load_headed, load_processor
-from tuneport_local.loading import load_adapter, load_tokenizer, torch_dtype
+from tuneport_local.heads.answers import HeadAnswers
+from tuneport_local.heads.head import Head, head_in
+from tuneport_local.heads.loading import load_headed, load_processor
 from tuneport_local.quiet import quiet
 
 _LIMITS = {"adapter": 1e-5, "fp32": 1e-3, "bf16": 0.05, "fp16": 0.05}

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tuneport_local.adapter_kind import is_virtual
+from tuneport_local.adapters.kind import is_virtual
+from tuneport_local.bases.loading import load_adapter, torch_dtype
 from tuneport_local.exporting.answers import heard
 from tuneport_local.exporting.figures import Heard
 from tuneport_local.exporting.original import Measure
-from tuneport_local.loading import load_adapter, torch_dtype
 from tuneport_local.quiet import quiet
 
 

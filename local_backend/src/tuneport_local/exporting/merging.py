@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tuneport.errors import Unsupported
-from tuneport_local.loading import torch_dtype
+from tuneport_local.bases.loading import torch_dtype
 from tuneport_local.quiet import quiet
 
 SHARD = "5GB"

@@ -11,14 +11,15 @@ from typing import Any
 
 from tuneport.errors import UsageError
 from tuneport.examples import Example
-from tuneport_local import hardware, weights
+from tuneport_local.bases import weights
+from tuneport_local.bases.generation import context_tokens, end_tokens
+from tuneport_local.bases.loading import load_adapter, load_model, load_tokenizer
 from tuneport_local.exporting.answers import ANSWER_TOKENS, heard, said
 from tuneport_local.exporting.figures import Heard, Said
 from tuneport_local.exporting.prompts import question
 from tuneport_local.exporting.source import Source
-from tuneport_local.generation import context_tokens, end_tokens
-from tuneport_local.loading import load_adapter, load_model, load_tokenizer
-from tuneport_local.rendering import Template, render_prompt
+from tuneport_local.machine import hardware
+from tuneport_local.rows.rendering import Template, render_prompt
 
 _SHARE = 0.7
 BYTES = {"fp32": 4, "bf16": 2, "fp16": 2}

@@ -8,7 +8,7 @@ import msgspec
 
 from tuneport.errors import TuneportError
 from tuneport.examples import ChatExample, Example, Message
-from tuneport_local.trained import ADAPTER, MODEL
+from tuneport_local.jobs.trained import ADAPTER, MODEL
 
 MOST = 10
 

@@ -10,9 +10,9 @@ from typing import Any, Literal
 from tuneport.errors import UnknownModel, Unsupported
 from tuneport.exporting import Form
 from tuneport.model import Model
-from tuneport_local import weights
-from tuneport_local.head import FILE as HEAD
-from tuneport_local.trained import is_adapter, is_model
+from tuneport_local.bases import weights
+from tuneport_local.heads.head import FILE as HEAD
+from tuneport_local.jobs.trained import is_adapter, is_model
 
 _LEARNED_PROMPTS = {"PROMPT_TUNING": "prompt tuning", "PREFIX_TUNING": "prefix tuning", "P_TUNING": "p-tuning"}
 

@@ -37,7 +37,7 @@ def _chosen() -> str:
 
     if program() is None:
         return "torch"
-    from tuneport_local import hardware
+    from tuneport_local.machine import hardware
 
     return "vllm" if hardware.choose().device.startswith("cuda") else "torch"
 

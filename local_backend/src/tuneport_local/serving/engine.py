@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tuneport.provider import Generation
-from tuneport_local.generation import seeds_of
+from tuneport_local.bases.generation import seeds_of
 from tuneport_local.serving.complaint import complain
 from tuneport_local.serving.flight import Flight, Passenger
 from tuneport_local.serving.request import Refusal

@@ -15,7 +15,7 @@ import torch
 from torch.nn.functional import pad
 
 from tuneport.provider import Generation
-from tuneport_local.decoding import device_of, draw, last_position
+from tuneport_local.bases.decoding import device_of, draw, last_position
 
 _PIECE_TOKENS = 512
 _TRIM = 64

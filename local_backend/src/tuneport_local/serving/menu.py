@@ -12,9 +12,9 @@ from tuneport.errors import UsageError
 from tuneport.examples import Message, Tool
 from tuneport.serving import Served
 from tuneport.template_messages import tool_as_dict
-from tuneport_local.generation import context_tokens, end_tokens
-from tuneport_local.rendering import Template, render_prompt
-from tuneport_local.residents import Residents
+from tuneport_local.bases.generation import context_tokens, end_tokens
+from tuneport_local.bases.residents import Residents
+from tuneport_local.rows.rendering import Template, render_prompt
 from tuneport_local.serving.calls import Speech, speech_of
 from tuneport_local.serving.engine import Voice
 from tuneport_local.serving.request import Refusal

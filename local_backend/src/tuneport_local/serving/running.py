@@ -15,8 +15,8 @@ import uvicorn
 
 from tuneport.clock import Clock
 from tuneport.serving import Open, Served, Service, url_at
+from tuneport_local.bases.residents import Residents
 from tuneport_local.quiet import quiet
-from tuneport_local.residents import Residents
 from tuneport_local.serving.address import bound
 from tuneport_local.serving.app import build
 from tuneport_local.serving.engine import Engine

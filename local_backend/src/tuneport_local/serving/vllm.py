@@ -16,9 +16,9 @@ from pathlib import Path
 
 from tuneport.errors import ConfigError, Unsupported
 from tuneport.serving import Open, Served, Service, url_at
-from tuneport_local import weights
+from tuneport_local.bases import weights
+from tuneport_local.jobs.trained import has_adapter, stands_on
 from tuneport_local.serving.address import bound
-from tuneport_local.trained import has_adapter, stands_on
 
 _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)
 """What --max-lora-rank takes (vllm.config.lora of 0.14, read on 2026-11-21)."""
@@ -99,8 +99,8 @@ def _rank(served: Served) -> int:
 
 def _tools(folder: Path) -> list[str]:
     """Tool calls, where the chat template writes them in a way that vLLM has a reader for under one name: JSON in <tool_call> marks."""
-    from tuneport_local.loading import load_tokenizer
-    from tuneport_local.rendering import Template
+    from tuneport_local.bases.loading import load_tokenizer
+    from tuneport_local.rows.rendering import Template
     from tuneport_local.serving.calls import speech_of
 
     tokenizer = load_tokenizer(folder)

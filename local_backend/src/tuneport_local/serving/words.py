@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tuneport_local.generation import certain, cut_at
+from tuneport_local.bases.generation import certain, cut_at
 
 
 class Words:

@@ -13,7 +13,7 @@ from tuneport.files import write_bytes
 from tuneport_local.tracking.telling import readings_of, settings_of
 
 if TYPE_CHECKING:
-    from tuneport_local.jobfolder import JobFolder
+    from tuneport_local.jobs.folder import JobFolder
 
 FOLDER = "tensorboard"
 

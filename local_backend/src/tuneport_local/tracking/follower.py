@@ -24,8 +24,8 @@ from filelock import FileLock, Timeout
 from tuneport.files import write_bytes
 from tuneport.job import JobState
 from tuneport.redaction import without_secrets
-from tuneport_local.jobfolder import JobFolder
-from tuneport_local.launch import worker_holds
+from tuneport_local.jobs.folder import JobFolder
+from tuneport_local.jobs.launch import worker_holds
 from tuneport_local.tracking.reporter import About, End
 from tuneport_local.tracking.telling import readings_of, run_name, settings_of
 from tuneport_local.tracking.tools import TOOLS, reporter_of

@@ -13,7 +13,7 @@ from tuneport_local.tracking.follower import FOLDER
 from tuneport_local.tracking.tools import TOOLS
 
 if TYPE_CHECKING:
-    from tuneport_local.jobfolder import JobFolder
+    from tuneport_local.jobs.folder import JobFolder
 
 
 @contextmanager

@@ -1,0 +1,1 @@
+"""Base models: where their weights are, loading them, and asking them."""

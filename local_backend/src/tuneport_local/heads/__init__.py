@@ -1,0 +1,1 @@
+"""Models that answer with a head of their own: labels and scores."""

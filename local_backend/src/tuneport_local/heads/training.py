@@ -1,0 +1,118 @@
+"""transformers' Trainer over labelled rows: the network, the optimizer and the loop are its own; ours are the loss in whole batches,
+weighted by label where that is asked for, and what is measured.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.nn.functional import cross_entropy, mse_loss
+from transformers import TrainingArguments
+
+from tuneport_local.heads.batches import Batches, pictures, texts
+from tuneport_local.heads.head import Head
+from tuneport_local.heads.labelled_rows import LabelledRow
+from tuneport_local.heads.measures import measured
+from tuneport_local.methods.batches import EpochOrder, LengthOrder
+from tuneport_local.training.assembly import Parts, adapted, settings
+from tuneport_local.training.watched import Batch, Watched
+
+_TEXTS_AT_ONCE = 16
+"""On a CPU, where padding costs as much as words: for questions of 16 tokens on average a step of 32 takes two thirds of the time in two
+parts of like length, and no less in four (MiniLM, EPYC with AVX-512 BF16, 2026-11-21)."""
+
+
+def assemble(parts: Parts[LabelledRow]) -> HeadTrainer:
+    """The trainer of a job."""
+    assert parts.answer is not None, "this trainer is for models with a head"
+    head = parts.answer
+    collate = partial(pictures, processor=parts.tokenizer) if head.medium == "image" else partial(texts, padding=_padding(parts.model))
+    rows = sorted(parts.validation.rows, key=lambda row: len(row.text.input_ids) if row.text else 0) if parts.validation else ()
+    if head.medium == "text" and parts.machine.device == "cpu" and parts.spec.batch_size % _TEXTS_AT_ONCE == 0:
+        parts = replace(parts, fit=replace(parts.fit, micro_batch=min(parts.fit.micro_batch, _TEXTS_AT_ONCE)))
+    return HeadTrainer(
+        model=adapted(parts),
+        arguments=TrainingArguments(**settings(parts)),
+        rows=parts.rows.rows,
+        tokenizer=parts.tokenizer,
+        collate=partial(collate, head=head),
+        validation=Batches(rows, size=parts.fit.micro_batch, collate=partial(collate, head=head)),
+        watcher=parts.run,
+        callback=parts.run,
+    ).learning(head, weights=label_weights(parts.rows.rows, head) if parts.spec.own.get("label_weights") == "balanced" else None)
+
+
+def _padding(model: Any) -> int:
+    return int(model.config.get_text_config().pad_token_id)
+
+
+def label_weights(rows: Sequence[LabelledRow], head: Head) -> torch.Tensor:
+    """(labels,): so that every label weighs the same in all rows together, and a row 1 on average."""
+    counts = Counter(row.said for row in rows)
+    return torch.tensor([len(rows) / (len(head.labels) * counts[label]) for label in head.labels])
+
+
+class HeadTrainer(Watched):
+    """See the module."""
+
+    head: Head
+    _weights: torch.Tensor | None = None
+
+    def learning(self, head: Head, *, weights: torch.Tensor | None) -> HeadTrainer:
+        """Itself, for this head; `weights` are those of its labels."""
+        self.head, self._weights = head, None if weights is None else weights.to(self.args.device)
+        self._right, self._seen = 0, 0
+        self.compute_loss_func = self._loss
+        return self
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> EpochOrder:
+        batch = self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
+        lengths = [len(row.text.input_ids) if row.text else 0 for row in self.train_dataset]
+        return LengthOrder(lengths, seed=self.args.seed, batch=batch)
+
+    def tokens_in(self, batch: Batch) -> int:
+        """Those of texts; pictures have none."""
+        return int(batch["attention_mask"].sum()) if "attention_mask" in batch else 0
+
+    def _loss(self, outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+        """The mean over the rows of a whole batch. outputs.logits: (rows, outputs)"""
+        given = outputs.logits.float()
+        total = self.summed(given, labels)
+        if self.head.labels:
+            self._right += int((given.argmax(-1) == labels).sum())
+        self._seen += len(labels)
+        return total / (len(labels) if num_items_in_batch is None else num_items_in_batch)
+
+    def summed(self, given: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
+        """The loss of some rows together: cross entropy, or squared error in units of the scores' spread."""
+        if self.head.labels:
+            return cross_entropy(given, wanted, weight=self._weights, reduction="sum")
+        return mse_loss(given[:, 0], wanted, reduction="sum")
+
+    def readings(self) -> dict[str, float]:
+        """The share of rows labelled right while they were learned, since it was last asked."""
+        right, seen, self._right, self._seen = self._right, self._seen, 0, 0
+        return {"accuracy": right / seen} if self.head.labels and seen else {}
+
+    def measured(self, batches: Sequence[Batch]) -> dict[str, float]:
+        """The mean loss over the rows, and what is measured of labels or scores."""
+        given, wanted = [], []
+        for batch in batches:
+            ready = self.ready(batch)
+            wanted.append(ready.pop("labels"))
+            with self.compute_loss_context_manager():
+                given.append(self.model(**ready).logits.float())
+        outputs, right = torch.cat(given), torch.cat(wanted)
+        loss = float(self.summed(outputs, right)) / len(right)
+        return {"loss": loss, **measured(self.head, outputs.cpu(), right.cpu())}
+
+    def save_parts(self, folder: Path) -> None:
+        """With what the head answers."""
+        super().save_parts(folder)
+        self.head.write(folder)

@@ -1,0 +1,1 @@
+"""Each training method: its rows, its settings, its trainer."""

@@ -1,0 +1,1 @@
+"""What a recipe becomes here, and what it costs, told without torch."""

@@ -1,0 +1,1 @@
+"""Rows as they are trained on: rendered, measured, masked."""

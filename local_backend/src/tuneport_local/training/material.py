@@ -1,0 +1,126 @@
+"""From the data files of a job to what it is trained on: the rows, what reads for the model, the head that they ask for."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tuneport.dataset import Dataset
+from tuneport.errors import DatasetError, RecipeError
+from tuneport_local.adapters.tuned_kinds import LORA
+from tuneport_local.methods.objectives import OBJECTIVES
+from tuneport_local.rows.prepared import CONVERSATIONS, Conversations, PreparedRows, Row, notices, prepare
+from tuneport_local.training.joblog import JobLog
+from tuneport_local.training.spec import TrainingSpec
+
+if TYPE_CHECKING:
+    from tuneport_local.heads.head import Head
+    from tuneport_local.rows.eyes import Eyes
+
+PICTURES = "pictures"
+"""The folder of a job where the pictures of its rows lie while it trains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What is made of the data files."""
+
+    tokenizer: Any
+    rows: PreparedRows[Row]
+    validation: PreparedRows[Row] | None
+    head: Head | None = None
+    eyes: Eyes | None = None
+
+
+def _eyes(job: JobLog, folder: Path, spec: TrainingSpec) -> Eyes | None:
+    """Those of a base that sees, over the pictures in the job's folder; None for any other."""
+    from tuneport_local.rows.eyes import Album, Eyes, processor_of
+
+    processor = processor_of(folder)
+    if processor is not None and spec.kind.name != LORA:
+        raise RecipeError(
+            f"weights {spec.kind.name!r} have not been tried on models that see, as {spec.base} does.", remedy="Leave weights out: LoRA."
+        )
+    return None if processor is None else Eyes(processor, Album(job.path / PICTURES))
+
+
+def material(job: JobLog, spec: TrainingSpec, folder: Path) -> Material:
+    """The tokenizer, the rows to train and to validate on, and the head they ask for where the method puts one on the base."""
+    from tuneport_local.bases.loading import load_tokenizer
+
+    if OBJECTIVES[spec.method].headed:
+        from tuneport_local.heads.rows import read_for
+
+        found = read_for(job, spec, folder, limit=lambda tokenizer: _max_length(spec, folder, tokenizer))
+        return Material(found.reader, found.rows, found.validation, head=found.head)
+    tokenizer = load_tokenizer(folder, trust_remote_code=spec.trust_remote_code)
+    eyes = _eyes(job, folder, spec)
+    limit = _max_length(spec, folder, tokenizer)
+    rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train", eyes=eyes)
+    if spec.validation_file is None:
+        return Material(tokenizer, rows, None, head=_scoring_head(job, spec, folder), eyes=eyes)
+    validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation", eyes=eyes)
+    return Material(tokenizer, rows, validation, head=_scoring_head(job, spec, folder), eyes=eyes)
+
+
+def _scoring_head(job: JobLog, spec: TrainingSpec, folder: Path) -> Head | None:
+    """What scores conversations, where that is what the method makes. Raises UnknownModel for a base that has no place for it."""
+    if not OBJECTIVES[spec.method].scores:
+        return None
+    from tuneport_local.heads.head import Head
+    from tuneport_local.heads.loading import refuse_headless
+
+    refuse_headless(folder, "text", trust_remote_code=spec.trust_remote_code)
+    head = Head(spec.method, "text")
+    job.event("info", f"the head answers with {head.said}")
+    return head
+
+
+def _with_room(error: DatasetError, spec: TrainingSpec) -> DatasetError:
+    """The same, saying what is kept of the length for answers."""
+    if not room_kept(spec):
+        return error
+    kept = f"Of what fits, {room_kept(spec)} tokens are kept for the answer (max_tokens)."
+    remedy = "Shorten them, lower max_tokens, or set too_long to 'drop'." if error.remedy else ""
+    return DatasetError(f"{error.message} {kept}", line=error.line, remedy=remedy)
+
+
+def _max_length(spec: TrainingSpec, folder: Path, tokenizer: Any) -> int:
+    """Tokens per row: what the recipe says, else as many as the model can see."""
+    from tuneport_local.bases.loading import load_config
+
+    config = load_config(folder, trust_remote_code=spec.trust_remote_code)
+    context = int(min(getattr(config, "max_position_embeddings", None) or math.inf, tokenizer.model_max_length, 1 << 20))
+    context -= spec.virtual_tokens
+    if spec.max_length != "auto" and spec.max_length > context:
+        raise RecipeError(f"max_length {spec.max_length} is more than the {context} tokens that {spec.base} can see.")
+    limit = (context if spec.max_length == "auto" else spec.max_length) - room_kept(spec)
+    if limit < 1:
+        raise RecipeError(
+            f"an answer of {room_kept(spec)} tokens leaves no room for a prompt in {limit + room_kept(spec)}.", remedy="Lower max_tokens."
+        )
+    return limit
+
+
+def room_kept(spec: TrainingSpec) -> int:
+    """Tokens that are kept for an answer beside each row."""
+    return int(spec.own["max_tokens"]) if OBJECTIVES[spec.method].writes else 0
+
+
+def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str, eyes: Eyes | None) -> PreparedRows[Row]:
+    objective, name = OBJECTIVES[spec.method], f"{purpose} data"
+    numbered = Dataset.read(path, format=spec.data_format or objective.format).numbered()
+    kind = Conversations(eyes) if objective.kind is CONVERSATIONS else objective.kind
+    try:
+        rows = prepare(numbered, tokenizer, kind=kind, max_length=limit, too_long=spec.too_long, name=name)
+    except DatasetError as error:
+        raise _with_room(error, spec) from None
+    for notice in notices(rows, name=name, max_length=limit, needed=objective.kind.needed):
+        job.event("warning", notice)
+    rows = objective.apart(rows)
+    learned = "" if objective.scores else f"{rows.trained_tokens} of them learned, "
+    counted = f"{len(rows.rows)} {objective.noun}, {rows.tokens} tokens, {learned}longest {rows.longest}"
+    job.event("info", f"{name}: {counted}")
+    return rows
