@@ -15,7 +15,7 @@ from functools import cached_property
 from typing import Any
 
 SEGMENTS = "tuneport_segments"
-_SHORT = 256
+SHORT = 256
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def segment_attention(
     if any(facts.get(kind) is not None for kind in ("softcap", "s_aux")) or (window is not None and window < segments.longest):
         raise ValueError("this model's attention is not plain causal attention")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    if segments.longest <= _SHORT and dropout == 0.0:
+    if segments.longest <= SHORT and dropout == 0.0:
         return _side_by_side(query, key, value, segments, scale=scale), None
     return _one_by_one(query, key, value, segments, scale=scale, dropout=dropout), None
 
