@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tuneport.provider import YES, Capability, Support, not_yet
+from tuneport_local.engines.combinations import trains
 from tuneport_local.methods.objectives import METHODS
 
 SHOWN_PICTURES = ("sft", "classify", "regress")
@@ -35,8 +36,8 @@ def support(capability: Capability, *, method: str | None = None, engine: str | 
     """Whether the local backend can do this, and if not, why."""
     if method is not None and method not in METHODS:
         return not_yet(f"method {method!r} is not known to the local backend")
-    if engine is not None and engine != "torch":
-        return not_yet(f"engine {engine!r} is not built for the local backend yet; it trains with torch")
+    if engine is not None and not (answer := trains(engine, method=method)):
+        return answer
     if capability is Capability.IMAGES and method is not None and method not in SHOWN_PICTURES:
         return not_yet(f"rows with images are not trained on by method {method} locally yet")
     return _CAPABILITIES.get(capability, not_yet(f"{capability} is not built for the local backend yet"))

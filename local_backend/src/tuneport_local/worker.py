@@ -23,14 +23,14 @@ from typing import Any
 from tuneport.errors import TuneportError, Unreachable
 from tuneport.job import JobState
 from tuneport_local.adapters.tuned_kinds import work_of
+from tuneport_local.engines.engine import ENGINES, Stop
 from tuneport_local.jobs import marks
-from tuneport_local.jobs.devices import DeviceQueue, device_of
+from tuneport_local.jobs.devices import DeviceQueues, device_of
 from tuneport_local.jobs.failures import MachineGaveOut, told
 from tuneport_local.jobs.folder import JobFolder, JobStatus
 from tuneport_local.jobs.launch import claim, process_started
 from tuneport_local.machine import throughput
 from tuneport_local.machine.memory_there import killed_for_memory
-from tuneport_local.tracking.tracked import tracked
 
 _LOOK_EVERY_S = 0.5
 _CANCEL_GRACE_S = 4.0
@@ -39,10 +39,6 @@ _TRAINING = frozenset({JobState.RUNNING, JobState.FINALIZING})
 
 Outcome = str
 """succeeded | paused | cancelled, as `training.train` returns it; stopped by the system."""
-
-
-class _Stop(BaseException):
-    """Raised in the training thread by a signal. Not an Exception, so that no library swallows it."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -62,7 +58,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     signal.signal(signal.SIGTERM, _stop)
     status = _introduce(folder)
-    _run(folder, DeviceQueue(folder.path.parent.parent / "devices", device_of(status.device or "auto")))
+    _run(folder, DeviceQueues(folder.path.parent.parent / "devices", device_of(status.device or "auto")))
     return 0
 
 
@@ -74,7 +70,7 @@ def _introduce(folder: JobFolder) -> JobStatus:
     return folder.write_status(replace(status, state=JobState.QUEUED, detail="", memory_kills=killed_for_memory()))
 
 
-def _run(folder: JobFolder, queue: DeviceQueue) -> None:
+def _run(folder: JobFolder, queue: DeviceQueues) -> None:
     try:
         queue.enter(folder.id, folder.status())
         outcome = _turn(folder, queue)
@@ -83,7 +79,7 @@ def _run(folder: JobFolder, queue: DeviceQueue) -> None:
             folder.next_attempt()
             outcome = _turn(folder, queue)
         _end(folder, outcome)
-    except _Stop:
+    except Stop:
         _end(folder, "cancelled" if folder.wish() == "cancel" else "stopped")
     except TuneportError as error:
         _break_off(folder, error)
@@ -94,11 +90,11 @@ def _run(folder: JobFolder, queue: DeviceQueue) -> None:
         queue.leave(folder.id)
 
 
-def _turn(folder: JobFolder, queue: DeviceQueue) -> Outcome:
+def _turn(folder: JobFolder, queue: DeviceQueues) -> Outcome:
     return _wait_for_device(folder, queue) or _train_watched(folder)
 
 
-def _wait_for_device(folder: JobFolder, queue: DeviceQueue) -> Outcome | None:
+def _wait_for_device(folder: JobFolder, queue: DeviceQueues) -> Outcome | None:
     """Waits for our turn. An outcome means that the client no longer wants to wait."""
     said = ""
     while True:
@@ -129,12 +125,11 @@ def _train_watched(folder: JobFolder) -> Outcome:
 
 def _train(folder: JobFolder) -> Outcome:
     folder.phase(JobState.VALIDATING, "loading libraries")
-    from tuneport_local.training.train import TrainingSpec, train
+    from tuneport_local.training.spec import TrainingSpec
 
     recipe = folder.recipe()
-    with tracked(folder) as tracking:
-        outcome: Outcome = train(folder, spec=TrainingSpec.from_dict(recipe), home=Path(recipe["home"]))
-        tracking.ended(outcome)
+    spec = TrainingSpec.from_dict(recipe)
+    outcome = ENGINES[spec.engine].load().run(folder, spec)
     _remember_speed(folder, recipe)
     return outcome
 
@@ -144,7 +139,9 @@ def _remember_speed(folder: JobFolder, recipe: dict[str, Any]) -> None:
     work = work_of(recipe.get("method", "sft"), recipe["hyperparameters"].get("weights"), recipe["hyperparameters"].get("lora"))
     measured = throughput.measured_by(folder, source=f"job {folder.id[:8]}")
     if measured is not None:
-        hardware = throughput.hardware_of(recipe["hyperparameters"]["device"])
+        values = recipe["hyperparameters"]
+        hardware = throughput.hardware_of(values["device"])
+        hardware = throughput.group_of(hardware, engine=values.get("engine", "process"), workers=values.get("workers", 1))
         throughput.remember(Path(recipe["home"]) / "local", measured, base=recipe["base"], hardware=hardware, method=work)
 
 
@@ -169,7 +166,7 @@ def _watch(folder: JobFolder, over: threading.Event) -> None:
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
-    raise _Stop
+    raise Stop
 
 
 def _end(folder: JobFolder, outcome: Outcome) -> None:

@@ -79,6 +79,40 @@ class DeviceQueue:
         return True
 
 
+class DeviceQueues:
+    """The same for jobs that want several devices: all of them, or none. `wanted` names them with commas between."""
+
+    def __init__(self, devices: Path, wanted: str) -> None:
+        self._queues = [DeviceQueue(devices, device) for device in wanted.split(",")]
+
+    @property
+    def taken(self) -> bool:
+        """Whether we have them all."""
+        return all(queue.taken for queue in self._queues)
+
+    def enter(self, job_id: str, status: JobStatus) -> None:
+        """Takes a place in each queue."""
+        for queue in self._queues:
+            queue.enter(job_id, status)
+
+    def leave(self, job_id: str) -> None:
+        """Gives up the places and the devices."""
+        for queue in self._queues:
+            queue.leave(job_id)
+
+    def ahead_of(self, job_id: str) -> int:
+        """How many living jobs come before this one where most do."""
+        return max(queue.ahead_of(job_id) for queue in self._queues)
+
+    def take(self) -> bool:
+        """Takes them if nobody has any of them; else none is kept from others."""
+        if all(queue.take() for queue in self._queues):
+            return True
+        for queue in self._queues:
+            queue.give_back()
+        return False
+
+
 def _sortable(time: str) -> str:
     return f"{datetime.fromisoformat(time).timestamp():017.6f}"
 
@@ -92,6 +126,20 @@ def device_of(wanted: str) -> str:
     if sys.platform == "darwin" and platform.machine() == "arm64":
         return "mps"
     return "cuda:0" if _nvidia_here() and _torch_has_cuda() else "cpu"
+
+
+def devices_of(wanted: str, *, workers: int) -> str:
+    """The same for so many workers: all the devices they take, with commas between. On a CPU they share the one."""
+    first = device_of(wanted)
+    return ",".join(f"cuda:{number}" for number in range(workers)) if workers > 1 and first.startswith("cuda") else first
+
+
+def gpus_here() -> int:
+    """How many NVIDIA GPUs a process started here sees, by the driver's own files."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return len([name for name in visible.split(",") if name.strip() not in ("", "-1")])
+    return len(list(Path("/proc/driver/nvidia/gpus").glob("*"))) or len(list(Path("/dev").glob("nvidia[0-9]*")))
 
 
 def _nvidia_here() -> bool:

@@ -17,6 +17,7 @@ from tuneport.clock import Clock, SystemClock
 from tuneport.errors import ConfigError, UsageError
 from tuneport.files import write_text
 from tuneport.job import JobState
+from tuneport_local.jobs.devices import devices_of
 from tuneport_local.jobs.folder import JobFolder, JobStatus
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
@@ -112,13 +113,18 @@ class Jobs:
         write_text(path / "recipe.json", json.dumps({**recipe, "files": {"validation": None, **where}}, indent=1))
         now = self._clock.now().isoformat()
         status = JobStatus(JobState.CREATED, detail="waiting for its worker", created_at=now, queued_at=now, host=os.uname().nodename)
-        JobFolder(path, clock=self._clock).write_status(replace(status, device=recipe["hyperparameters"]["device"]))
+        JobFolder(path, clock=self._clock).write_status(replace(status, device=_devices(recipe["hyperparameters"])))
 
     def _sweep(self) -> None:
         """Removes what a client killed in the middle of `make` or of a delete left behind, once it is surely nobody's any more."""
         for path in (*self.folder.glob(f"{_HALF_MADE}*"), *self.folder.glob(f"{DELETED}*")):
             if self._clock.now().timestamp() - path.stat().st_mtime > _HALF_MADE_KEPT_S:
                 shutil.rmtree(path, ignore_errors=True)
+
+
+def _devices(values: Mapping[str, Any]) -> str:
+    workers = int(values.get("workers", 1))
+    return str(values["device"]) if workers == 1 else devices_of(values["device"], workers=workers)
 
 
 def _link_or_copy(source: Path, target: Path) -> None:

@@ -19,7 +19,7 @@ from tuneport.clock import Clock, SystemClock
 from tuneport.errors import Refused
 from tuneport.job import JobState
 from tuneport_local.jobs import marks
-from tuneport_local.jobs.devices import DeviceQueue, device_of
+from tuneport_local.jobs.devices import DeviceQueues, device_of
 from tuneport_local.jobs.folder import JobFolder, JobStatus, Wish
 from tuneport_local.jobs.home import DELETED
 from tuneport_local.jobs.launch import alive, claim, launch
@@ -120,7 +120,7 @@ class Lifecycle:
                 os.close(descriptor)
 
     def _launch(self, folder: JobFolder, status: JobStatus, descriptor: int) -> JobStatus:
-        DeviceQueue(folder.path.parent.parent / "devices", device_of(status.device or "auto")).enter(folder.id, status)
+        DeviceQueues(folder.path.parent.parent / "devices", device_of(status.device or "auto")).enter(folder.id, status)
         try:
             return launch(folder, status, descriptor=descriptor, environ=self._environ)
         except (OSError, subprocess.CalledProcessError) as error:

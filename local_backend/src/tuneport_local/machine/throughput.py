@@ -8,7 +8,7 @@ import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -67,6 +67,18 @@ def hardware_of(wanted: str = "auto") -> str:
     if device.startswith("cuda"):
         return f"{device} {gpu_name()}"
     return f"{device} {_processor()} x{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}"
+
+
+def group_of(hardware: str, *, engine: str, workers: int) -> str:
+    """What speeds of several workers on such hardware are kept under."""
+    return hardware if workers == 1 else f"{workers} workers by {engine} on {hardware}"
+
+
+def of_several(one: Throughput, *, workers: int) -> Throughput:
+    """What so many workers would do if none waited for another, from what one was seen to do: its lower bound is that of one alone."""
+    source = f"{one.source}: {one.tokens_per_second:,.0f} by one worker, times {workers}; an estimate, nothing was seen with {workers} yet"
+    fast = (one.fast or one.tokens_per_second) * workers
+    return replace(one, tokens_per_second=one.tokens_per_second * workers, slow=one.slow or one.tokens_per_second, fast=fast, source=source)
 
 
 def _startup_s(folder: JobFolder, first: Metric) -> float:

@@ -63,7 +63,13 @@ def _largest_base(need: MemoryNeed, *, home: Path, device: str, method: str) -> 
 def after_running_out(spec: TrainingSpec, *, longest: int) -> str:
     """What to change when not even one row at a time, its activations computed anew, went through. `longest`: tokens of the longest."""
     shorter = max(_STEP_TOKENS, longest // 2 // _STEP_TOKENS * _STEP_TOKENS)
-    ways = [f"max_length = {shorter}"] if shorter < longest else []
+    less = what_needs_less(spec, shorter=f"max_length = {shorter}" if shorter < longest else "")
+    return f"The longest row has {longest} tokens. What needs less: {less}; or close other programs."
+
+
+def what_needs_less(spec: TrainingSpec, *, shorter: str = "a lower max_length") -> str:
+    """Settings that do, in words."""
+    ways = [shorter] if shorter else []
     if spec.gradient_checkpointing is False:
         ways.insert(0, "options.local.gradient_checkpointing = true")
     if spec.kind.whole:
@@ -74,4 +80,4 @@ def after_running_out(spec: TrainingSpec, *, longest: int) -> str:
     if spec.precision == "fp32":
         ways.append("options.local.precision = 'bf16'")
     ways.append("a smaller base")
-    return f"The longest row has {longest} tokens. What needs less: {', '.join(ways)}; or close other programs."
+    return ", ".join(ways)

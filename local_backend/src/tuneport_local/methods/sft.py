@@ -21,6 +21,7 @@ from tuneport_local.methods.attention import Segments
 from tuneport_local.methods.batches import IGNORED, Collated, as_dataset, columns, labels, packed, padded
 from tuneport_local.rows.rendering import RenderedRow
 from tuneport_local.training.assembly import Parts, adapted, settings
+from tuneport_local.training.group import dealt
 from tuneport_local.training.watched import Batch, Collate, Watched
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ def assemble(parts: Parts[RenderedRow]) -> PortTrainer:
         validation=_validation_batches(parts, collate),
         watcher=parts.run,
         callback=parts.run,
+        group=parts.group,
     )
 
 
@@ -129,10 +131,12 @@ class PortTrainer(Watched, SFTTrainer):  # type: ignore[misc]
     def measured(self, batches: Sequence[Batch]) -> dict[str, float]:
         """The mean loss per learned token."""
         total, tokens = 0.0, 0
-        for batch in batches:
+        for batch, counts in dealt(batches, self._group):
             part, count = self.loss_sum(self.model, self.ready(batch))
-            total, tokens = total + float(part), tokens + count
-        return {"loss": total / max(tokens, 1)}
+            if counts:
+                total, tokens = total + float(part), tokens + count
+        total, learned = self._group.added(total, tokens)
+        return {"loss": total / max(learned, 1)}
 
     def _base(self) -> Any:
         return self.model.get_base_model() if hasattr(self.model, "get_base_model") else self.model

@@ -90,19 +90,28 @@ def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str,
     here = _weights_here(base, home)
     counted = count_tokens(recipe.train, base=base, home=home, method=method)
     allowed = settings.calibrate and here and not counted.images
-    measured = _measured(base, values["device"], home=home, allowed=allowed, method=recipe.method)
+    seen = _measured(base, values["device"], home=home, allowed=allowed, method=recipe.method, engine=_engine(values))
+    measured, scaled = seen or (None, False)
     if OBJECTIVES[method].writes:
         counted = _with_answers(counted, rows=len(recipe.train), answers=values["samples_per_prompt"], most=values["max_tokens"])
     work = _Work(method, values["epochs"], counted, measured)
     lines = _paid(
-        work.hours, settings, name=provider, item="machine time", note=_note(work, base, here), on=measured.on if measured else None
+        work.hours,
+        settings,
+        name=provider,
+        item="machine time",
+        note=_note(work, base, here),
+        on=measured.on if measured else None,
+        seen=not scaled,
     )
     if usage is not None:
         lines += _paid(
             Span.exactly(HOURS_A_MONTH), settings, name=provider, item="hosting", when="monthly", note="the machine runs all month"
         )
     free = QuoteLine("answers", Span.exactly(0), "request", None, note="paid by the hours of the machine")
-    notes = (need.sentence,) if need is not None else ()
+    engine, workers = _engine(values)
+    together = (f"{workers} workers of one machine, by engine {engine!r}; a price for an hour is that of the whole machine",)
+    notes = ((need.sentence,) if need is not None else ()) + (together if workers > 1 else ())
     return Quote(provider, base, lines, billed=False, usage=usage, per_request=(free,), notes=notes)
 
 
@@ -140,8 +149,10 @@ def _paid(
     note: str,
     when: When = "once",
     on: str | None = None,
+    seen: bool = True,
 ) -> tuple[QuoteLine, ...]:
-    """So many hours by the configured prices: of an hour of the machine, of its electricity, or of both."""
+    """So many hours by the configured prices: of an hour of the machine, of its electricity, or of both. `seen`: they
+    were measured, not estimated."""
     about: dict[str, Any] = {"when": when, "as_of": on, "source": f"[providers.{name}]", "confidence": "configured", "note": note}
     lines = []
     if profile.hour_price_usd is not None:
@@ -153,20 +164,33 @@ def _paid(
         )
     if not lines:
         unpriced = f"your own machine: no provider bills it; set hour_price_usd in [providers.{name}] to count its hours"
-        confidence = "unknown" if hours is None else "measured"
+        confidence = "measured" if hours is not None and seen else "unknown"
         lines.append(QuoteLine(item, hours, "hour", None, when=when, as_of=on, confidence=confidence, note=f"{unpriced}; {note}"))
     return tuple(lines)
 
 
-def _measured(base: str, device: str, *, home: Path, allowed: bool, method: Method) -> Throughput | None:
-    local, hardware = home / "local", throughput.hardware_of(device)
+def _engine(values: Mapping[str, Any]) -> tuple[str, int]:
+    """What trains, and with how many workers."""
+    return values.get("engine", "process"), values.get("workers", 1)
+
+
+def _measured(
+    base: str, device: str, *, home: Path, allowed: bool, method: Method, engine: tuple[str, int]
+) -> tuple[Throughput, bool] | None:
+    """What was seen with so many workers; else what one was seen to do, times their number, and True: that is an estimate."""
+    local, hardware, (name, workers) = home / "local", throughput.hardware_of(device), engine
     trained = {name: value for name, value in method.model_dump(mode="json").items() if name in ("weights", "lora")}
     work = work_of(method.kind, trained.get("weights"), trained["lora"])
+    together = throughput.known(local, base=base, hardware=throughput.group_of(hardware, engine=name, workers=workers), method=work)
+    if together is not None:
+        return together, False
     found = throughput.known(local, base=base, hardware=hardware, method=work)
     if found is None and allowed:
         _calibrate_apart(base, device=device, home=home, method=method.kind, trained=trained)
         found = throughput.known(local, base=base, hardware=hardware, method=work)
-    return found
+    if found is None:
+        return None
+    return (throughput.of_several(found, workers=workers), True) if workers > 1 else (found, False)
 
 
 def _calibrate_apart(base: str, *, device: str, home: Path, method: str, trained: Mapping[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field
@@ -15,6 +16,9 @@ from tuneport.recipe_table import RecipeTable
 from tuneport.tables import Table, read_table
 from tuneport_local.adapters.tuned_kinds import KINDS, LORA, goes_with
 from tuneport_local.bases import quantized
+from tuneport_local.engines import combinations
+from tuneport_local.engines.engine import RESTARTS
+from tuneport_local.engines.engine import Name as Engine
 from tuneport_local.jobs.devices import device_of
 from tuneport_local.methods.objectives import OBJECTIVES
 from tuneport_local.support import support
@@ -41,7 +45,8 @@ class LocalOptions(Table):
     `grader_…` are the limits of one call of a grader that runs in a process of its own.
     `trust_remote_code` runs Python code that comes with a model of the hub: only for models whose code you have read. `checkpoints_kept`
     are the newest; with keep = 'best' that one stays beside them. `forgetting`: whether a general text is read before and after.
-    `track` names tools that are told of the training, beside TensorBoard's files.
+    `track` names tools that are told of the training, beside TensorBoard's files. `engine` is what trains, `workers` are its processes
+    (auto: one for each GPU), `restarts` how often they begin again from the last checkpoint when one is lost.
     """
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,2})?)$")] = "auto"
@@ -57,6 +62,9 @@ class LocalOptions(Table):
     checkpoints_kept: Annotated[int, Field(ge=1, le=1000)] = own(KEPT)
     forgetting: bool | Auto = own("auto")
     track: list[tools.Name] = own([])
+    engine: Engine = own("process")
+    workers: Annotated[int, Field(ge=1, le=1024)] | Auto = own("auto")
+    restarts: Annotated[int, Field(ge=0, le=100)] = own(RESTARTS)
 
 
 def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:
@@ -98,9 +106,18 @@ def resolved(method: Training, options: LocalOptions, *, seed: int) -> dict[str,
         "seed": seed,
         **{name: _plain(_or(getattr(method, name), usual)) for name, usual in objective.own.items()},
         **{name: _plain(value) for name, value in own_settings(method) if name in SHARED},
-        **options.model_dump(),
+        **_machine(options),
         **_validated_every(method, options),
     }
+
+
+def _machine(options: LocalOptions) -> dict[str, Any]:
+    """The options, with the number of workers where there are several."""
+    values = options.model_dump()
+    workers = combinations.workers_of(values)
+    if options.engine != "process":
+        return {**values, "workers": workers}
+    return {name: value for name, value in values.items() if name != "workers"}
 
 
 def _validated_every(method: Training, options: LocalOptions) -> dict[str, Any]:
@@ -118,7 +135,7 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     from tuneport_local.plans import planned_files
 
     values = hyperparameters(recipe, provider=provider)
-    refuse_what_does_not_run_here(recipe, options_of(recipe, provider=provider))
+    refuse_what_does_not_run_here(recipe, options_of(recipe, provider=provider), values)
     tools.refuse_absent(values.get("track", ()))
     OBJECTIVES[recipe.method.kind].refuse(recipe)
     data = planned_files.carried(recipe, provider=provider, base=base, knows_tools=knows_tools, blind=blind)
@@ -148,9 +165,10 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     )
 
 
-def refuse_what_does_not_run_here(recipe: Recipe, options: LocalOptions) -> None:
+def refuse_what_does_not_run_here(recipe: Recipe, options: LocalOptions, values: Mapping[str, Any]) -> None:
     """Raises Unsupported for settings that this machine, or a kind of weights, cannot do."""
     method = recipe.method
+    combinations.refuse(values, method=method.kind, workers=values.get("workers", 1))
     if method.lora.quantize is not None and (why := quantized.why_not(device_of(options.device))):
         raise Unsupported(f"{why}.", remedy="Leave lora.quantize out.")
     kind = KINDS[LORA if method.weights is None else method.weights.kind]

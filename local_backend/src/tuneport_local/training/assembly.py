@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic
 from tuneport_local.adapters.trainable import trainable
 from tuneport_local.machine.hardware import Fit, Hardware
 from tuneport_local.rows.prepared import PreparedRows, RowT_co
+from tuneport_local.training.group import ALONE, Group
 from tuneport_local.training.spec import TrainingSpec
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from tuneport_local.training.joblog import JobLog
     from tuneport_local.training.run import Run
 
+_TOGETHER = {"ddp_find_unused_parameters": False, "ddp_broadcast_buffers": False}
+"""Every adapter has a part in every step, and no buffer changes."""
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
@@ -25,7 +28,7 @@ class Parts(Generic[RowT_co]):
 
     `evaluate_first`: the validation of the step that it goes on from has still to be done. `head` names the modules on top that are new
     and are always learned whole, `answer` what they answer with; a language model has neither. `task` is PEFT's word for the kind of model,
-    `eyes` are those of a base that sees.
+    `eyes` are those of a base that sees, `group` the processes that train it together.
     """
 
     job: JobLog
@@ -42,6 +45,7 @@ class Parts(Generic[RowT_co]):
     head: tuple[str, ...] = ()
     answer: Head | None = None
     eyes: Eyes | None = None
+    group: Group = ALONE
 
     @property
     def task(self) -> str | None:
@@ -62,7 +66,7 @@ def settings(parts: Parts[Any]) -> dict[str, Any]:
     return {
         "output_dir": str(parts.job.checkpoints),
         "per_device_train_batch_size": fit.micro_batch,
-        "gradient_accumulation_steps": spec.batch_size // fit.micro_batch,
+        "gradient_accumulation_steps": spec.batch_size // parts.group.size // fit.micro_batch,
         "num_train_epochs": spec.epochs,
         "learning_rate": spec.learning_rate,
         "lr_scheduler_type": _SCHEDULES[spec.schedule],
@@ -73,6 +77,7 @@ def settings(parts: Parts[Any]) -> dict[str, Any]:
         "bf16": machine.autocast and machine.precision == "bf16",
         "fp16": machine.autocast and machine.precision == "fp16",
         "use_cpu": machine.device == "cpu",
+        **(_TOGETHER if parts.group.size > 1 else {}),
         "seed": spec.seed,
         "neftune_noise_alpha": spec.neftune_alpha,
         "remove_unused_columns": False,

@@ -20,17 +20,21 @@ if TYPE_CHECKING:
     from tuneport_local.rows.prepared import PreparedRows, Row
 
 
-def fit_of(job: JobLog, spec: TrainingSpec, machine: Hardware, rows: PreparedRows[Row], model: Any, *, pictures: bool) -> Fit:
-    """The parts that batches of `rows` are divided into. `pictures`: the rows are images, and no tokens."""
+def fit_of(
+    job: JobLog, spec: TrainingSpec, machine: Hardware, rows: PreparedRows[Row], model: Any, *, pictures: bool, workers: int = 1
+) -> Fit:
+    """The parts that batches of `rows` are divided into. `pictures`: the rows are images, and no tokens. Each of
+    `workers` gets its share of a batch."""
     room = room_of(job.path)
+    share = spec.batch_size // workers
     if pictures:
-        fit = hardware.fit_pictures(batch_size=spec.batch_size, gradient_checkpointing=_recomputed(spec, room) is True, at_most=room.rows)
+        fit = hardware.fit_pictures(batch_size=share, gradient_checkpointing=_recomputed(spec, room) is True, at_most=room.rows)
     else:
         shape = hardware.Shape.of(model)
         fit = hardware.fit(
             machine,
             shape,
-            batch_size=spec.batch_size * (spec.own["samples_per_prompt"] if OBJECTIVES[spec.method].writes else 1),
+            batch_size=share * (spec.own["samples_per_prompt"] if OBJECTIVES[spec.method].writes else 1),
             longest=rows.widest + room_kept(spec),
             gradient_checkpointing=_recomputed(spec, room),
             at_most=room.rows,

@@ -127,6 +127,11 @@ class Probe:
         text = GeneralText.of(tokenizer, training_tokens=tokens_per_epoch * spec.epochs, asked=asked)
         return cls(text, text.perplexity(model, job))
 
+    @classmethod
+    def untold(cls) -> Probe:
+        """That of a process whose model nobody asks."""
+        return cls(GeneralText(), None)
+
     def after(self, job: JobLog, model: Any) -> Forgetting | None:
         """Asks the trained model, and tells the job."""
         now = None if self.perplexity is None else self.text.perplexity(model, job)

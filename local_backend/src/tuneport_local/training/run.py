@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from transformers import TrainerCallback
@@ -16,6 +17,7 @@ from tuneport_local.training import checkpoints
 from tuneport_local.training.checkpoints import Checkpoint, Progress
 from tuneport_local.training.course import Course
 from tuneport_local.training.divergence import diverged
+from tuneport_local.training.group import ALONE, Group
 from tuneport_local.training.overfitting import overfitting
 from tuneport_local.training.schedule import Schedule
 from tuneport_local.training.stopping import Rules
@@ -32,8 +34,11 @@ _PACE = 0.2
 class Run(TrainerCallback):  # type: ignore[misc]
     """Watches a trainer for a job. Counts, times and writes; the trainer asks it and tells it."""
 
-    def __init__(self, job: JobLog, schedule: Schedule, *, rules: Rules, start: Progress, lines: Sequence[int] = ()) -> None:
+    def __init__(
+        self, job: JobLog, schedule: Schedule, *, rules: Rules, start: Progress, lines: Sequence[int] = (), group: Group = ALONE
+    ) -> None:
         self._job = job
+        self._group = group
         self._schedule = schedule
         self._rules = rules
         self._lines = lines
@@ -80,12 +85,12 @@ class Run(TrainerCallback):  # type: ignore[misc]
 
     def look(self) -> None:
         """Raises Stopped for a cancel at once. A pause waits for the end of the step, where the state is whole."""
-        if self._job.wish() == "cancel":
+        if self._group.agreed(self._job.wish()) == "cancel":
             raise Stopped("cancel")
 
     def look_in_validation(self) -> None:
         """Between steps the state is whole: both wishes stop."""
-        wish = self._job.wish()
+        wish = self._group.agreed(self._job.wish())
         if wish != "run":
             raise Stopped(wish)
 
@@ -123,6 +128,8 @@ class Run(TrainerCallback):  # type: ignore[misc]
         trainer.control.should_save = trainer.control.should_save or bool(enough) or at_its_best
 
     def not_finite(self, trainer: Watched, what: str, value: float) -> JobFailed:
+        if self._group.rank:
+            return JobFailed(f"the {what} became {value}.")  # the first process looks for the cause, and tells
         from tuneport_local.training.not_finite import cause
 
         found = cause(trainer, what=what, course=self.course, lines=self._lines)
@@ -143,16 +150,26 @@ class Run(TrainerCallback):  # type: ignore[misc]
             evaluation_due=evaluation_due or (self.paused and self._schedule.validates_at(step)),
             course=self.course.to_dict(),
         )
+        states = trainer.random_states()
+        if self._group.rank == 0:
+            self._write(trainer, progress, states)
+        self._saved_at, self._saved_step = time.monotonic(), step
+
+    def _write(self, trainer: Watched, progress: Progress, states: Mapping[str, bytes]) -> None:
+        def save(folder: Path) -> None:
+            trainer.save_parts(folder)
+            for name, data in states.items():
+                (folder / name).write_bytes(data)
+
         best = self.course.best
         written: Checkpoint = checkpoints.write_checkpoint(
             self._job.checkpoints,
             progress=progress,
-            save=trainer.save_parts,
+            save=save,
             kept=self._rules.checkpoints_kept,
             beside=best.step if best is not None and self._rules.keep_best else None,
         )
-        self._saved_at, self._saved_step = time.monotonic(), step
-        self._job.event("info", f"checkpoint {written.path.name}", {"step": step})
+        self._job.event("info", f"checkpoint {written.path.name}", {"step": progress.step})
 
     def save_if_new(self, trainer: Watched) -> None:
         """A checkpoint of what has been trained since the last one, if anything."""
@@ -176,18 +193,24 @@ class Run(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, **_given: Any) -> Any:
         took = time.monotonic() - self._step_begun
         self._pace_s = took if self._pace_s == 0.0 else _PACE * took + (1 - _PACE) * self._pace_s
-        self._tokens += self._step_tokens
+        tokens = int(self._group.added(self._step_tokens)[0])
+        self._tokens += tokens
         self._seconds += took
-        self._logged_tokens += self._step_tokens
+        self._logged_tokens += tokens
         self._logged_seconds += took
         step = self._step = int(state.global_step)
         self._look_for_divergence(args)
-        self.paused = step < self._schedule.total and self._job.wish() == "pause"
+        self.paused, due = self._group.agreed(self._due(step))
         control.should_log = self.paused or step % self._schedule.log_every == 0 or step == self._schedule.total
         control.should_evaluate = self._schedule.validates_at(step) and not self.paused
-        control.should_save = self.paused or self._schedule.saves_at(step, since_s=time.monotonic() - self._saved_at)
+        control.should_save = self.paused or due
         control.should_training_stop = self.paused or control.should_training_stop
         return control
+
+    def _due(self, step: int) -> tuple[bool, bool]:
+        """Whether the client wants a pause here, and whether it is time for a checkpoint."""
+        paused = step < self._schedule.total and self._job.wish() == "pause"
+        return paused, self._schedule.saves_at(step, since_s=time.monotonic() - self._saved_at)
 
     def _eta_s(self, step: int) -> float:
         return (self._schedule.total - step) * self._pace_s + self._schedule.validations_after(step) * self._validation_s

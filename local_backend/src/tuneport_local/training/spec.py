@@ -75,6 +75,9 @@ class TrainingSpec:
     neftune_alpha: float | None = None
     data_format: str | None = None
     track: tuple[str, ...] = ()
+    engine: str = "process"
+    workers: int = 1
+    restarts: int = 3
 
     @property
     def kind(self) -> TunedKind:

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from tuneport.errors import UnknownModel
+from tuneport.errors import UnknownModel, Unsupported
 from tuneport.job import JobState
 from tuneport_local.adapters.tuned_kinds import why_not_packed
 from tuneport_local.bases import weights
@@ -30,6 +30,7 @@ from tuneport_local.training.checkpoints import Checkpoint, Progress, newest_che
 from tuneport_local.training.ending import Ending, ending
 from tuneport_local.training.fitting import fit_of, give_memory_back, take_less
 from tuneport_local.training.forgetting import Probe
+from tuneport_local.training.group import ALONE, Group, Listening
 from tuneport_local.training.joblog import JobLog
 from tuneport_local.training.material import PICTURES, material
 from tuneport_local.training.schedule import Schedule
@@ -71,33 +72,37 @@ class _Assembled:
     probe: Probe
 
 
-def train(job: JobLog, *, spec: TrainingSpec, home: Path) -> Outcome:
+def train(job: JobLog, *, spec: TrainingSpec, home: Path, group: Group = ALONE) -> Outcome:
     """Trains until done or until the client wishes otherwise. Raises TuneportError with a sentence on failure.
 
-    A cancel keeps what was trained so far as a checkpoint; a pause can be resumed by calling this again.
+    A cancel keeps what was trained so far as a checkpoint; a pause can be resumed by calling this again. Of a `group` every process calls
+    this; only the first one leaves anything in the folder.
     """
     begun = time.time()
+    job = Listening(job) if group.rank else job
     share_cores()
     device = hardware.see_one_gpu(spec.device)
     if trained(job.path) is not None:
         return "succeeded"
-    prepared = _prepare(job, spec, home, device=device)
+    prepared = _prepare(job, spec, home, device=device, group=group)
     while True:
         try:
-            return _train_once(job, spec, prepared, begun=begun)
+            return _train_once(job, spec, prepared, begun=begun, group=group)
         except OutOfMemory as error:
+            if group.size > 1:
+                raise  # the others are still in the middle of the step: all have to begin again
             take_less(job, spec, prepared.rows, error)
         give_memory_back()
 
 
-def _train_once(job: JobLog, spec: TrainingSpec, prepared: _Prepared, *, begun: float) -> Outcome:
+def _train_once(job: JobLog, spec: TrainingSpec, prepared: _Prepared, *, begun: float, group: Group) -> Outcome:
     """Raises OutOfMemory where a part of a batch did not fit."""
     from tuneport_local.quiet import quiet
     from tuneport_local.training.watched import Stopped
 
     job.phase(JobState.STARTING, f"loading {spec.base}")
     with quiet():
-        made = _assemble(job, spec, prepared)
+        made = _assemble(job, spec, prepared, group)
         trainer, run = made.trainer, made.run
         try:
             _train_on(trainer, run, made.checkpoint)
@@ -108,6 +113,8 @@ def _train_once(job: JobLog, spec: TrainingSpec, prepared: _Prepared, *, begun: 
                 return "cancelled" if stopped.wish == "cancel" else "paused"
         if run.paused:
             return "paused"
+        if group.rank:
+            return "succeeded"
         job.phase(JobState.FINALIZING, "writing what was trained")
         how = ending(job, trainer, run, rules=Rules.of(spec), probe=made.probe)
         facts = _facts(spec, prepared, run, how, begun=begun)
@@ -127,13 +134,13 @@ def _train_on(trainer: Watched, run: Run, checkpoint: Checkpoint | None) -> None
 # --- before the model ------------------------------------------------------------------------------------------------------------------
 
 
-def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Prepared:
+def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str, group: Group) -> _Prepared:
     job.phase(JobState.VALIDATING, "reading and rendering the rows")
     OBJECTIVES[spec.method].attempt(spec)
     found = weights.resolve(spec.base, home=home)
     about: dict[str, Any] = {"device": device_of(spec.device), "method": spec.method, "kind": spec.kind.name, "lora": asdict(spec.lora)}
     refuse_what_cannot_fit(spec.base, home=home, **about)
-    base = weights.fetch(found, home=home, say=lambda message: job.event("info", message))
+    base = _fetched(job, found, home=home, group=group)
     job.event("info", f"base {spec.base}: {base.note}")
     if (need := refuse_what_cannot_fit(spec.base, home=home, **about)) is not None:
         job.event("info", need.sentence)
@@ -149,7 +156,27 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str) -> _Pr
     )
     for reason in chosen.reasons:
         job.event("info", reason)
+    if group.size > 1:
+        _refuse_pictures(rows, validation)
+        job.event("info", f"{group.size} workers: each learns from {spec.batch_size // group.size} of the {spec.batch_size} rows of a step")
+        chosen = replace(chosen, memory_bytes=chosen.memory_bytes // (group.here if chosen.device == "cpu" else 1))
     return _Prepared(base, made.tokenizer, rows, validation, chosen, made.head, made.eyes)
+
+
+def _fetched(job: JobLog, found: weights.BaseWeights, *, home: Path, group: Group) -> weights.BaseWeights:
+    """The base on this disk. One process fetches it before the others look."""
+
+    def fetch() -> weights.BaseWeights:
+        return weights.fetch(found, home=home, say=lambda message: job.event("info", message))
+
+    first = fetch() if group.rank == 0 else None
+    group.agreed(None)
+    return first or fetch()
+
+
+def _refuse_pictures(*prepared: PreparedRows[Row] | None) -> None:
+    if any(rows and rows.pictured for rows in prepared):
+        raise Unsupported("rows with images have not been tried with several workers.", remedy="Leave options.local.workers out.")
 
 
 def _why_pictured(*prepared: PreparedRows[Row] | None) -> str:
@@ -159,7 +186,7 @@ def _why_pictured(*prepared: PreparedRows[Row] | None) -> str:
 # --- the trainer -----------------------------------------------------------------------------------------------------------------------
 
 
-def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> _Assembled:
+def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared, group: Group) -> _Assembled:
     from tuneport_local.methods.batches import digest
     from tuneport_local.training.assembly import Parts
     from tuneport_local.training.run import Run
@@ -169,10 +196,12 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> _Assemble
     _refuse_other_vocabulary(model, prepared, spec.base)
     rows_digest = digest(prepared.rows.rows)
     checkpoint = newest_checkpoint(job.checkpoints, say=lambda message: job.event("warning", message), rows_digest=rows_digest)
-    fit = fit_of(job, spec, machine, prepared.rows, model, pictures=prepared.head is not None and prepared.head.medium == "image")
+    pictures = prepared.head is not None and prepared.head.medium == "image"
+    fit = fit_of(job, spec, machine, prepared.rows, model, pictures=pictures, workers=group.size)
+    fit = min(group.told(fit), key=lambda each: each.micro_batch)
     schedule = Schedule.of(spec, rows=len(prepared.rows.rows), validates=prepared.validation is not None)
     start = _start(job, spec, machine, checkpoint, rows_digest=rows_digest, total=schedule.total)
-    run = Run(job, schedule, rules=Rules.of(spec), start=start, lines=[row.line for row in prepared.rows.rows])
+    run = Run(job, schedule, rules=Rules.of(spec), start=start, lines=[row.line for row in prepared.rows.rows], group=group)
     parts = Parts(
         job=job,
         spec=spec,
@@ -188,10 +217,16 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> _Assemble
         head=head,
         answer=prepared.head,
         eyes=prepared.eyes,
+        group=group,
     )
-    probe = Probe.before(job, model, tokenizer=prepared.tokenizer, spec=spec, tokens_per_epoch=prepared.rows.tokens)
+    probe = (
+        Probe.untold()
+        if group.rank
+        else Probe.before(job, model, tokenizer=prepared.tokenizer, spec=spec, tokens_per_epoch=prepared.rows.tokens)
+    )
     trainer = OBJECTIVES[spec.method].assemble(parts)
-    refuse_what_the_disk_does_not_take(job, trainer.model, spec)
+    if group.rank == 0:
+        refuse_what_the_disk_does_not_take(job, trainer.model, spec)
     return _Assembled(trainer, run, checkpoint, probe)
 
 

@@ -8,6 +8,7 @@ usage ping is off.
 from __future__ import annotations
 
 import math
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,6 +22,7 @@ from tuneport_local.adapters import files as adapter_files
 from tuneport_local.adapters.trainable import is_adapted
 from tuneport_local.jobs.failures import OutOfMemory, first_line, out_of_memory
 from tuneport_local.methods.batches import EpochOrder
+from tuneport_local.training.group import ALONE, Group
 
 Batch = dict[str, Any]
 Collate = Callable[[Sequence[dict[str, Any]]], Batch]
@@ -72,7 +74,7 @@ class Watched(Trainer):  # type: ignore[misc]
     """See the module. To be put before a trainer of trl: `class PortTrainer(Watched, SFTTrainer)`.
 
     `watcher` is whoever runs the job; `collate` makes batches of rows, `validation` are batches already made. `beside` is what only this
-    trainer of trl takes.
+    trainer of trl takes, `group` are the processes that train together.
     """
 
     def __init__(
@@ -87,8 +89,10 @@ class Watched(Trainer):  # type: ignore[misc]
         watcher: Watcher,
         callback: Any,
         beside: Mapping[str, Any] | None = None,
+        group: Group = ALONE,
     ) -> None:
         self._watcher = watcher
+        self._group = group
         self._validation = validation
         self._layered = getattr(model, "layered", None)
         finely = {name: parameter.data for name, parameter in model.named_parameters() if parameter.requires_grad}
@@ -143,9 +147,10 @@ class Watched(Trainer):  # type: ignore[misc]
             loss = super().training_step(model, inputs, num_items_in_batch)
         except (RuntimeError, MemoryError) as error:
             raise self._as_told(error, evaluation_due=False) from None
-        if not torch.isfinite(loss):
-            raise self._watcher.not_finite(self, "loss", float(loss))
-        self._watcher.lost(float(loss))
+        (total,) = self._group.added(float(loss))
+        if not math.isfinite(total):
+            raise self._watcher.not_finite(self, "loss", total)
+        self._watcher.lost(total / self._group.size)
         return loss
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
@@ -183,7 +188,7 @@ class Watched(Trainer):  # type: ignore[misc]
         if not out_of_memory(error):
             return error
         self.model.zero_grad()
-        if evaluation_due or self.state.global_step:
+        if self._group.size == 1 and (evaluation_due or self.state.global_step):  # the others are in the middle of it
             self._watcher.save_before_less(self, evaluation_due=evaluation_due)
         return OutOfMemory(first_line(error))
 
@@ -207,13 +212,29 @@ class Watched(Trainer):  # type: ignore[misc]
 
     def places_of_step(self, step: int) -> tuple[int, ...]:
         """Which rows the step after `step` steps goes over, in order; () where that cannot be told."""
-        if self.accelerator.num_processes > 1:
-            return ()
-        rows, batch = len(self.train_dataset), self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps
+        rows, batch = len(self.train_dataset), self._rows_in_step()
         epoch, within = divmod(step, math.ceil(rows / batch))
         order = EpochOrder(rows, seed=self.args.seed)
         order.set_epoch(epoch)
         return tuple(order)[within * batch : (within + 1) * batch]
+
+    def _rows_in_step(self) -> int:
+        return int(self.args.per_device_train_batch_size * self.args.gradient_accumulation_steps * self._group.size)
+
+    def get_train_dataloader(self) -> Any:
+        """Of this process's share where several train together: accelerate's own would train some rows twice to make shares even."""
+        if self._group.size == 1:
+            return super().get_train_dataloader()
+        from accelerate.data_loader import prepare_data_loader
+        from torch.utils.data import DataLoader
+
+        from tuneport_local.methods.shares import Share, Teaching
+
+        part = int(self.args.per_device_train_batch_size)
+        share = Share(self._get_train_sampler(), group=self._group, step=self._rows_in_step(), part=part)
+        pinned = self.args.dataloader_pin_memory
+        loader = DataLoader(Teaching(self.train_dataset), batch_sampler=share, collate_fn=self.data_collator, pin_memory=pinned)
+        return prepare_data_loader(loader, self.accelerator.device, num_processes=1, process_index=0, put_on_device=True)
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         self._watcher.save(self)
@@ -231,8 +252,14 @@ class Watched(Trainer):  # type: ignore[misc]
             self.processing_class.save_pretrained(folder)
         self._save_optimizer_and_scheduler(str(folder))
         self._save_scaler(str(folder))
-        self._save_rng_state(str(folder))
         self.state.save_to_json(str(folder / "trainer_state.json"))
+
+    def random_states(self) -> dict[str, bytes]:
+        """Those of every process, by the names of their files. Every one of them has to ask."""
+        with tempfile.TemporaryDirectory(prefix="tuneport-") as place:
+            self._save_rng_state(place)
+            mine = {file.name: file.read_bytes() for file in Path(place).iterdir()}
+        return {name: data for states in self._group.told(mine) for name, data in states.items()}
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
         if not (is_adapted(self.model) and adapter_files.read_to_go_on(self.model, Path(resume_from_checkpoint))):

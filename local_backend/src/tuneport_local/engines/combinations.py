@@ -1,0 +1,79 @@
+"""What goes with several workers, as data, and why the rest does not. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from tuneport.errors import RecipeError, Unsupported
+from tuneport.provider import YES, Support, not_yet
+from tuneport_local.adapters.tuned_kinds import LORA, kind_of
+from tuneport_local.engines.engine import ENGINES
+from tuneport_local.jobs.devices import device_of, gpus_here
+
+_METHODS = ("sft",)
+"""Those whose loss is a sum over tokens: whoever learned them, the sums of all workers make the loss of the step."""
+
+
+def trains(engine: str, *, method: str | None = None) -> Support:
+    """Whether an engine can train, and by that method with several workers."""
+    if engine not in ENGINES:
+        return not_yet(f"engine {engine!r} is not built for the local backend; it trains with {' or '.join(ENGINES)}")
+    if ENGINES[engine].several and method is not None and method not in _METHODS:
+        return not_yet(f"engine {engine!r} divides a step among workers, which is built for {', '.join(_METHODS)} and not for {method}")
+    return YES
+
+
+def workers_of(values: Mapping[str, Any]) -> int:
+    """How many processes a recipe's hyperparameters ask for. Raises RecipeError where that cannot be told."""
+    engine, asked, device = values.get("engine", "process"), values.get("workers", "auto"), values["device"]
+    if not ENGINES[engine].several:
+        if asked not in ("auto", 1):
+            several = " or ".join(f"'{name}'" for name, listed in ENGINES.items() if listed.several)
+            raise RecipeError(f"workers = {asked}, and engine 'process' is one of them.", remedy=f"Set options.local.engine to {several}.")
+        return 1
+    there = gpus_here() if device_of(device).startswith("cuda") else 0
+    if asked == "auto":
+        if not there:
+            raise RecipeError(
+                "workers = 'auto' means one for each GPU, and this trains on the CPU.", remedy="Say options.local.workers = 2, or how many."
+            )
+        return there
+    if there and asked > there:
+        raise RecipeError(f"workers = {asked}, and this machine has {there} GPU{'s' if there != 1 else ''}.", remedy=f"Ask for {there}.")
+    return int(asked)
+
+
+def refuse(values: Mapping[str, Any], *, method: str, workers: int) -> None:
+    """Raises Unsupported, or RecipeError, for what several workers cannot train together."""
+    engine = values.get("engine", "process")
+    if not ENGINES[engine].several:
+        return
+    if why := ENGINES[engine].why_not():
+        raise Unsupported(f"{why}.", remedy="Install it, or set options.local.engine to 'accelerate'.")
+    for answer in (trains(engine, method=method), _weights(values), _device(values["device"])):
+        if not answer:
+            raise Unsupported(f"{answer.reason}.", remedy="Leave options.local.engine out.")
+    if values["batch_size"] % workers:
+        near = max(workers, values["batch_size"] // workers * workers)
+        raise RecipeError(
+            f"batch_size {values['batch_size']} cannot be divided evenly among {workers} workers.",
+            remedy=f"Set it to {near} or {near + workers}: it counts the rows of a step over all workers.",
+        )
+
+
+def _weights(values: Mapping[str, Any]) -> Support:
+    kind = kind_of(values.get("weights"))
+    if kind.name != LORA:
+        return not_yet(f"weights {kind.name!r} have not been tried with several workers; LoRA has")
+    if values["lora"].get("quantize"):
+        return not_yet(f"a base in {values['lora']['quantize']} bits has not been tried with several workers")
+    return YES
+
+
+def _device(device: str) -> Support:
+    if device_of(device) == "mps":
+        return not_yet("torch connects no processes over the GPU of a Mac; on its CPU (options.local.device = 'cpu') it does")
+    if ":" in device:
+        return not_yet(f"device {device!r} is one GPU, and each worker has one of its own; say 'cuda'")
+    return YES

@@ -1,0 +1,70 @@
+"""What trains a job once its worker has the device. Imports no torch.
+
+The worker keeps the job's lock and settles how the job ends, whatever trains. An engine that starts processes of its own passes on what the
+first of them reports; they write into the job's folder in between, and the worker does not.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import re
+from dataclasses import dataclass
+from importlib import import_module
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from tuneport_local.jobs.folder import JobFolder
+    from tuneport_local.training.spec import TrainingSpec
+
+Outcome = Literal["succeeded", "paused", "cancelled"]
+Name = Literal["process", "accelerate"]
+RESTARTS = 3
+
+
+class Stop(BaseException):
+    """The system asked the worker to end. Not an Exception, so that no library swallows it."""
+
+
+class Engine(Protocol):
+    """A module of this room."""
+
+    def run(self, folder: JobFolder, spec: TrainingSpec) -> Outcome:
+        """Trains the job until it is done or the client wishes otherwise. Raises TuneportError with a sentence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An engine: its module in this room, whether it takes several workers, what it is, and the package that it needs beside ours, with its
+    first version (two numbers)."""
+
+    name: Name
+    module: str
+    several: bool
+    what: str
+    package: str = ""
+    first: tuple[int, int] = (0, 0)
+
+    def load(self) -> Engine:
+        """The engine itself."""
+        made: Engine = import_module(f"tuneport_local.engines.{self.module}")
+        return made
+
+    def why_not(self) -> str:
+        """Why it cannot be used here, or ''."""
+        if not self.package:
+            return ""
+        install = f"pip install 'tuneport-local[{self.package}]'"
+        try:
+            version = importlib.metadata.version(self.package)
+        except importlib.metadata.PackageNotFoundError:
+            return f"engine {self.name!r} needs {self.package}, which is not installed ({install})"
+        numbers = re.findall(r"[0-9]+", version)[:2]
+        if tuple(int(number) for number in numbers) < self.first:
+            return f"engine {self.name!r} needs {self.package} {self.first[0]}.{self.first[1]} or newer, and here is {version} ({install})"
+        return ""
+
+
+ENGINES: dict[str, Listed] = {
+    "process": Listed("process", "process", False, "one process on one device"),
+    "accelerate": Listed("accelerate", "accelerate", True, "a process for each GPU of this machine, or several on its CPU"),
+}

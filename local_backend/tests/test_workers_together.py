@@ -1,0 +1,190 @@
+"""Two processes on the CPU that train one job together: as one would, whatever becomes of one of them."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+import pytest
+from tuneport_local.adapter import LocalTrainer
+from tuneport_local.jobs.folder import JobFolder
+from tuneport_local.training.train import TrainingSpec, train
+
+from tuneport.job import Event, JobState, Metric
+from tuneport.recipe import Recipe
+
+from .joblog import MemoryJob
+from .tiny import save_tiny, write_chats
+from .workers import folder_of, kill_workers, open_trainer, seen, until, worker_of
+
+pytestmark = pytest.mark.train
+STARTUP_S = 180.0
+ROWS, EPOCHS, STEPS = 9, 30, 90
+"""Three steps an epoch, of which the last has one row: nothing for the second worker."""
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A base with rows, and what one process makes of them."""
+
+    base: Path
+    files: dict[str, str]
+    alone: MemoryJob
+
+    def recipe(self, **options: object) -> Recipe:
+        method = {"kind": "sft", "epochs": EPOCHS, "batch_size": 4, "learning_rate": 0.001, "lora": {"rank": 4}}
+        usual = {"device": "cpu", "precision": "fp32", "checkpoint_every": 3, "eval_every": 15}
+        return Recipe.parse({"base": str(self.base), "method": method, **self.files, "options": {"local": {**usual, **options}}})
+
+
+def submitted(trainer: LocalTrainer, recipe: Recipe) -> str:
+    plan = trainer.plan(recipe)
+    return trainer.create(plan, uuid.uuid4().hex, {file.purpose: trainer.upload(file) for file in plan.files}).provider_id
+
+
+def members(home: Path, job_id: str) -> dict[int, psutil.Process]:
+    """The processes that train a job, by their numbers."""
+    found = {}
+    for process in worker_of(home, job_id).children(recursive=True):
+        try:
+            if "tuneport_local.engines.member" in process.cmdline():
+                found[int(process.environ()["RANK"])] = process
+        except (psutil.Error, KeyError):
+            continue
+    return found
+
+
+def trained_steps(folder: JobFolder) -> int:
+    return len(folder.metrics())
+
+
+@pytest.fixture(scope="module")
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+    folder = tmp_path_factory.mktemp("scene")
+    files = {
+        "train": str(write_chats(folder / "train.jsonl", ROWS)),
+        "validation": str(write_chats(folder / "validation.jsonl", 3)),
+    }
+    scene = Scene(save_tiny(folder / "base"), files, MemoryJob(folder / "alone"))
+    scene.alone.path.mkdir()
+    home = folder / "home"
+    trainer = open_trainer(home)
+    plan = trainer.plan(scene.recipe())
+    body = json.loads(json.dumps(plan.requests[0].body))
+    train(scene.alone, spec=TrainingSpec.from_dict({**body, "files": files}), home=home)
+    return scene
+
+
+@dataclass(frozen=True)
+class Broken:
+    """A job of two workers, the second of which was killed."""
+
+    folder: JobFolder
+    home: Path
+    state: JobState
+    killed: int
+    left_over: list[psutil.Process]
+
+    @property
+    def events(self) -> list[Event]:
+        return list(self.folder.events())
+
+    @property
+    def metrics(self) -> list[Metric]:
+        return self.folder.metrics()
+
+
+@pytest.fixture(scope="module")
+def broken(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broken]:
+    home = tmp_path_factory.mktemp("broken")
+    trainer = open_trainer(home)
+    try:
+        job_id = submitted(trainer, scene.recipe(engine="accelerate", workers=2))
+        folder = folder_of(home, job_id)
+        until(lambda: trained_steps(folder) >= 8 or folder.status().state.terminal, within_s=STARTUP_S)
+        first = members(home, job_id)
+        first[1].kill()
+        until(lambda: folder.status().attempt == 2, within_s=STARTUP_S)
+        left_over = [process for process in first.values() if process.is_running()]
+        until(lambda: seen(trainer, job_id).state.terminal, within_s=STARTUP_S)
+        yield Broken(folder, home, seen(trainer, job_id).state, first[1].pid, left_over)
+    finally:
+        kill_workers(home)
+
+
+def test_a_job_ends_although_one_of_its_workers_was_killed(broken: Broken) -> None:
+    assert broken.state is JobState.SUCCEEDED, broken.folder.log_end()
+    assert (broken.folder.adapter / "adapter_model.safetensors").is_file()
+    assert not broken.left_over
+    (told,) = [event for event in broken.events if event.data.get("reason") == "worker_lost"]
+    assert told.message.startswith(f"worker 1 (process {broken.killed}) was ended by SIGKILL; the group begins again from step-000000")
+    assert told.message.endswith("(1 of 3 times at most)")
+
+
+def test_two_workers_learn_what_one_learns_from_the_same_batches(scene: Scene, broken: Broken) -> None:
+    alone = scene.alone.losses()
+    found = {
+        (metric.step, name): metric.values[name] for metric in broken.metrics for name in ("loss", "eval_loss") if name in metric.values
+    }
+    assert found.keys() == alone.keys()
+    for place, loss in alone.items():
+        assert found[place] == pytest.approx(loss, rel=0.01), place
+
+
+def test_events_and_metrics_of_two_workers_arrive_once_and_in_order(broken: Broken) -> None:
+    steps = [metric.step for metric in broken.metrics]
+    assert steps == list(range(1, STEPS + 1))
+    readings = [(line["attempt"], line["step"], "loss" in line) for _, line in broken.folder.readings()]
+    assert len(readings) == len({*readings})
+    assert readings == sorted(readings, key=lambda one: (one[0], one[1], not one[2]))
+    for attempt in (1, 2):
+        said = [event.message for event in broken.events if event.message == "2 workers: each learns from 2 of the 4 rows of a step"]
+        assert len(said) == 2, attempt
+    saved = [event.message for event in broken.events if event.message.startswith("checkpoint ")]
+    assert len(saved) == len({*saved})
+
+
+def test_a_checkpoint_keeps_the_random_states_of_every_worker(broken: Broken) -> None:
+    last = max(broken.folder.checkpoints.glob("step-*"))
+    assert {path.name for path in last.glob("rng_state*")} == {"rng_state_0.pth", "rng_state_1.pth"}
+
+
+def test_what_two_workers_did_makes_the_next_quote_of_two_workers(scene: Scene, broken: Broken) -> None:
+    trainer = open_trainer(broken.home)
+    (line, *_) = trainer.estimate(scene.recipe(engine="accelerate", workers=2)).lines
+    assert f"(job {broken.folder.id[:8]})" in line.note
+    assert line.confidence == "measured"
+    assert trainer.estimate(scene.recipe()).lines[0].amount is None
+
+
+@pytest.mark.slow
+def test_two_workers_pause_go_on_and_are_cancelled_at_the_same_step(scene: Scene, tmp_path: Path) -> None:
+    trainer = open_trainer(tmp_path)
+    try:
+        job_id = submitted(trainer, scene.recipe(engine="accelerate", workers=2))
+        folder = folder_of(tmp_path, job_id)
+        until(lambda: trained_steps(folder) >= 4 or folder.status().state.terminal, within_s=STARTUP_S)
+        trainer.pause(job_id)
+        until(lambda: seen(trainer, job_id).state is JobState.PAUSED, within_s=STARTUP_S)
+        paused_at = folder.metrics()[-1].step
+        assert seen(trainer, job_id).detail == f"on request, at step-{paused_at:08d}"
+        assert not [one for one in psutil.process_iter(["cmdline"]) if str(folder.path) in (one.info["cmdline"] or ())]
+        trainer.resume(job_id)
+        until(lambda: trained_steps(folder) >= paused_at + 4 or folder.status().state.terminal, within_s=STARTUP_S)
+        assert f"resuming at step {paused_at} of {STEPS}" in [event.message for event in folder.events()]
+        trainer.cancel(job_id)
+        until(lambda: seen(trainer, job_id).state.terminal, within_s=STARTUP_S)
+        found = seen(trainer, job_id)
+        assert (found.state, found.partial) == (JobState.CANCELLED, True)
+        steps = [metric.step for metric in folder.metrics()]
+        assert steps == list(range(1, len(steps) + 1))
+        assert (folder.checkpoints / f"step-{steps[-1]:08d}" / "complete.json").is_file()
+        alone = scene.alone.losses()
+        for metric in folder.metrics():
+            assert metric.values["loss"] == pytest.approx(alone[metric.step, "loss"], rel=0.01)
+    finally:
+        kill_workers(tmp_path)
