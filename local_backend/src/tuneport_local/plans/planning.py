@@ -41,7 +41,7 @@ class LocalOptions(Table):
     `grader_…` are the limits of one call of a grader that runs in a process of its own.
     `trust_remote_code` runs Python code that comes with a model of the hub: only for models whose code you have read. `checkpoints_kept`
     are the newest; with keep = 'best' that one stays beside them. `forgetting`: whether a general text is read before and after.
-    `track` names tools that are told of the training, beside TensorBoard's files.
+    `track` names tools that are told of the training, beside TensorBoard's files. `profile`: whether it is written where the time went.
     """
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,2})?)$")] = "auto"
@@ -57,6 +57,7 @@ class LocalOptions(Table):
     checkpoints_kept: Annotated[int, Field(ge=1, le=1000)] = own(KEPT)
     forgetting: bool | Auto = own("auto")
     track: list[tools.Name] = own([])
+    profile: bool = own(False)
 
 
 def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:

@@ -75,6 +75,7 @@ class TrainingSpec:
     neftune_alpha: float | None = None
     data_format: str | None = None
     track: tuple[str, ...] = ()
+    profile: bool = False
 
     @property
     def kind(self) -> TunedKind:
