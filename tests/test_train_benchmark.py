@@ -176,8 +176,20 @@ def test_data_that_are_absent_are_passed_over_with_the_reason(tmp_path: Path) ->
 
 
 def test_two_are_the_fastest_where_clock_and_processor_disagree() -> None:
-    runs = {"a": {"per_s": 2, "per_processor_s": 1}, "b": {"per_s": 1, "per_processor_s": 2}, "c": {"per_s": 1, "per_processor_s": 1}}
-    assert fastest(runs) == {"a", "b"}
+    rates = {"trl a": (2, 1), "trl b": (1, 2), "trl c": (1, 1), "other": (9, 9)}
+    runs = {name: {"per_s": wall, "per_processor_s": processor} for name, (wall, processor) in rates.items()}
+    assert fastest(runs, who=TRL) == {"trl a", "trl b"}
+    assert fastest(runs, who="nobody") == set()
+
+
+def test_llama_factory_takes_turns_beside_them_where_it_is_there(tmp_path: Path) -> None:
+    def run(task: Task, *, factory: str | None) -> dict[str, Any]:
+        return a_run(task, per_s={OURS: 400, TRL: 200}.get(task.who, 100 if task.setting.checkpointing else 300))
+
+    found = compared(PLAN, replace(a_room(tmp_path, run), factory="python"))
+    assert list(found.figures["turns"]) == [OURS, "trl padded, sdpa, checkpointing", "llamafactory padded, sdpa"]
+    assert found.figures["ratios"]["per_s"] == 2.0
+    assert any("1.33 x llamafactory padded, sdpa" in note for note in found.notes)
 
 
 def test_losses_are_compared_by_their_last_and_their_mean() -> None:

@@ -61,8 +61,9 @@ def compared(plan: Plan, room: Room) -> Outcome:
     short, whole = _task(plan, room, plan.short_rows, "short"), _task(plan, room, plan.rows, "whole")
     first = {task.name: room.told(task) for task in _theirs(short, room)}
     _refuse_other_tokens([run for label, run in first.items() if label.startswith(TRL)])
-    rivals = [task for task in _theirs(whole, room) if task.name in fastest(first)]
-    turns = _turns([whole, *rivals], room)
+    rivals = [task for task in _theirs(whole, room) if task.name in fastest(first, who=TRL)]
+    beside = [task for task in _theirs(whole, room) if task.name in fastest(first, who=FACTORY)]
+    turns = _turns([whole, *rivals, *beside[:1]], room)
     course = {task.name: room.told(replace(task, validate_every=2)) for task in (whole, rivals[0])}
     apart = room.told(replace(whole, adapters="bf16"))
     figures = {
@@ -78,10 +79,10 @@ def compared(plan: Plan, room: Room) -> Outcome:
 
 
 def concluded(figures: dict[str, Any], *, name: str, limit: float) -> Outcome:
-    """The limits, by the rival that is fastest in the turns, and what is said beside them."""
+    """The limits, by the setting of TRL's that is fastest in the turns, and what is said beside them."""
     turns: dict[str, list[Run]] = figures["turns"]
     ours = turns[OURS]
-    rival = max((label for label in turns if label != OURS), key=lambda label: middle(turns[label], "per_s"))
+    rival = max((label for label in turns if label.startswith(TRL)), key=lambda label: middle(turns[label], "per_s"))
     theirs = turns[rival]
     ratios = {rate: ratio(ours, theirs, rate) for rate in ("per_s", "later_per_s", "per_processor_s", "later_per_processor_s")}
     memory = middle(ours, "peak_mb") / middle(theirs, "peak_mb")
@@ -96,11 +97,12 @@ def concluded(figures: dict[str, Any], *, name: str, limit: float) -> Outcome:
         "losses_apart": apart,
         "validation_at_the_end": end,
     }
-    packs = ", whose steps hold other rows" if "packed" in rival else ""
+    other = ", whose steps hold other rows" if "packed" in rival else ""
     executed = f"{use['use']:.0%} of the ceiling executed, {use['processor_use']:.0%} by the processor's time"
     notes = (
-        f"{name}: {middle(ours, 'per_s'):.0f} tokens/s, fastest of the others {rival}: {middle(theirs, 'per_s'):.0f}",
-        f"{name}: last losses {apart['last']:.1%} apart, means {apart['mean']:.1%}{packs}; validation at the end "
+        f"{name}: {middle(ours, 'per_s'):.0f} tokens/s, fastest of TRL's {rival}: {middle(theirs, 'per_s'):.0f}",
+        *_beside(turns, name=name),
+        f"{name}: last losses {apart['last']:.1%} apart, means {apart['mean']:.1%}{other}; validation at the end "
         + ", ".join(f"{label} {loss:.3f}" for label, loss in end.items()),
         f"{name}: to a validation loss of {figures['time_to_loss']['loss']:.3f}: "
         + ", ".join(_reached(label, seconds) for label, seconds in figures["time_to_loss"]["seconds"].items()),
@@ -113,9 +115,16 @@ def concluded(figures: dict[str, Any], *, name: str, limit: float) -> Outcome:
         Verdict(f"{name}: times as fast after the first step", ratios["later_per_s"], limit),
         Verdict(f"{name}: memory", memory, 1.0, at_most=True),
     )
-    if not packs:
+    if not other:
         verdicts = (*verdicts, Verdict(f"{name}: last losses apart", 100 * apart["last"], 100 * LOSS_WITHIN, at_most=True, unit="%"))
     return Outcome(figures, verdicts, notes)
+
+
+def _beside(turns: dict[str, list[Run]], *, name: str) -> Iterable[str]:
+    for label, runs in turns.items():
+        if label.startswith(FACTORY):
+            times = [ratio(turns[OURS], runs, rate) for rate in ("per_s", "per_processor_s")]
+            yield f"{name}: {times[0]:.2f} x {label}, {times[1]:.2f} x by the processor's time; it renders the rows itself"
 
 
 def _reached(label: str, seconds: float | None) -> str:
@@ -142,9 +151,10 @@ def _refuse_other_tokens(runs: Sequence[Run]) -> None:
         raise RuntimeError(f"they did not learn the same tokens: {learned}")
 
 
-def fastest(runs: dict[str, Run]) -> set[str]:
-    """The names of the fastest: by the clock, and by the processor's time where others disturbed the clock. Often it is one."""
-    return {max(runs, key=lambda name: runs[name][rate]) for rate in ("per_s", "per_processor_s")}
+def fastest(runs: dict[str, Run], *, who: str) -> set[str]:
+    """The names of somebody's fastest: by the clock, and by the processor's time where others disturbed the clock. Often it is one."""
+    names = [name for name in runs if name.startswith(who)]
+    return {max(names, key=lambda name: runs[name][rate]) for rate in ("per_s", "per_processor_s") if names}
 
 
 def _turns(tasks: Sequence[Task], room: Room) -> dict[str, list[Run]]:

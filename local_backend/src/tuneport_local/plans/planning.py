@@ -46,7 +46,8 @@ class LocalOptions(Table):
     `trust_remote_code` runs Python code that comes with a model of the hub: only for models whose code you have read. `checkpoints_kept`
     are the newest; with keep = 'best' that one stays beside them. `forgetting`: whether a general text is read before and after.
     `track` names tools that are told of the training, beside TensorBoard's files. `engine` is what trains, `workers` are its processes
-    (auto: one for each GPU), `restarts` how often they begin again from the last checkpoint when one is lost.
+    (auto: one for each GPU), `restarts` how often they begin again from the last checkpoint when one is lost. `profile`: whether it is
+    written where the time went.
     """
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,2})?)$")] = "auto"
@@ -65,6 +66,7 @@ class LocalOptions(Table):
     engine: Engine = own("process")
     workers: Annotated[int, Field(ge=1, le=1024)] | Auto = own("auto")
     restarts: Annotated[int, Field(ge=0, le=100)] = own(RESTARTS)
+    profile: bool = own(False)
 
 
 def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:

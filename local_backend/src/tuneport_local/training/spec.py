@@ -78,6 +78,7 @@ class TrainingSpec:
     engine: str = "process"
     workers: int = 1
     restarts: int = 3
+    profile: bool = False
 
     @property
     def kind(self) -> TunedKind:
