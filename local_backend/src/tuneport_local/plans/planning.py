@@ -42,6 +42,7 @@ class LocalOptions(Table):
     `trust_remote_code` runs Python code that comes with a model of the hub: only for models whose code you have read. `checkpoints_kept`
     are the newest; with keep = 'best' that one stays beside them. `forgetting`: whether a general text is read before and after.
     `track` names tools that are told of the training, beside TensorBoard's files. `profile`: whether it is written where the time went.
+    `share_beginning`: what all rows of a batch begin with goes through the model once (`sft`).
     """
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,2})?)$")] = "auto"
@@ -58,6 +59,7 @@ class LocalOptions(Table):
     forgetting: bool | Auto = own("auto")
     track: list[tools.Name] = own([])
     profile: bool = own(False)
+    share_beginning: bool = own(False)
 
 
 def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:

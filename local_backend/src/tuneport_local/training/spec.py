@@ -76,6 +76,7 @@ class TrainingSpec:
     data_format: str | None = None
     track: tuple[str, ...] = ()
     profile: bool = False
+    share_beginning: bool = False
 
     @property
     def kind(self) -> TunedKind:
