@@ -152,7 +152,7 @@ def test_the_fastest_setting_takes_turns_with_ours_and_decides(tmp_path: Path) -
 
     found = compared(PLAN, a_room(tmp_path, run))
     theirs = "trl padding-free, sdpa"
-    assert went[len(SETTINGS) :] == [OURS, theirs, theirs, OURS, OURS, theirs, f"{OURS}, adapters in bf16"]
+    assert went[len(SETTINGS) :] == [OURS, theirs, theirs, OURS, OURS, theirs, f"{OURS}, adapters in bf16", f"{OURS}, beginnings shared"]
     assert found.figures["fastest"] == theirs
     assert [verdict.value for verdict in found.verdicts] == [2.0, 2.0, 1.0, 0.0]
     assert all(verdict.holds for verdict in found.verdicts)

@@ -65,7 +65,7 @@ def compared(plan: Plan, room: Room) -> Outcome:
     beside = [task for task in _theirs(whole, room) if task.name in fastest(first, who=FACTORY)]
     turns = _turns([whole, *rivals, *beside[:1]], room)
     course = {task.name: room.told(replace(task, validate_every=2)) for task in (whole, rivals[0])}
-    apart = room.told(replace(whole, adapters="bf16"))
+    apart = {task.name: room.told(task) for task in (replace(whole, adapters="bf16"), replace(whole, shared=True))}
     figures = {
         "rows": plan.rows,
         "short_rows": plan.short_rows,
@@ -73,7 +73,7 @@ def compared(plan: Plan, room: Room) -> Outcome:
         "turns": turns,
         "course": course,
         "time_to_loss": time_to_loss(course),
-        "reduced_adapters": apart,
+        "apart": apart,
     }
     return concluded(figures, name=name, limit=plan.limit)
 
@@ -108,7 +108,7 @@ def concluded(figures: dict[str, Any], *, name: str, limit: float) -> Outcome:
         + ", ".join(_reached(label, seconds) for label, seconds in figures["time_to_loss"]["seconds"].items()),
         f"{name}: by the processor's time {ratios['per_processor_s']:.2f} x, {ratios['later_per_processor_s']:.2f} x after the first step",
         f"{name}: {executed}, {use['nominal_use']:.0%} nominal",
-        f"{name}: with adapters in bf16 {figures['reduced_adapters']['per_s']:.0f} tokens/s",
+        *(f"{name}: {label}: {_apart(run, ours)}" for label, run in figures["apart"].items()),
     )
     verdicts = (
         Verdict(f"{name}: times as fast", ratios["per_s"], limit),
@@ -125,6 +125,12 @@ def _beside(turns: dict[str, list[Run]], *, name: str) -> Iterable[str]:
         if label.startswith(FACTORY):
             times = [ratio(turns[OURS], runs, rate) for rate in ("per_s", "per_processor_s")]
             yield f"{name}: {times[0]:.2f} x {label}, {times[1]:.2f} x by the processor's time; it renders the rows itself"
+
+
+def _apart(run: Run, ours: Sequence[Run]) -> str:
+    """One run of ours that is another training, or the same in another way, beside the median of ours."""
+    times = run["per_processor_s"] / middle(ours, "per_processor_s")
+    return f"{run['per_s']:.0f} tokens/s, {times:.2f} x ours by the processor's time, last loss {run['losses'][-1]:.4f}"
 
 
 def _reached(label: str, seconds: float | None) -> str:

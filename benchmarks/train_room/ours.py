@@ -24,13 +24,14 @@ def train(task: Task, folder: Path) -> dict[str, Any]:
     from tuneport.recipe import SFT, LoRA
 
     method = SFT(epochs=1, batch_size=BATCH, learning_rate=LEARNING_RATE, lora=LoRA(rank=RANK))
-    options = LocalOptions(adapter_precision=task.adapters, checkpoint_every=10**6, forgetting=False)  # type: ignore[arg-type]
+    said = {"adapter_precision": task.adapters, "share_beginning": task.shared, "checkpoint_every": 10**6, "forgetting": False}
+    options = LocalOptions.model_validate(said)
     recipe = {"base": task.model, "method": "sft", "recipe": {}, "client_id": OURS, "home": task.home}
     recipe["hyperparameters"] = resolved(method, options, seed=SEED)
     job, _ = Jobs(folder).make(OURS, recipe, {"train": Path(task.train)})
     job.phase(JobState.STARTING)
     training(job, spec=TrainingSpec.from_dict(job.recipe()), home=Path(task.home))
-    works = [_work(batch, short=attention.SHORT) for batch in batches(ordered(task))]
+    works = [_work(batch, short=attention.SHORT, shared=task.shared) for batch in batches(ordered(task))]
     learned = sum(work.projected for work in works)
     losses = [metric.values["loss"] for metric in job.metrics() if "loss" in metric.values]
     return {"works": works, "learned": learned, "losses": losses, "hardware": job.run().get("hardware")}
@@ -60,14 +61,18 @@ def batches(rows: list[RenderedRow]) -> list[list[RenderedRow]]:
     return [rows[start : start + BATCH] for start in range(0, len(rows), BATCH)]
 
 
-def _work(rows: list[RenderedRow], *, short: int) -> Work:
-    """Rows lie end to end; short ones are laid side by side for the scores, the head sees what is learned."""
+def _work(rows: list[RenderedRow], *, short: int, shared: bool) -> Work:
+    """Rows lie end to end, what they begin with perhaps once; short ones are laid side by side for the scores, the head sees what is
+    learned."""
+    from tuneport_local.methods.batches import columns
+    from tuneport_local.methods.common_beginning import beginning_once
+
     lengths = [len(row.input_ids) for row in rows]
     side_by_side = max(lengths) <= short
     pairs = scores_side_by_side(lengths) if side_by_side else scores_one_by_one(lengths)
     return Work(
         tokens=sum(lengths),
-        positions=sum(lengths),
+        positions=beginning_once([columns(row) for row in rows])["input_ids"].numel() if shared else sum(lengths),
         pairs=pairs,
         fused=0 if side_by_side else pairs,
         projected=sum(row.trained_tokens for row in rows),

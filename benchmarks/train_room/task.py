@@ -40,7 +40,8 @@ kernels need Triton, which no CPU has."""
 @dataclass(frozen=True, slots=True)
 class Task:
     """`model` is a folder with weights that all can load, `train` and `validation` files of conversations. `launched`: when its process was
-    started, in seconds since the epoch. `validate_every` so many steps, 0 never; that time is left out of every figure."""
+    started, in seconds since the epoch. `adapters` and `shared` (`share_beginning`) are ours. `validate_every` so many steps, 0 never; that
+    time is left out of every figure."""
 
     who: str
     model: str
@@ -49,6 +50,7 @@ class Task:
     validation: str
     setting: Setting = Setting()
     adapters: str = "fp32"
+    shared: bool = False
     validate_every: int = 0
     launched: float = 0.0
 
@@ -57,4 +59,5 @@ class Task:
         """For people."""
         if self.who != OURS:
             return f"{self.who} {self.setting.name}"
-        return self.who if self.adapters == "fp32" else f"{self.who}, adapters in {self.adapters}"
+        apart = ", beginnings shared" if self.shared else "" if self.adapters == "fp32" else f", adapters in {self.adapters}"
+        return f"{self.who}{apart}"

@@ -47,7 +47,7 @@ class LocalOptions(Table):
     are the newest; with keep = 'best' that one stays beside them. `forgetting`: whether a general text is read before and after.
     `track` names tools that are told of the training, beside TensorBoard's files. `engine` is what trains, `workers` are its processes
     (auto: one for each GPU), `restarts` how often they begin again from the last checkpoint when one is lost. `profile`: whether it is
-    written where the time went.
+    written where the time went. `share_beginning`: what all rows of a batch begin with goes through the model once (`sft`).
     """
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,2})?)$")] = "auto"
@@ -67,6 +67,7 @@ class LocalOptions(Table):
     workers: Annotated[int, Field(ge=1, le=1024)] | Auto = own("auto")
     restarts: Annotated[int, Field(ge=0, le=100)] = own(RESTARTS)
     profile: bool = own(False)
+    share_beginning: bool = own(False)
 
 
 def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:

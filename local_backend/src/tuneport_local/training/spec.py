@@ -79,6 +79,7 @@ class TrainingSpec:
     workers: int = 1
     restarts: int = 3
     profile: bool = False
+    share_beginning: bool = False
 
     @property
     def kind(self) -> TunedKind:
