@@ -65,7 +65,7 @@ def _work(rows: list[RenderedRow], *, short: int, shared: bool) -> Work:
     """Rows lie end to end, what they begin with perhaps once; short ones are laid side by side for the scores, the head sees what is
     learned."""
     from tuneport_local.methods.batches import columns
-    from tuneport_local.methods.common_beginning import beginning_once
+    from tuneport_local.methods.beginnings import beginning_once
 
     lengths = [len(row.input_ids) for row in rows]
     side_by_side = max(lengths) <= short

@@ -19,7 +19,7 @@ from tuneport_local.adapters.trainable import is_adapted
 from tuneport_local.methods import attention
 from tuneport_local.methods.attention import Segments
 from tuneport_local.methods.batches import IGNORED, Collated, as_dataset, columns, labels, packed, padded
-from tuneport_local.methods.common_beginning import beginning_once, common_beginning, sharing_is_exact
+from tuneport_local.methods.beginnings import beginning_once, common_beginning, sharing_is_exact
 from tuneport_local.rows.rendering import RenderedRow
 from tuneport_local.training.assembly import Parts, adapted, settings
 from tuneport_local.training.group import dealt

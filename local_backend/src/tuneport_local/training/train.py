@@ -162,7 +162,7 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str, group:
     job.event("info", f"base {spec.base}: {base.note}")
     if (need := refuse_what_cannot_fit(spec.base, home=home, **about)) is not None:
         job.event("info", need.sentence)
-    made = material(job, spec, Path(base.location))
+    made = material(job, spec, Path(base.location), local=home / "local")
     rows, validation = made.rows, made.validation
     chosen = hardware.choose(
         device=device,

@@ -10,7 +10,7 @@ import torch
 from tuneport_local.methods import attention
 from tuneport_local.methods.attention import SEGMENTS, Segments, segment_attention
 from tuneport_local.methods.batches import IGNORED, packed
-from tuneport_local.methods.common_beginning import beginning_once, common_beginning, sharing_is_exact
+from tuneport_local.methods.beginnings import beginning_once, common_beginning, sharing_is_exact
 from tuneport_local.plans.planning import LocalOptions, resolved
 from tuneport_local.training.train import train
 
