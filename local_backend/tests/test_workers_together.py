@@ -22,7 +22,7 @@ from .tiny import save_tiny, write_chats
 from .workers import folder_of, kill_workers, open_trainer, seen, until, worker_of
 
 pytestmark = pytest.mark.train
-STARTUP_S = 180.0
+STARTUP_S = 240.0
 ROWS, EPOCHS, STEPS = 9, 30, 90
 """Three steps an epoch, of which the last has one row: nothing for the second worker."""
 
