@@ -1,4 +1,4 @@
-"""300 lives of clients in the emulated workspace while requests go wrong, most of them slow; and that such lives find out a broken trainer."""
+"""300 lives of clients in the emulated workspace while requests go wrong; and that such lives find out a trainer that is broken."""
 
 from __future__ import annotations
 
