@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -239,6 +240,29 @@ def test_an_asset_that_says_other_bytes_is_not_used(stage: Stage) -> None:
     trainer.upload(file)
     stage.emulator.world.assets[data_name(file), "1"].properties["tags"]["tuneport_sha256"] = "0" * 64
     assert trainer.find_file(file) is None
+
+
+def test_deleting_data_deletes_the_bytes_too(stage: Stage) -> None:
+    trainer = stage.trainer()
+    file_id = trainer.upload(trainer.plan(recipe()).files[0])
+    trainer.delete_file(file_id)
+    assert (stage.emulator.world.blobs, stage.emulator.world.assets) == ({}, {})
+
+
+def test_a_dry_run_shows_what_is_sent_to_the_byte(stage: Stage) -> None:
+    trainer = stage.trainer()
+    plan = trainer.plan(recipe())
+    blob, asset, job = plan.sends
+    trainer.create(plan, NAME, uploaded(trainer, plan))
+    world = stage.emulator.world
+    assert blob.body == {"bytes": next(iter(world.blobs.values())).size_bytes}
+    kept = next(iter(world.assets.values())).properties
+    assert {key: kept[key] for key in asset.body["properties"]} == asset.body["properties"]
+    shown = json.loads(json.dumps(job.body).replace("{client_id}", NAME))["properties"]
+    assert {**stage.job(NAME).first, "fineTuningDetails": None} | {"tags": shown["tags"], "outputs": shown["outputs"]} == {
+        **stage.job(NAME).first,
+        "fineTuningDetails": None,
+    }
 
 
 def test_an_archived_asset_is_gone(stage: Stage) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping
+from threading import RLock
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 from weakref import finalize
@@ -34,6 +35,8 @@ Reply = dict[str, Any]
 VERSION = "2024-10-01-preview"
 """The API's, which azure-ai-ml 1.35.2 creates fine-tuning jobs by."""
 CONNECT_S, ANSWER_S = 20, 120
+MOST_BYTES = 4 << 20
+"""Of a log."""
 
 
 class Connection:
@@ -54,6 +57,7 @@ class Connection:
         self._transport: HttpTransport[Any, Any] | None = None
         self._client: PipelineClient[Any, Any] | None = None
         self._api: str | None = None
+        self._making = RLock()
 
     # --- asking --------------------------------------------------------------------------------------------------------------------
 
@@ -117,7 +121,7 @@ class Connection:
         return self._translating(call, doing=doing, creating=creating)
 
     def text(self, url: str, *, doing: str) -> str:
-        """What lies at a signed address, which gets no token."""
+        """The beginning of what lies at a signed address, which gets no token."""
 
         def once() -> str:
             return str(self._sent("GET", url, signed=True).text())
@@ -131,19 +135,10 @@ class Connection:
     @property
     def transport(self) -> HttpTransport[Any, Any]:
         """What all requests go through; it repeats nothing."""
-        if self._transport is None:
-            from azure.core.pipeline.transport import RequestsTransport
-
-            quiet = logging.getLogger("azure")
-            if quiet.level == logging.NOTSET:
-                quiet.setLevel(logging.ERROR)  # what is warned of comes as an error, in a sentence
-            own = {} if self._session is None else {"session": self._session, "session_owner": False}
-            self._transport = RequestsTransport(
-                connection_timeout=CONNECT_S, read_timeout=ANSWER_S, use_env_settings=not self.place.local, **own
-            )
-            if self._session is None:
-                finalize(self, self._transport.close)
-        return self._transport
+        with self._making:
+            if self._transport is None:
+                self._transport = self._made()
+            return self._transport
 
     # --- inside --------------------------------------------------------------------------------------------------------------------
 
@@ -162,7 +157,9 @@ class Connection:
         from azure.core.rest import HttpRequest
 
         headers = {"Accept": "application/json", "User-Agent": "tuneport"}
-        if not signed:
+        if signed:
+            headers["Range"] = f"bytes=0-{MOST_BYTES - 1}"
+        else:
             headers["Authorization"] = f"Bearer {self.sign_in.token(self.place.cloud.scope)}"
         request = HttpRequest(method, url, params=dict(query or {}), headers=headers, json=body)
         response = self._pipeline().send_request(request)
@@ -172,11 +169,26 @@ class Connection:
         return response
 
     def _pipeline(self) -> PipelineClient[Any, Any]:
-        if self._client is None:
-            from azure.core import PipelineClient
+        with self._making:
+            if self._client is None:
+                from azure.core import PipelineClient
 
-            self._client = PipelineClient(base_url=self.place.management_url, policies=[], transport=self.transport)
-        return self._client
+                self._client = PipelineClient(base_url=self.place.management_url, policies=[], transport=self.transport)
+            return self._client
+
+    def _made(self) -> HttpTransport[Any, Any]:
+        from azure.core.pipeline.transport import RequestsTransport
+
+        quiet = logging.getLogger("azure")
+        if quiet.level == logging.NOTSET:
+            quiet.setLevel(logging.ERROR)  # what is warned of comes as an error, in a sentence
+        own = {} if self._session is None else {"session": self._session, "session_owner": False}
+        made: HttpTransport[Any, Any] = RequestsTransport(
+            connection_timeout=CONNECT_S, read_timeout=ANSWER_S, use_env_settings=not self.place.local, **own
+        )
+        if self._session is None:
+            finalize(self, made.close)
+        return made
 
     def _is_here(self, url: str) -> bool:
         """Whether the next page of a list is where the token may go."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from tuneport.errors import NotFound
@@ -12,9 +13,10 @@ from tuneport.provider import FileState
 from tuneport.replies import object_in, text_in
 from tuneport_azureml.adapter.connection import Connection, Reply, found_or_none
 from tuneport_azureml.wire.clouds import STORAGE_SCOPE
-from tuneport_azureml.wire.datastores import Store, blob_path, store_of
+from tuneport_azureml.wire.datastores import Store, blob_path, data_uri, store_of
 from tuneport_azureml.wire.names import data_id, data_name, data_name_of, data_path
-from tuneport_azureml.wire.tags import is_of_file, tags_of_file
+from tuneport_azureml.wire.sends import asset_body
+from tuneport_azureml.wire.tags import is_of_file
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient
@@ -45,17 +47,21 @@ class DataAssets:
     def upload(self, file: PlannedFile) -> str:
         """The bytes first, then the asset over them. Both are named by what is in them: sent again, they are the same."""
         name, connection = data_name(file), self._connection
-        store = store_of(self._place, connection.arm("GET", f"/datastores/{self._place.datastore}", doing="looking at the datastore"))
+        store = self._store()
         secret = self._secret(store)
         connection.trying(lambda: self._send(store, secret, file, blob_path(name)), doing="sending data", creating=True)
-        self._register(name, file, uri=store.data_uri(self._place, blob_path(name)))
+        body = asset_body(file, uri=data_uri(self._place, store.name, blob_path(name)))
+        connection.arm("PUT", data_path(name), doing="registering data", body=body, creating=True)
         return data_id(self._place, name)
 
     def delete_file(self, file_id: str) -> None:
-        """Deletes the asset. Raises NotFound when it is gone already. The bytes stay in the blob store, where others may name them."""
+        """Deletes the bytes, and then the asset that names them. Raises NotFound when it is gone already."""
         name = data_name_of(self._place, file_id)
         if name is None or self.file_state(file_id).state == "gone":
             raise NotFound(f"{self._place.name} has no data asset {file_id!r}.")
+        store = self._store()
+        secret = self._secret(store)
+        self._connection.trying(lambda: self._remove(store, secret, blob_path(name)), doing="deleting data", creating=True)
         self._connection.arm("DELETE", data_path(name), doing="deleting a data asset", creating=True)
 
     # --- inside --------------------------------------------------------------------------------------------------------------------
@@ -63,16 +69,15 @@ class DataAssets:
     def _asset(self, name: str) -> Reply:
         return self._connection.arm("GET", data_path(name), doing="looking for data")
 
-    def _register(self, name: str, file: PlannedFile, *, uri: str) -> None:
-        properties = {
-            "dataType": "uri_file",
-            "dataUri": uri,
-            "description": f"{file.rows} rows to {'train' if file.purpose == 'train' else 'validate'} on",
-            "tags": tags_of_file(file),
-            "isAnonymous": False,
-            "isArchived": False,
-        }
-        self._connection.arm("PUT", data_path(name), doing="registering data", body={"properties": properties}, creating=True)
+    def _store(self) -> Store:
+        answer = self._connection.arm("GET", f"/datastores/{self._place.datastore}", doing="looking at the datastore")
+        return store_of(self._place, answer)
+
+    def _remove(self, store: Store, secret: str | None, path: str) -> None:
+        from azure.core.exceptions import ResourceNotFoundError
+
+        with suppress(ResourceNotFoundError):
+            self._blob(store, secret, path).delete_blob(**self._signature(secret))
 
     def _secret(self, store: Store) -> str | None:
         """The signature or key of the datastore; None where the identity itself may write."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, NoReturn
 
@@ -72,10 +73,12 @@ class AzureMLTrainer:
 
     def plan(self, recipe: Recipe) -> Plan:
         from tuneport_azureml.wire.plans import asked, to_plan
+        from tuneport_azureml.wire.sends import sends
 
         if not (answer := self.support(Capability.TRAIN, method=recipe.method.kind)):
             raise Unsupported(f"{answer.reason}.")
-        return to_plan(asked(recipe, place=self._place))
+        plan = to_plan(asked(recipe, place=self._place))
+        return replace(plan, sends=tuple(sends(plan, self._place)))
 
     def estimate(self, recipe: Recipe, *, usage: Usage | None = None) -> Quote:
         from tuneport_azureml.adapter.costs import estimate
@@ -99,7 +102,7 @@ class AzureMLTrainer:
         return self._data.upload(file)
 
     def delete_file(self, file_id: str) -> None:
-        """Deletes the data asset. Raises NotFound when it is gone already."""
+        """Deletes the data asset and its bytes. Raises NotFound when it is gone already."""
         self._data.delete_file(file_id)
 
     # --- jobs ------------------------------------------------------------------------------------------------------------------------

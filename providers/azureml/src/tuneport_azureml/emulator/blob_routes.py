@@ -24,6 +24,7 @@ class Blobs:
             routes.add(f"PUT {path}", self.put, stores=True)
             routes.add(f"GET {path}", self.get)
             routes.add(f"HEAD {path}", self.head)
+            routes.add(f"DELETE {path}", self.delete)
 
     def put(self, request: Request) -> Answer:
         path, comp = self._path(request), self._asked(request, "comp")
@@ -57,6 +58,12 @@ class Blobs:
     def head(self, request: Request) -> Answer:
         blob = self._blob(self._path(request))
         return Answer(200, data=b"", headers={**self._about(), "x-ms-blob-type": "BlockBlob", "x-ms-size": str(blob.size_bytes)})
+
+    def delete(self, request: Request) -> Answer:
+        path = self._path(request)
+        self._world.store.discard(self._blob(path))
+        del self._world.blobs[path]
+        return self._answer(202)
 
     # --- blocks --------------------------------------------------------------------------------------------------------------------
 

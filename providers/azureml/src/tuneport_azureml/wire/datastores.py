@@ -25,10 +25,11 @@ class Store:
     container: str
     signed: bool
 
-    def data_uri(self, place: Workspace, path: str) -> str:
-        """The address that a data asset has."""
-        where = f"azureml://subscriptions/{place.subscription}/resourcegroups/{place.group}/workspaces/{place.workspace}"
-        return f"{where}/datastores/{self.name}/paths/{path}"
+
+def data_uri(place: Workspace, datastore: str, path: str) -> str:
+    """The address that a data asset has."""
+    where = f"azureml://subscriptions/{place.subscription}/resourcegroups/{place.group}/workspaces/{place.workspace}"
+    return f"{where}/datastores/{datastore}/paths/{path}"
 
 
 def blob_path(name: str) -> str:
