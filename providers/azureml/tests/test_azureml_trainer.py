@@ -420,9 +420,15 @@ def told(stage: Stage, **profile: Any) -> dict[str, str]:
 
 def test_a_check_says_who_where_and_on_what(stage: Stage) -> None:
     found = told(stage, compute=COMPUTE)
-    assert {"credentials", "workspace", "history", "datastore", "compute", "jobs"} == set(found)
+    assert {"credentials", "workspace", "history", "datastore", "compute", "registries", "jobs"} == set(found)
     assert "westeurope" in found["workspace"]
     assert "Standard_NC24ads_A100_v4" in found["compute"]
+
+
+def test_a_registry_that_cannot_be_reached_is_warned_of(stage: Stage) -> None:
+    stage.emulator.world.models = {each for each in stage.emulator.world.models if "azureml-meta" not in each}
+    found = [each for each in stage.trainer().check() if each.rule == "registries"]
+    assert [(each.severity, "azureml-meta" in each.message) for each in found] == [("info", False), ("warning", True)]
 
 
 def test_a_check_tells_the_price_and_the_quota_of_sizes(stage: Stage) -> None:

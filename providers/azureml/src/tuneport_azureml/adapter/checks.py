@@ -9,6 +9,7 @@ from tuneport.finding import Finding
 from tuneport.replies import Json, number_of, object_in, objects_in, text_in, whole_in
 from tuneport_azureml.adapter.connection import Connection
 from tuneport_azureml.wire.datastores import api_url, store_of
+from tuneport_azureml.wire.tunable import base_of, rows
 
 GPUS = ("standard_nc", "standard_nd", "standard_nv")
 """How the names of sizes with GPUs begin."""
@@ -18,7 +19,7 @@ def check(connection: Connection) -> Sequence[Finding]:
     """Identity and workspace first: without them nothing else can be asked."""
     found = list(_identity(connection))
     if not any(each.severity == "error" for each in found):
-        for step in (_datastore, _compute, _jobs):
+        for step in (_datastore, _compute, _registries, _jobs):
             found += _told(step, connection)
     return found
 
@@ -112,6 +113,17 @@ def _price(row: Json) -> str:
     values = [each for each in objects_in(prices, "values") if each.get("osType") == "Linux" and each.get("vmTier") == "Standard"]
     amount = number_of(values[0].get("retailPrice")) if values else None
     return "" if amount is None else f"{amount:g} {text_in(prices, 'billingCurrency') or 'in a currency that is not told'}"
+
+
+def _registries(connection: Connection) -> Iterator[Finding]:
+    """Those that the bases of our catalogue are in."""
+    for name in sorted({base_of(str(row["id"]), provider=connection.place.name).registry for row in rows()}):
+        try:
+            connection.registry(name)
+        except TuneportError as error:
+            yield Finding("registries", "warning", f"the registry {name} cannot be reached: {error.message}", remedy=error.remedy)
+        else:
+            yield Finding("registries", "info", f"the registry {name} can be reached.")
 
 
 def _jobs(connection: Connection) -> Iterator[Finding]:

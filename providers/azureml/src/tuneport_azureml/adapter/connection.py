@@ -93,6 +93,11 @@ class Connection:
         service, _, rest = path.lstrip("/").partition("//")
         return self.send(method, f"{self._api_url()}/{service}{self.place.id}/{rest}", doing=doing, query=query)
 
+    def registry(self, name: str) -> Reply:
+        """Where a registry of models is, as it is told to this workspace's region. Raises NotFound."""
+        url = f"{self._api_url()}/registrymanagement/v1.0/registries/{name}/discovery"
+        return self.send("GET", url, doing=f"looking for the registry {name}")
+
     def send(
         self,
         method: str,

@@ -22,6 +22,7 @@ class Workspaces:
         routes.add(f"GET {LOCATION}/vmSizes", self.sizes)
         routes.add(f"GET {LOCATION}/usages", self.usages)
         routes.add("GET /discovery", self.discovery)
+        routes.add("GET /registrymanagement/v1.0/registries/{registry}/discovery", self.registry)
 
     def get(self, request: Request) -> Answer:
         check_version(request)
@@ -52,6 +53,12 @@ class Workspaces:
     def discovery(self, request: Request) -> Answer:
         address = self._world.address
         return json_answer({"api": address, "history": address, "mlflow": f"{address}/mlflow", "catalog": address})
+
+    def registry(self, request: Request) -> Answer:
+        name = request.params["registry"]
+        if not any(each.startswith(f"azureml://registries/{name}/") for each in self._world.models):
+            raise refusals.error(404, "UserError", f"Registry {name} was not found.")
+        return json_answer({"registryName": name, "primaryRegion": "eastus"})
 
     def compute(self, request: Request) -> Answer:
         check_version(request)
