@@ -447,7 +447,7 @@ def test_an_estimate_says_that_the_price_is_not_known(stage: Stage) -> None:
     quote = stage.trainer(compute=COMPUTE).estimate(recipe())
     assert quote.total is None
     assert [(each.item, each.price) for each in quote.lines] == [("training", None)]
-    assert COMPUTE in quote.lines[0].note
+    assert COMPUTE in quote.notes[0]
 
 
 # --- beside ----------------------------------------------------------------------------------------------------------------------------

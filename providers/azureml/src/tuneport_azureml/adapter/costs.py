@@ -20,12 +20,11 @@ def estimate(found: Asked, *, usage: Usage | None) -> Quote:
         unit, what = "hour of a machine", f"a machine of {' or '.join(found.instance_types)} is billed as long as the job runs"
     else:
         unit, what = "job", "what the service's own machines cost is told in the model's card in the studio"
-    line = QuoteLine("training", None, unit, None, note=f"{what}; prices: {PAGE}")
     return Quote(
         found.place.name,
         found.base.id,
-        (line,),
+        (QuoteLine("training", None, unit, None),),
         usage=usage,
         epochs_assumed=found.method.epochs == "auto",
-        notes=("how long a job runs is known afterwards only; the price of machines is in no table here",),
+        notes=(f"{what}; prices: {PAGE}", "how long a job runs is known afterwards only, and the price of machines is in no table here"),
     )
