@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
@@ -58,16 +58,17 @@ def listed(connection: Connection, since: datetime | None) -> list[Reply]:
     return sorted(every, key=_created, reverse=True)
 
 
-def fetch(connection: Connection, names: Sequence[str]) -> dict[str, Reply]:
-    """The jobs of those names; one that the service does not know is absent. Pages of the list, as long as they pay."""
+def fetch(connection: Connection, names: Sequence[str], *, denied: Collection[str] = ()) -> dict[str, Reply]:
+    """The jobs of those names; one that the service does not know is absent. Pages of the list, as long as they pay: for those that were
+    `denied` before none is read."""
     missing, found = dict.fromkeys(names), dict[str, Reply]()
-    fruitless = 0
-    for page in pages(connection) if len(missing) > MANY else ():
+    fruitless, hopeless = 0, frozenset(denied)
+    for page in pages(connection) if len(missing.keys() - hopeless) > MANY else ():
         here = {name: row for row in page if (name := str(row["name"])) in missing}
         found |= here
         missing = {name: None for name in missing if name not in here}
         fruitless = 0 if here else fruitless + 1
-        if fruitless >= len(missing):
+        if fruitless >= len(missing.keys() - hopeless):
             break
     for name in missing:
         with suppress(NotFound):

@@ -52,6 +52,7 @@ class AzureMLTrainer:
     ) -> None:
         self._place = workspace_of(settings)
         self._connection = Connection(self._place, clock=settings.clock, session=session, credential=credential)
+        self._denied: frozenset[str] = frozenset()
 
     # --- about itself ----------------------------------------------------------------------------------------------------------------
 
@@ -123,7 +124,8 @@ class AzureMLTrainer:
     def fetch(self, ids: Sequence[str]) -> Mapping[str, Snapshot]:
         """Of a job that has ended, also what the run history tells: when, and why it failed."""
         named = {job_id: name for job_id in ids if (name := self._name_or_none(job_id)) is not None}
-        rows = jobs.fetch(self._connection, list(dict.fromkeys(named.values())))
+        rows = jobs.fetch(self._connection, list(dict.fromkeys(named.values())), denied=self._denied)
+        self._denied = frozenset(name for name in named.values() if name not in rows)
         told = {name: snapshot_of(row, run=self._run(name) if jobs.ended(row) else None) for name, row in rows.items()}
         return {job_id: told[name] for job_id, name in named.items() if name in told}
 
