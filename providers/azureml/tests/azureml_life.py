@@ -11,7 +11,6 @@ from typing import Any
 import httpx2
 import requests
 import urllib3
-from azure.core.credentials import AccessToken
 from faulty_life import Lived, Staged, Told, play
 from requests.adapters import BaseAdapter
 from tuneport_azureml.adapter.trainer import AzureMLTrainer
@@ -22,7 +21,7 @@ from tuneport.job import JobState
 from tuneport.recipe import Recipe
 from tuneport.testing.emulator import FaultPlan
 
-from .azureml_stage import Stage, recipe, staged
+from .azureml_stage import Identity, Stage, recipe, staged
 
 STATES = {"Completed": JobState.SUCCEEDED, "Failed": JobState.FAILED, "Canceled": JobState.CANCELLED}
 
@@ -57,16 +56,6 @@ def _told_by_requests(answer: httpx2.Response, request: requests.PreparedRequest
     found.status_code, found.raw, found.request, found.url = answer.status_code, raw, request, str(request.url)
     found.headers.update(headers)
     return found
-
-
-@dataclass(frozen=True)
-class Identity:
-    """An identity whose tokens the platform knows for a quarter of an hour; by the machine's clock they never end."""
-
-    stage: Stage
-
-    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        return AccessToken(self.stage.emulator.token(life_s=900.0), 4_000_000_000)
 
 
 @dataclass(frozen=True)
@@ -127,6 +116,6 @@ def live(seed: int, home: Path, *, kind: type[AzureMLTrainer] = AzureMLTrainer) 
         for _ in range(12)
     ]
     faults = FaultPlan(seed=seed, share=chance.choice((0.0, 0.05, 0.1, 0.2, 0.3, 0.4)))
-    compute, ends = chance.choice((None, None, COMPUTE)), chance.random() < 0.3
+    compute, ends = chance.choice((None, None, COMPUTE)), chance.random() < 0.3 or not habits.signs
     with staged(home, habits=habits, course=lambda number: courses[number % 12], faults=faults, seed=seed) as stage:
         return play(seed, OnAzureML(stage, kind, compute, ends), chance)

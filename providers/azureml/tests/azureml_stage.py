@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from azure.core.credentials import AccessToken
 from tuneport_azureml.adapter.trainer import AzureMLTrainer
 from tuneport_azureml.emulator import START, AzureMLEmulator, Course, Habits
 from tuneport_azureml.emulator.world import Job
@@ -49,6 +50,17 @@ class Stage:
     def job(self, name: str) -> Job:
         """The job by the platform's own record."""
         return self.emulator.world.jobs[name]
+
+
+@dataclass(frozen=True)
+class Identity:
+    """An identity whose tokens the platform knows for so long; by the machine's clock they never end."""
+
+    stage: Stage
+    life_s: float = 900.0
+
+    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
+        return AccessToken(self.stage.emulator.token(life_s=self.life_s, audience=scopes[0].removesuffix("/.default")), 4_000_000_000)
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from tuneport.testing import TrainerConformance
 from tuneport.testing.emulator.faults import Reset
 from tuneport.testing.kit import Settle
 
-from .azureml_stage import PUT_JOB, Stage, recipe, staged
+from .azureml_stage import PUT_JOB, Identity, Stage, recipe, staged
 
 
 class OnTheStage(TrainerConformance):
@@ -73,6 +73,10 @@ class TestServerless(OnTheStage):
 
 class TestOnACompute(OnTheStage):
     """On a named compute; an identity writes to the blob store by itself, and jobs are listed from the oldest to the newest."""
+
+    @pytest.fixture
+    def trainer(self, stage: Stage) -> Trainer:
+        return stage.trainer(credential=lambda: Identity(stage), **self.profile)
 
     habits: ClassVar[Habits] = Habits(page=2, signs=False, oldest_first=True, honours_filters=False, tells_version=True)
     profile: ClassVar[Mapping[str, Any]] = {"compute": COMPUTE}

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from azure.core.credentials import AccessToken
 from tuneport_azureml.adapter import data as data_module
 from tuneport_azureml.emulator import COMPUTE, Course, Habits
 from tuneport_azureml.wire.names import data_name
@@ -21,7 +20,7 @@ from tuneport.plan import Plan, PlannedFile
 from tuneport.recipe import Classify, Recipe
 from tuneport.testing.emulator.faults import MissingField, RateLimited, Reset, ServerError, SlowBody, UnknownWord
 
-from .azureml_stage import BERT, DAY, GET_JOB, PUT_BLOB, PUT_DATA, PUT_JOB, Stage, labelled, recipe, staged
+from .azureml_stage import BERT, DAY, GET_JOB, PUT_BLOB, PUT_DATA, PUT_JOB, Identity, Stage, labelled, recipe, staged
 
 NAME = "0123456789abcdef0123456789abcdef"
 
@@ -360,24 +359,21 @@ def test_a_place_that_is_none_is_named_with_the_settings(stage: Stage, profile: 
     assert "AZUREML_WORKSPACE_NAME" in error.remedy
 
 
-class Ending:
-    """An identity that signs in anew each time, for a while."""
-
-    def __init__(self, stage: Stage, life_s: float) -> None:
-        self.stage, self.life_s, self.times = stage, life_s, 0
-
-    def get_token(self, *scopes: str, **options: Any) -> AccessToken:
-        self.times += 1
-        return AccessToken(self.stage.emulator.token(life_s=self.life_s), 4_000_000_000)
-
-
 def test_a_login_that_ends_in_the_middle_of_a_wait_is_renewed_and_nothing_is_lost(stage: Stage) -> None:
-    identity = Ending(stage, 900)
-    trainer = stage.trainer(credential=lambda: identity)
+    trainer = stage.trainer(credential=lambda: Identity(stage, 900))
     begun(stage, trainer)
+    before = len(stage.emulator.world.tokens)
     stage.clock.sleep(DAY)
     assert trainer.fetch([NAME])[NAME].state is JobState.SUCCEEDED
-    assert identity.times == 2
+    assert len(stage.emulator.world.tokens) == before + 1
+
+
+def test_a_datastore_for_identities_gets_a_token_of_storage_and_no_other(stage: Stage) -> None:
+    stage.emulator.world.habits = Habits(signs=False)
+    with pytest.raises(CredentialsRefused, match="which blob storage does not take"):
+        begun(stage)
+    assert stage.emulator.log.count(PUT_BLOB) == 0
+    assert begun(stage, stage.trainer(credential=lambda: Identity(stage))).state is JobState.CREATED
 
 
 def test_a_given_token_that_ends_is_told_and_the_job_goes_on(stage: Stage) -> None:

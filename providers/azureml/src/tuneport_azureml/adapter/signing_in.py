@@ -11,6 +11,7 @@ from tuneport.clock import Clock
 from tuneport.errors import ConfigError, CredentialsRefused
 from tuneport_azureml.errors import translated
 from tuneport_azureml.profile import TOKEN, Workspace
+from tuneport_azureml.wire.clouds import STORAGE_SCOPE
 
 if TYPE_CHECKING:
     from azure.core.credentials import TokenCredential
@@ -39,6 +40,8 @@ class SignIn:
     def token(self, scope: str) -> str:
         """One that holds now. Raises CredentialsRefused, ConfigError."""
         if self._place.token is not None and self._credential is None:
+            if scope == STORAGE_SCOPE:
+                raise _of_management(self._place)
             return self._place.token
         value, ends = self._kept.get(scope, ("", 0.0))
         if not value or ends - EARLY_S < self._clock.now().timestamp():
@@ -68,6 +71,14 @@ class SignIn:
                 remedy=f"Give one by hand: export {TOKEN}=…",
             )
         return default_credential(self._place)
+
+
+def _of_management(place: Workspace) -> CredentialsRefused:
+    return CredentialsRefused(
+        f"{place.name}: the datastore {place.datastore} gives out no signature, and the token in {place.token_source} is of the management "
+        "plane, which blob storage does not take.",
+        remedy=f"Leave {place.token_source} out and sign in: az login; or set datastore to one with an account key.",
+    )
 
 
 def default_credential(place: Workspace) -> TokenCredential:

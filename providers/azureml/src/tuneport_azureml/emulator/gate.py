@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from tuneport.testing.emulator import Request
 from tuneport.testing.emulator.keys import bearer
 from tuneport_azureml.emulator import refusals
-from tuneport_azureml.emulator.world import READ, SECRETS, WRITE, Token, World
+from tuneport_azureml.emulator.world import ARM, READ, SECRETS, STORAGE, WRITE, Token, World
 
 WORDS = frozenset({"status"})
 _CODES = {429: "TooManyRequests", 500: "InternalServerError", 502: "BadGateway", 503: "ServiceUnavailable", 504: "GatewayTimeout"}
@@ -42,12 +42,12 @@ class Gate:
             if ends is None or ends <= self._world.now():
                 raise refusals.blob_error(403, "AuthenticationFailed", "Server failed to authenticate the request.")
             return
-        token = self._token(request)
+        token = self._token(request, STORAGE)
         if not token.may >= {READ, WRITE}:
             raise refusals.blob_error(403, "AuthorizationPermissionMismatch", "This request is not authorized to perform this operation.")
 
     def _admit_to_workspace(self, request: Request) -> None:
-        token, place = self._token(request), self._world.place
+        token, place = self._token(request, ARM), self._world.place
         action = SECRETS if request.path.endswith("/listSecrets") else READ if request.method == "GET" else WRITE
         parts = request.path.strip("/").split("/")
         at = parts.index("subscriptions") if "subscriptions" in parts else -1
@@ -65,12 +65,12 @@ class Gate:
             what = f"Microsoft.MachineLearningServices/workspaces/{named['workspaces']}"
             raise refusals.error(404, "ResourceNotFound", f"The Resource '{what}' under resource group '{place.group}' was not found.")
 
-    def _token(self, request: Request) -> Token:
+    def _token(self, request: Request, audience: str) -> Token:
         value = bearer(request.headers)
         if value is None:
             raise refusals.not_signed_in()
         token = self._world.tokens.get(value)
-        if token is None:
+        if token is None or token.audience != audience:
             raise refusals.token_invalid()
         if token.expires_at <= self._world.now():
             raise refusals.token_expired()

@@ -15,7 +15,7 @@ from tuneport_azureml.emulator.habits import Habits
 from tuneport_azureml.emulator.job_routes import Jobs
 from tuneport_azureml.emulator.run_routes import Runs
 from tuneport_azureml.emulator.workspace_routes import Workspaces
-from tuneport_azureml.emulator.world import ROLES, SIZES, Place, Token, World
+from tuneport_azureml.emulator.world import ARM, ROLES, SIZES, Place, Token, World
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 SUBSCRIPTION, GROUP, WORKSPACE = "11111111-2222-4333-8444-555555555555", "tuning", "contoso-ml"
@@ -83,10 +83,11 @@ class AzureMLEmulator(EmulatedPlatform):
             "AZURE_MANAGEMENT_TOKEN": self.token(),
         }
 
-    def token(self, *, role: str = "scientist", life_s: float = YEAR_S, tenant_right: bool = True) -> str:
-        """A new access token of a `scientist`, who may train, of a `reader`, or of `nobody`."""
+    def token(self, *, role: str = "scientist", life_s: float = YEAR_S, tenant_right: bool = True, audience: str = ARM) -> str:
+        """A new access token of a `scientist`, who may train, of a `reader`, or of `nobody`, for the management plane or for storage."""
         world = self.world
-        made = Token(world.word("eyJemulated.", 40), f"{role}@contoso", ROLES[role], world.now() + timedelta(seconds=life_s), tenant_right)
+        ends = world.now() + timedelta(seconds=life_s)
+        made = Token(world.word("eyJemulated.", 40), f"{role}@contoso", ROLES[role], ends, audience, tenant_right)
         world.tokens[made.value] = made
         return made.value
 

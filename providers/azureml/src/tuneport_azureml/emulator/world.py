@@ -25,12 +25,13 @@ ENDED = frozenset({"Completed", "Failed", "Canceled"})
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """`tenant_right` False: it is of another tenant than the subscription."""
+    """`audience`: whom it is for, ARM or STORAGE. `tenant_right` False: it is of another tenant than the subscription."""
 
     value: str
     principal: str
     may: frozenset[str]
     expires_at: datetime
+    audience: str
     tenant_right: bool = True
 
 

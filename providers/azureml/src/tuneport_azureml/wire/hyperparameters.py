@@ -7,7 +7,7 @@ read 2026-11-21). Jobs on the service's own machines are sent the three alone. T
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +16,7 @@ from tuneport.methods import SFT, Classify
 from tuneport.own_settings import refuse_own_settings
 from tuneport.tuned_weights import Full, LoRA
 from tuneport_azureml.wire.options import AzureMLOptions
+from tuneport_azureml.wire.rows import KEYS
 from tuneport_azureml.wire.tunable import Road
 
 WHO = "Azure ML"
@@ -40,6 +41,7 @@ def hyperparameters(method: Method, options: AzureMLOptions, *, road: Road, on_c
         if options.hyperparameters:
             raise RecipeError("options: hyperparameters is for models of the registries; Azure OpenAI's are the recipe's own.")
         return {name: getattr(method, name) for name in _OPENAI}
+    _refuse_ours(options.hyperparameters)
     found = {name: getattr(method, name) for name in _SAMPLES}
     if on_compute:
         found |= {name: getattr(method, name) for name in _PIPELINES if _is_changed(method, name)} | _weights(method)
@@ -69,8 +71,6 @@ def notes(method: Method, *, road: Road, on_compute: bool, seed: int) -> Iterato
         yield f"{WHO} is not told these, and decides them by itself: {', '.join(unused)}"
     if method.epochs == "auto":
         yield f"{WHO} chooses how many epochs there are (1 by its pipelines); to say it: epochs"
-    if method.max_length != "auto":
-        yield f"max_length is not sent; rows of more than {method.max_length} tokens are refused or cut by {WHO} as it sees fit"
 
 
 def _weights(method: Method) -> dict[str, str]:
@@ -97,8 +97,24 @@ def _refuse_others(method: Method, *, road: Road) -> None:
         refuse_own_settings(method.model_copy(update={"weights": None}), who=WHO)
     else:
         refuse_own_settings(method, who=WHO)
+    if method.too_long != "refuse":
+        raise Unsupported(
+            f"{WHO} is not told what to do with rows that are too long, and the recipe says too_long {method.too_long!r}.",
+            remedy="Leave it at 'refuse', or shorten the rows before.",
+        )
     if method.lora.targets != "all-linear":
         raise Unsupported(f"{WHO} has no place for lora.targets.", remedy="Leave it out, or train with local.")
+
+
+def _refuse_ours(further: Mapping[str, str]) -> None:
+    """What the recipe itself says, or what follows from its rows, is not said a second time."""
+    own = {sent: name for name, sent in (_SAMPLES | _PIPELINES).items()}
+    own |= dict.fromkeys(("apply_lora", "lora_r", "lora_alpha", "lora_dropout"), "lora or weights")
+    own |= {key: "rows" for keys in KEYS.values() for key in keys}
+    if (name := next((name for name in further if name in own), None)) is not None:
+        raise RecipeError(
+            f"options: hyperparameters has {name!r}, which follows from the recipe's {own[name]}.", remedy="Leave it out there."
+        )
 
 
 def _plain_full(method: Method) -> bool:

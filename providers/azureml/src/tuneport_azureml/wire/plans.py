@@ -91,7 +91,7 @@ def to_plan(found: Asked) -> Plan:
     recipe, method = found.recipe, found.method
     values = hyperparameters(method, found.options, road=found.road, on_compute=found.on_compute)
     body = _body(found, values)
-    rows = Rows(who=WHO, goal=_goal(found), counted_as=f"{PROVIDER}:{found.base.model}", write=writer(found.task))
+    rows = Rows(who=WHO, goal=_goal(found), counted_as=f"{PROVIDER}:{found.base.model}", write=writer(found.task), cuts=frozenset())
     data = checked_data(recipe, rows)
     told = notes(method, road=found.road, on_compute=found.on_compute, seed=recipe.seed)
     return Plan(
