@@ -8,7 +8,7 @@ STAMP  := $(VENV)/.installed
 
 install: $(STAMP)
 
-$(STAMP): requirements-dev.txt constraints-dev.txt pyproject.toml local_backend/pyproject.toml providers/azure/pyproject.toml providers/openai/pyproject.toml providers/vertex/pyproject.toml
+$(STAMP): requirements-dev.txt constraints-dev.txt pyproject.toml local_backend/pyproject.toml providers/azure/pyproject.toml providers/azureml/pyproject.toml providers/openai/pyproject.toml providers/vertex/pyproject.toml
 	@echo "==> Setting up $(VENV) (once; a few minutes, most of it PyTorch)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Tuneport needs Python 3.11 or newer; this is " + sys.version.split()[0])'
 	@$(MAKE) --no-print-directory venv

@@ -20,6 +20,7 @@ ROOT = Path(__file__).parent
 DISTRIBUTIONS = {
     "local_backend": "tuneport_local",
     "providers/azure": "tuneport_azure",
+    "providers/azureml": "tuneport_azureml",
     "providers/openai": "tuneport_openai",
     "providers/vertex": "tuneport_vertex",
 }

@@ -1,0 +1,129 @@
+"""Blob storage, as far as the blobs of one container go: whole, or block by block (REST version 2024-11-04)."""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterator
+from email.utils import format_datetime
+from typing import Any
+from xml.etree import ElementTree
+
+from tuneport.testing.emulator import Answer, Blob, Request, Routes
+from tuneport_azureml.emulator import refusals
+from tuneport_azureml.emulator.world import World
+
+MOST_AT_ONCE = 5000 << 20
+_ID = re.compile(r"[A-Za-z0-9+/=]+")
+
+
+class Blobs:
+    def __init__(self, world: World, routes: Routes) -> None:
+        self._world = world
+        for path in ("/{account}/{container}/{folder}/{name}", "/{account}/{container}/{folder}/{inner}/{name}"):
+            routes.add(f"PUT {path}", self.put, stores=True)
+            routes.add(f"GET {path}", self.get)
+            routes.add(f"HEAD {path}", self.head)
+            routes.add(f"DELETE {path}", self.delete)
+
+    def put(self, request: Request) -> Answer:
+        path, comp = self._path(request), self._asked(request, "comp")
+        assert isinstance(request.body, Blob)
+        if comp == "block":
+            return self._block(path, request, request.body)
+        if comp == "blocklist":
+            return self._commit(path, request.body)
+        if comp == "metadata":
+            self._world.store.discard(request.body)
+            self._blob(path)
+            return self._answer(200)
+        if comp is not None:
+            raise refusals.blob_error(400, "InvalidQueryParameterValue", f"comp={comp} is not known here.")
+        if request.headers.get("x-ms-blob-type") != "BlockBlob":
+            raise refusals.blob_error(400, "MissingRequiredHeader", "x-ms-blob-type: BlockBlob is needed.")
+        if request.headers.get("if-none-match") == "*" and path in self._world.blobs:
+            raise refusals.blob_error(409, "BlobAlreadyExists", "The specified blob already exists.")
+        self._keep(path, request.body)
+        return self._answer(201)
+
+    def get(self, request: Request) -> Answer:
+        path = self._path(request)
+        if self._asked(request, "comp") == "blocklist":
+            return self._block_list(path)
+        if path.startswith("logs/"):
+            raise refusals.blob_error(404, "BlobNotFound", "The specified blob does not exist.")
+        blob = self._blob(path)
+        return Answer(200, data=blob, media_type="application/octet-stream", headers=self._about())
+
+    def head(self, request: Request) -> Answer:
+        blob = self._blob(self._path(request))
+        return Answer(200, data=b"", headers={**self._about(), "x-ms-blob-type": "BlockBlob", "x-ms-size": str(blob.size_bytes)})
+
+    def delete(self, request: Request) -> Answer:
+        path = self._path(request)
+        self._world.store.discard(self._blob(path))
+        del self._world.blobs[path]
+        return self._answer(202)
+
+    # --- blocks --------------------------------------------------------------------------------------------------------------------
+
+    def _block(self, path: str, request: Request, body: Blob) -> Answer:
+        block_id = self._asked(request, "blockid") or ""
+        if not _ID.fullmatch(block_id) or not body.size_bytes:
+            raise refusals.blob_error(400, "InvalidBlobOrBlock", "The specified blob or block content is invalid.")
+        staged = self._world.staged.setdefault(path, {})
+        if any(len(base64.b64decode(each)) != len(base64.b64decode(block_id)) for each in staged):
+            raise refusals.blob_error(400, "InvalidBlobOrBlock", "The ids of a blob's blocks have one length.")
+        staged[block_id] = body
+        return self._answer(201)
+
+    def _commit(self, path: str, body: Blob) -> Answer:
+        staged = self._world.staged.get(path, {})
+        ids = [element.text or "" for element in ElementTree.fromstring(body.read())]
+        self._world.store.discard(body)
+        if not ids or any(each not in staged for each in ids):
+            raise refusals.blob_error(400, "InvalidBlockList", "The specified block list is invalid.")
+        self._keep(path, self._world.store.join([staged[each] for each in ids]))
+        self._world.staged.pop(path, None)
+        return self._answer(201)
+
+    def _block_list(self, path: str) -> Answer:
+        staged = self._world.staged.get(path)
+        if staged is None and path not in self._world.blobs:
+            raise refusals.blob_error(404, "BlobNotFound", "The specified blob does not exist.")
+        inner = "".join(f"<Block><Name>{name}</Name><Size>{blob.size_bytes}</Size></Block>" for name, blob in (staged or {}).items())
+        text = f'<?xml version="1.0" encoding="utf-8"?><BlockList><UncommittedBlocks>{inner}</UncommittedBlocks></BlockList>'
+        return Answer(200, data=text.encode(), media_type="application/xml", headers=self._about())
+
+    # --- inside --------------------------------------------------------------------------------------------------------------------
+
+    def _keep(self, path: str, blob: Blob) -> None:
+        old = self._world.blobs.get(path)
+        if old is not None:
+            self._world.store.discard(old)
+        self._world.blobs[path] = blob
+
+    def _path(self, request: Request) -> str:
+        if (request.params["account"], request.params["container"]) != (self._world.account, self._world.container):
+            raise refusals.blob_error(404, "ContainerNotFound", "The specified container does not exist.")
+        return "/".join(request.params[name] for name in ("folder", "inner", "name") if name in request.params)
+
+    def _blob(self, path: str) -> Blob:
+        blob = self._world.blobs.get(path)
+        if blob is None:
+            raise refusals.blob_error(404, "BlobNotFound", "The specified blob does not exist.")
+        return blob
+
+    def _asked(self, request: Request, name: str) -> str | None:
+        return next((value for key, value in request.query if key == name), None)
+
+    def _about(self) -> dict[str, str]:
+        return {"Last-Modified": format_datetime(self._world.now(), usegmt=True), "ETag": '"0x8DEMULATED"'}
+
+    def _answer(self, status: int) -> Answer:
+        return Answer(status, data=b"", headers={**self._about(), "x-ms-request-server-encrypted": "true"})
+
+
+def contents(world: World) -> Iterator[tuple[str, Any]]:
+    """The blobs by their paths."""
+    yield from world.blobs.items()

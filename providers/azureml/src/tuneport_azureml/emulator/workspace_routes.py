@@ -1,0 +1,112 @@
+"""The workspace itself: where it is, its computes and models, and what its region has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tuneport.testing.emulator import Answer, Request, Routes, json_answer
+from tuneport_azureml.emulator import refusals
+from tuneport_azureml.emulator.job_routes import WORKSPACE, check_version
+from tuneport_azureml.emulator.refusals import moment
+from tuneport_azureml.emulator.world import SIZES, World
+
+LOCATION = "/subscriptions/{subscription}/providers/Microsoft.MachineLearningServices/locations/{location}"
+
+
+class Workspaces:
+    def __init__(self, world: World, routes: Routes) -> None:
+        self._world = world
+        routes.add(f"GET {WORKSPACE}", self.get)
+        routes.add(f"GET {WORKSPACE}/computes/{{compute}}", self.compute)
+        routes.add(f"GET {WORKSPACE}/models/{{name}}/versions/{{version}}", self.model)
+        routes.add(f"GET {LOCATION}/vmSizes", self.sizes)
+        routes.add(f"GET {LOCATION}/usages", self.usages)
+        routes.add("GET /discovery", self.discovery)
+        routes.add("GET /registrymanagement/v1.0/registries/{registry}/discovery", self.registry)
+
+    def get(self, request: Request) -> Answer:
+        check_version(request)
+        world = self._world
+        host = world.address.partition("://")[2]
+        group = f"/subscriptions/{world.place.subscription}/resourceGroups/{world.place.group}"
+        properties = {
+            "workspaceId": "00000000-0000-4000-8000-000000000001",
+            "friendlyName": world.place.workspace,
+            "provisioningState": "Succeeded",
+            "discoveryUrl": f"{world.address}/discovery",
+            "mlFlowTrackingUri": f"azureml://{host}/mlflow/v1.0{world.place.id}",
+            "storageAccount": f"{group}/providers/Microsoft.Storage/storageAccounts/{world.account}",
+            "tenantId": "00000000-0000-4000-8000-00000000000a",
+        }
+        return json_answer(
+            {
+                "id": world.place.id,
+                "name": world.place.workspace,
+                "type": "Microsoft.MachineLearningServices/workspaces",
+                "location": world.region,
+                "identity": {"type": "SystemAssigned"},
+                "tags": {},
+                "properties": properties,
+            }
+        )
+
+    def discovery(self, request: Request) -> Answer:
+        address = self._world.address
+        return json_answer({"api": address, "history": address, "mlflow": f"{address}/mlflow", "catalog": address})
+
+    def registry(self, request: Request) -> Answer:
+        name = request.params["registry"]
+        if not any(each.startswith(f"azureml://registries/{name}/") for each in self._world.models):
+            raise refusals.error(404, "UserError", f"Registry {name} was not found.")
+        return json_answer({"registryName": name, "primaryRegion": "eastus"})
+
+    def compute(self, request: Request) -> Answer:
+        check_version(request)
+        name = request.params["compute"]
+        if name not in self._world.computes:
+            raise refusals.error(404, "ResourceNotFound", f"The compute {name} was not found.")
+        inner = {"vmSize": self._world.computes[name], "vmPriority": "Dedicated"}
+        properties: dict[str, Any] = {"computeType": "AmlCompute", "provisioningState": "Succeeded", "properties": inner}
+        found = {"id": f"{self._world.place.id}/computes/{name}", "name": name, "location": self._world.region, "properties": properties}
+        return json_answer(found)
+
+    def model(self, request: Request) -> Answer:
+        """What a job has registered, with the job's name."""
+        check_version(request)
+        world, name, version = self._world, request.params["name"], request.params["version"]
+        made = (job for job in world.jobs.values() if job.properties["outputs"]["registered_model"]["assetName"] == name)
+        job = next((job for job in made if job.status(world.now()) == "Completed"), None)
+        if job is None or version != "1":
+            raise refusals.error(404, "UserError", f"Model version {name}:{version} not found.")
+        properties = {
+            "jobName": job.name,
+            "modelType": "mlflow_model",
+            "modelUri": f"azureml://subscriptions/{world.place.subscription}/datastores/workspaceartifactstore/paths/{job.name}",
+            "isArchived": False,
+            "tags": {},
+            "properties": {},
+        }
+        ended = job.standing(world.now())[1]
+        system = {"createdAt": moment(ended or world.now())}
+        return json_answer(
+            {"id": f"{world.place.id}/models/{name}/versions/1", "name": "1", "systemData": system, "properties": properties}
+        )
+
+    def sizes(self, request: Request) -> Answer:
+        check_version(request)
+        return json_answer({"value": [_size(name) for name in SIZES]})
+
+    def usages(self, request: Request) -> Answer:
+        check_version(request)
+        return json_answer({"value": [_usage(family, limit) for family, limit in self._world.quotas.items()]})
+
+
+def _size(name: str) -> dict[str, Any]:
+    family, cores, gpus, price = SIZES[name]
+    prices = [{"osType": "Linux", "vmTier": tier, "retailPrice": each} for tier, each in (("Standard", price), ("Spot", price / 5))]
+    estimated = {"billingCurrency": "USD", "unitOfMeasure": "OneHour", "values": prices}
+    return {"name": name, "family": family, "vCPUs": cores, "gpus": gpus, "lowPriorityCapable": True, "estimatedVMPrices": estimated}
+
+
+def _usage(family: str, limit: int) -> dict[str, Any]:
+    return {"name": {"value": family, "localizedValue": family}, "currentValue": 0, "limit": limit, "unit": "Count"}

@@ -1,0 +1,1 @@
+"""Requests and answers as Azure Machine Learning spells them. Pure: nothing here sends anything."""

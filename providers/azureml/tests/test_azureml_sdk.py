@@ -1,0 +1,131 @@
+"""The emulator as azure-ai-ml 1.35 sees it, and our bodies and requests beside the ones that it makes."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tuneport_azureml.emulator import COMPUTE, WORKSPACE
+from tuneport_azureml.wire.names import data_id
+from tuneport_azureml.wire.plans import asked, create_body, to_plan
+from tuneport_azureml.wire.states import STATES, job_state
+
+from tuneport.job import JobState
+from tuneport.recipe import Classify, Recipe
+from tuneport.registry import JobRegistry
+from tuneport.submit import Desk, submit
+
+from .azureml_sdk import entity, ml_client, wire
+from .azureml_stage import BERT, GPT, Stage, chats, labelled, recipe, staged
+
+pytest.importorskip("azure.ai.ml", reason="azure-ai-ml is not installed: pip install azure-ai-ml==1.35.2")
+pytestmark = pytest.mark.filterwarnings("ignore")  # of the SDK and what it imports
+
+
+@pytest.fixture
+def stage(tmp_path: Path) -> Iterator[Stage]:
+    with staged(tmp_path) as stage:
+        yield stage
+
+
+def body_of(stage: Stage, chosen: Recipe, **profile: Any) -> dict[str, Any]:
+    place = stage.trainer(**profile)._place
+    plan = to_plan(asked(chosen, place=place))
+    files = {file.purpose: data_id(place, f"tuneport-{file.sha256[:32]}") for file in plan.files}
+    return create_body(plan, client_id="0123456789abcdef", files=files)
+
+
+RECIPES = {
+    "own machines": (recipe(), {}),
+    "instance types": (recipe(instance_types=["Standard_NC24ads_A100_v4"], job_tier="spot", description="a test"), {}),
+    "compute": (recipe(hyperparameters={"max_steps": "10"}), {"compute": COMPUTE}),
+    "validated": (recipe().model_copy(update={"validation": chats(10, about="parcel"), "suffix": "cards"}), {"job_tier": "premium"}),
+    "summarization": (recipe(task="summarization", tags={"team": "support"}), {}),
+    "classification": (Recipe(base=BERT, train=labelled(), method=Classify(epochs=3)), {"compute": COMPUTE}),
+    "azure openai": (recipe(GPT), {}),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_what_is_sent_is_what_the_sdks_own_job_entity_makes(stage: Stage, name: str) -> None:
+    chosen, profile = RECIPES[name]
+    body = body_of(stage, chosen, **profile)
+    assert wire(entity(body, "0123456789abcdef")) == body
+
+
+def test_every_status_of_the_sdk_is_mapped_and_only_true_ends_are_ends() -> None:
+    from azure.ai.ml.operations._run_history_constants import RunHistoryConstants
+
+    assert set(STATES) == set(RunHistoryConstants.ALL_STATUSES)
+    ours = {word for word in STATES if job_state(word).terminal}
+    assert set(RunHistoryConstants.TERMINAL_STATUSES) - ours == {"Paused", "NotResponding"}
+
+
+def test_the_unmodified_client_drives_a_job_from_its_data_to_its_end(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = stage.trainer()
+    plan = trainer.plan(recipe())
+    files = {file.purpose: trainer.upload(file) for file in plan.files}
+    with ml_client(stage.emulator, monkeypatch) as client:
+        job = client.jobs.create_or_update(entity(create_body(plan, client_id="by-the-sdk", files=files), "by-the-sdk"))
+        assert str(job.status.value if hasattr(job.status, "value") else job.status) == "NotStarted"
+        assert [each.name for each in client.jobs.list()] == ["by-the-sdk"]
+        stage.clock.sleep(600)
+        client.jobs.begin_cancel("by-the-sdk").wait()
+        stage.clock.sleep(600)
+        assert client.jobs._runs_operations.get_run_details("by-the-sdk").status == "Canceled"
+        assert client.data.get(files["train"].split("/")[-3], version="1").tags["tuneport_sha256"] == plan.files[0].sha256
+        assert client.workspaces.get(WORKSPACE).location == "westeurope"
+        assert client.compute.get(COMPUTE).size.startswith("Standard_NC")
+    assert trainer.fetch(["by-the-sdk"])["by-the-sdk"].state is JobState.CANCELLED
+
+
+def test_a_second_put_of_the_sdk_changes_a_job_and_ours_never_sends_one(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = stage.trainer()
+    plan = trainer.plan(recipe())
+    files = {file.purpose: trainer.upload(file) for file in plan.files}
+    trainer.create(plan, "one", files)
+    trainer.create(plan, "one", files)
+    assert stage.job("one").puts == 1
+    with ml_client(stage.emulator, monkeypatch) as client:
+        client.jobs.create_or_update(entity(create_body(plan, client_id="one", files=files), "one"))
+    assert stage.job("one").puts == 2
+
+
+def test_a_submit_makes_at_most_two_requests_more_than_the_bare_sdk(stage: Stage, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    log = stage.emulator.log
+    trainer = stage.trainer()
+    plan = trainer.plan(recipe())
+    with JobRegistry(stage.home, clock=stage.clock) as registry:
+        submit(plan, desk=Desk(provider="azureml", trainer=trainer, registry=registry, clock=stage.clock))
+    ours = log.count()
+    with ml_client(stage.emulator, monkeypatch) as client:
+        from azure.ai.ml._artifacts._artifact_utilities import get_datastore_info
+        from azure.ai.ml._utils._storage_utils import get_storage_client
+        from azure.ai.ml.entities import Data
+
+        log.clear()
+        rows = tmp_path / "rows.jsonl"
+        rows.write_bytes(b"".join(plan.files[0].chunks()))
+        address = f"{stage.emulator.url}/{stage.emulator.world.account}"
+        store = get_storage_client(**get_datastore_info(client.datastores, "workspaceblobstore", account_url=address))
+        sent = store.upload(str(rows), name="rows", version="1", asset_hash="0a1b", show_progress=False)
+        place = trainer._place
+        where = f"azureml://subscriptions/{place.subscription}/resourcegroups/{place.group}/workspaces/{place.workspace}"
+        path = f"{where}/datastores/workspaceblobstore/paths/{sent['remote path']}"
+        data = client.data.create_or_update(Data(name="rows", version="1", type="uri_file", path=path))
+        body = create_body(plan, client_id="bare", files={"train": data.id})
+        client.jobs.create_or_update(entity(body, "bare"))
+    bare = log.count()
+    assert ours <= bare + 2, f"{ours} requests, and the bare SDK makes {bare}"
+
+
+def test_the_sdk_writes_the_remote_of_the_folder_on_its_jobs_and_we_do_not(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    trainer = stage.trainer()
+    plan = trainer.plan(recipe())
+    files = {file.purpose: trainer.upload(file) for file in plan.files}
+    trainer.create(plan, "ours", files)
+    assert stage.job("ours").properties["properties"] == {}
+    assert "azure.ai.ml" in sys.modules  # of the other tests here; whoever only submits never loads it: test_azureml_trainer.py
