@@ -84,7 +84,7 @@ def test_the_region_is_told_in_fields_that_the_sdk_knows(stage: Stage) -> None:
 def test_runs_are_told_in_fields_that_the_sdk_knows(stage: Stage) -> None:
     from azure.ai.ml._restclient.runhistory import models
 
-    row = stage.trainer()._connection.api("GET", f"/history/v1.0//runs/{NAME}/details", doing="x")
+    row = stage.trainer()._connection.api(f"history/v1.0//runs/{NAME}/details", doing="x")
     assert set(row) <= known(models.RunDetails)
 
 

@@ -61,18 +61,18 @@ class Connection:
 
     # --- asking --------------------------------------------------------------------------------------------------------------------
 
-    def arm(self, method: str, path: str, *, doing: str, body: Json | None = None, creating: bool = False, **query: str) -> Reply:
+    def arm(self, method: str, path: str, *, doing: str, body: Json | None = None, creating: bool = False) -> Reply:
         """One request about something below the workspace, or about the workspace itself (''). The JSON object of the answer, {} for none.
 
         `creating`: it may take effect although no answer comes.
         """
         url = f"{self.place.management_url}{self.place.id}{path}"
-        return self.send(method, url, doing=doing, body=body, creating=creating, query={"api-version": VERSION, **query})
+        return self.send(method, url, doing=doing, body=body, creating=creating, query={"api-version": VERSION})
 
-    def rows(self, path: str, *, doing: str, **query: str) -> Iterator[list[Reply]]:
+    def rows(self, path: str, *, doing: str, query: Mapping[str, str] | None = None) -> Iterator[list[Reply]]:
         """All pages of a list below the workspace, or at a path of its own (`/subscriptions/…`)."""
         below = "" if path.startswith("/subscriptions/") else self.place.id
-        url, asked = f"{self.place.management_url}{below}{path}", {"api-version": VERSION, **query}
+        url, asked = f"{self.place.management_url}{below}{path}", {"api-version": VERSION, **(query or {})}
         seen: set[str] = set()
         while True:
             page = self.send("GET", url, doing=doing, query=asked)
@@ -88,10 +88,10 @@ class Connection:
             seen.add(following)
             url, asked = following, {}
 
-    def api(self, method: str, path: str, *, doing: str, **query: str) -> Reply:
-        """One request to the workspace's run history or MLflow: `/history/v1.0`, `/mlflow/v1.0`; the workspace's id is put behind."""
-        service, _, rest = path.lstrip("/").partition("//")
-        return self.send(method, f"{self._api_url()}/{service}{self.place.id}/{rest}", doing=doing, query=query)
+    def api(self, path: str, *, doing: str, query: Mapping[str, str] | None = None) -> Reply:
+        """One read of the workspace's run history or MLflow: SERVICE//PATH, with the workspace's id between the two."""
+        service, _, rest = path.partition("//")
+        return self.send("GET", f"{self._api_url()}/{service}{self.place.id}/{rest}", doing=doing, query=query)
 
     def registry(self, name: str) -> Reply:
         """Where a registry of models is, as it is told to this workspace's region. Raises NotFound."""

@@ -14,7 +14,7 @@ from tuneport_azureml.wire.datastores import is_log_address
 from tuneport_azureml.wire.history import events_of, log_of, metric_keys, metrics_of
 
 MOST_LINES = 5000
-MLFLOW = "/mlflow/v1.0//api/2.0/mlflow"
+MLFLOW = "mlflow/v1.0//api/2.0/mlflow"
 
 
 def events(connection: Connection, name: str, *, created: datetime | None) -> Iterator[Event]:
@@ -30,7 +30,7 @@ def metrics(connection: Connection, name: str) -> list[Metric]:
     """Every measurement of the run; none of one that has measured nothing yet."""
     doing = "looking at the metrics"
     try:
-        run = connection.patiently(lambda: connection.api("GET", f"{MLFLOW}/runs/get", doing=doing, run_id=name))
+        run = connection.patiently(lambda: connection.api(f"{MLFLOW}/runs/get", doing=doing, query={"run_id": name}))
     except NotFound:
         return []
     return metrics_of((key, list(_history(connection, name, key))) for key in metric_keys(run))
@@ -40,11 +40,9 @@ def _history(connection: Connection, name: str, key: str) -> Iterator[Json]:
     """All that was measured under one name, page after page."""
     token: str | None = ""
     while token is not None:
-        more = {"page_token": token} if token else {}
+        asked = {"run_id": name, "metric_key": key} | ({"page_token": token} if token else {})
         page = connection.patiently(
-            lambda more=more: connection.api(  # type: ignore[misc]
-                "GET", f"{MLFLOW}/metrics/get-history", doing="looking at the metrics", run_id=name, metric_key=key, **more
-            )
+            lambda asked=asked: connection.api(f"{MLFLOW}/metrics/get-history", doing="looking at the metrics", query=asked)  # type: ignore[misc]
         )
         yield from objects_in(page, "metrics")
         token = text_in(page, "next_page_token")

@@ -16,6 +16,8 @@ from tuneport_azureml.errors import translated
 from tuneport_azureml.wire.states import job_state
 from tuneport_azureml.wire.tags import PLAN, carries, tags_in
 
+ALL = {"jobType": "FineTuning", "listViewType": "All"}
+"""Of a list: archived jobs too."""
 MANY = 3
 """From so many jobs on, pages of the list are read before single ones."""
 
@@ -45,7 +47,7 @@ def create(connection: Connection, plan: Plan, client_id: str, body: Mapping[str
 
 def pages(connection: Connection) -> Iterator[list[Reply]]:
     """All fine-tuning jobs, archived ones too."""
-    for page in connection.rows("/jobs", doing="listing jobs", jobType="FineTuning", listViewType="All"):
+    for page in connection.rows("/jobs", doing="listing jobs", query=ALL):
         for row in page:
             if text_in(row, "name") is None:
                 raise translated(ValueError("a job without a name"), doing="listing jobs")
@@ -83,7 +85,7 @@ def cancel(connection: Connection, name: str) -> None:
 
 def details(connection: Connection, name: str) -> Reply:
     """What the run history tells of a job: times, logs, why it failed. Raises NotFound."""
-    return connection.api("GET", f"/history/v1.0//runs/{name}/details", doing="looking at the run history")
+    return connection.api(f"history/v1.0//runs/{name}/details", doing="looking at the run history")
 
 
 def ended(row: Mapping[str, Any]) -> bool:
