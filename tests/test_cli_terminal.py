@@ -10,6 +10,7 @@ import re
 import subprocess
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,9 @@ from tuneport.cli.output import Output
 from tuneport.cli.progress import Standing
 from tuneport.cli.session import Session
 from tuneport.cli.views import ago, duration, short_uri
+from tuneport.client import Client
 from tuneport.job import Job, JobState
+from tuneport.testing import FakeCloud, SimulatedClock, fake_provider
 from tuneport.testing.clock import START
 
 ANSI = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -154,12 +157,20 @@ def test_a_command_in_a_line_is_never_broken(monkeypatch: pytest.MonkeyPatch) ->
     assert len(printed.getvalue().splitlines()) == 1
 
 
-@pytest.mark.parametrize(("method", "command"), [("sft", "models chat local:1"), ("classify", "models predict local:1 FILE")])
-def test_a_job_that_is_done_is_asked_by_a_command_that_its_model_can_answer(method: str, command: str) -> None:
-    session = Session()
+@pytest.mark.parametrize(
+    ("provider", "method", "said"),
+    [
+        ("fake", "sft", "Ask it: tuneport models chat fake:1"),
+        ("fake", "classify", "Ask it: tuneport models predict fake:1 FILE"),
+        ("mute", "sft", "See: tuneport models show mute:1"),
+    ],
+)
+def test_a_job_that_is_done_is_asked_by_a_command_that_its_model_can_answer(tmp_path: Path, provider: str, method: str, said: str) -> None:
+    fake = fake_provider(FakeCloud(SimulatedClock()))
+    session = Session(lambda home: Client(home=tmp_path, providers=[fake, replace(fake, name="mute", open_server=None)]))
     session.out = Output(json=False, stream=io.StringIO())
-    say_ended(session, [Job("local:1", "local", "1", JobState.SUCCEEDED, method=method)])
-    assert f"Ask it: tuneport {command}\n" in session.out.stream.getvalue()
+    say_ended(session, [Job(f"{provider}:1", provider, "1", JobState.SUCCEEDED, method=method)])
+    assert f"{said}\n" in session.out.stream.getvalue()
 
 
 def test_states_have_colours_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import train
+from benchmarks import predict, train
 from benchmarks.train_room import others
 from benchmarks.train_room.arithmetic import Network, Work, executed, nominal, scores_one_by_one, scores_side_by_side
 from benchmarks.train_room.comparison import Plan, Room, compared, fastest, losses_apart, time_to_loss
@@ -226,3 +226,19 @@ def test_ours_and_trl_learn_the_same_tokens(tmp_path: Path, setting: Setting) ->
     if setting.batching != "packed":
         assert ours["losses"] == pytest.approx(theirs["losses"], abs=0.1)
         assert [loss for *_, loss in ours["course"]] == pytest.approx([loss for *_, loss in theirs["course"]], abs=0.1)
+
+
+def test_batched_answers_are_compared_with_the_fastest_batches_of_the_others() -> None:
+    rates = {"tuneport": (30.0, 20.0), "transformers, batches of 8": (20.0, 10.0), "transformers, batches of 48": (15.0, 15.0)}
+    found = predict.compared({name: [{"tokens": 5.0, "per_s": wall, "per_processor_s": cpu}] * 2 for name, (wall, cpu) in rates.items()})
+    assert found["fastest"] == "transformers, batches of 8"
+    assert found["ratios"] == {"per_s": 1.5, "per_processor_s": 2.0}
+
+
+def test_ours_and_transformers_write_the_same_number_of_tokens() -> None:
+    from tiny import tiny_model, tiny_tokenizer
+
+    model, tokenizer = tiny_model(), tiny_tokenizer()
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    prompts = predict.prompts_of(["Where is my card?", "Red", "I lost it late"], tokenizer)
+    assert predict.ours(model, tokenizer, prompts, tokens=6) == predict.theirs(model, tokenizer, prompts, tokens=6, batch=2)

@@ -11,9 +11,11 @@ from tuneport_local.methods import attention
 from tuneport_local.methods.attention import SEGMENTS, Segments, segment_attention
 from tuneport_local.methods.batches import IGNORED, packed
 from tuneport_local.methods.beginnings import beginning_once, common_beginning, sharing_is_exact
-from tuneport_local.plans.planning import LocalOptions, resolved
+from tuneport_local.plans.planning import LocalOptions, refuse_what_does_not_run_here, resolved
 from tuneport_local.training.train import train
 
+import tuneport as tp
+from tuneport.errors import Unsupported
 from tuneport.recipe import SFT
 
 from .joblog import MemoryJob, spec_of, weights
@@ -126,3 +128,9 @@ def test_with_dropout_every_row_keeps_its_own_beginning_and_the_job_is_told(base
 def test_a_plan_that_does_not_ask_for_it_says_nothing_of_it() -> None:
     assert "share_beginning" not in resolved(SFT(), LocalOptions(), seed=0)
     assert resolved(SFT(), LocalOptions(share_beginning=True), seed=0)["share_beginning"] is True
+
+
+def test_a_method_that_cannot_share_beginnings_refuses_the_setting(tmp_path: Path) -> None:
+    recipe = tp.Recipe(base="x", method="dpo", train=write_chats(tmp_path / "rows.jsonl", 2))
+    with pytest.raises(Unsupported, match="share_beginning is for method sft; the recipe says dpo"):
+        refuse_what_does_not_run_here(recipe, LocalOptions(share_beginning=True))

@@ -122,6 +122,12 @@ def test_data_that_cannot_be_rendered_are_refused_each_time(room: Room) -> None:
     assert room.kept() == []
 
 
+def test_data_that_are_not_there_are_for_the_reader_to_name(room: Room) -> None:
+    room.data.unlink()
+    with pytest.raises(DatasetError, match=r"data\.jsonl"):
+        room.rows()
+
+
 def test_small_files_are_not_kept(room: Room, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rendered_before, "LEAST_BYTES", room.data.stat().st_size + 1)
     room.rows()

@@ -156,17 +156,24 @@ class PlainWatcher:
 
 def say_ended(session: Session, jobs: Sequence[Job]) -> None:
     """What became of each job, and what to do next."""
-    from tuneport.methods import HEADED
-
     if session.json:
         return
-    out = session.out
+    out, serving = session.out, {info.name for info in session.client.providers() if info.serves}
     for job in jobs:
         name = short_uri(job.uri)
         if job.state is JobState.SUCCEEDED:
             out.say(f"{name} succeeded" + (f": {job.model}" if job.model else ""), style="good")
-            out.say(f"Ask it: {session.command('models', *(('predict', name, 'FILE') if job.method in HEADED else ('chat', name)))}")
+            out.say(_next(session, job, name, asked=job.provider in serving))
         else:
             reason = f": {job.error}" if job.error else ""
             out.say(f"{name} {job.state}{reason}", style="bad")
             out.say(f"See: {session.command('jobs', 'events', name)}")
+
+
+def _next(session: Session, job: Job, name: str, *, asked: bool) -> str:
+    """The command for a model that is there now: asked, where its provider can be asked from here, by what it answers."""
+    from tuneport.methods import HEADED
+
+    if not asked:
+        return f"See: {session.command('models', 'show', name)}"
+    return f"Ask it: {session.command('models', *(('predict', name, 'FILE') if job.method in HEADED else ('chat', name)))}"

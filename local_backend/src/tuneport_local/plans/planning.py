@@ -175,7 +175,9 @@ def refuse_what_does_not_run_here(recipe: Recipe, options: LocalOptions, values:
     if method.lora.quantize is not None and (why := quantized.why_not(device_of(options.device))):
         raise Unsupported(f"{why}.", remedy="Leave lora.quantize out.")
     if options.share_beginning and method.kind != "sft":
-        raise Unsupported(f"share_beginning is built for sft, not for {method.kind}.", remedy="Leave it out.")
+        raise Unsupported(
+            f"share_beginning is for method sft; the recipe says {method.kind}.", remedy="Leave options.local.share_beginning out."
+        )
     kind = KINDS[LORA if method.weights is None else method.weights.kind]
     if kind.name == "prefix" and options.gradient_checkpointing is True:
         raise Unsupported(

@@ -49,10 +49,12 @@ class Shelf:
 
         What cannot be kept is rendered each time; no error of the disk's is anybody's business here.
         """
-        if data.stat().st_size < LEAST_BYTES:
-            return render(), False
-        digest = sha256_of([data])
-        path = self.local / FOLDER / digest / f"{_key(base, settings)}.safetensors"
+        try:
+            if data.stat().st_size < LEAST_BYTES:
+                return render(), False
+            path = self.local / FOLDER / sha256_of([data]) / f"{_key(base, settings)}.safetensors"
+        except OSError:
+            return render(), False  # which says better what is wrong with the file
         with suppress(OSError, ValueError, KeyError):
             return _read(path), True
         found = render()

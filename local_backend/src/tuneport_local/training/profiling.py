@@ -24,8 +24,11 @@ if TYPE_CHECKING:
 
 FIRST = "first step"
 WATCHED = "steps under torch's profiler"
+READY = "making the batch ready"
+"""To the device; where the model writes what it learns from, that too, also for a validation."""
 _AROUND = {
     "get_batch_samples": "waiting for data",
+    "_prepare_inputs": READY,
     "compute_loss": "forward",
     "evaluate": "validation",
     "_save_checkpoint": "checkpoint",
@@ -100,7 +103,7 @@ class Profile(TrainerCallback):  # type: ignore[misc]
         return timed
 
     def _now(self, phase: str) -> str:
-        if phase not in IN_STEPS:
+        if phase not in (*IN_STEPS, READY):
             return phase
         return FIRST if self._steps == 0 else WATCHED if self._profiler is not None else phase
 
