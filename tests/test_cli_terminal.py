@@ -15,9 +15,11 @@ from pathlib import Path
 import pytest
 from commands import CHAT_ROWS
 
+from tuneport.cli.following import say_ended
 from tuneport.cli.live import drawn
 from tuneport.cli.output import Output
 from tuneport.cli.progress import Standing
+from tuneport.cli.session import Session
 from tuneport.cli.views import ago, duration, short_uri
 from tuneport.job import Job, JobState
 from tuneport.testing.clock import START
@@ -150,6 +152,14 @@ def test_a_command_in_a_line_is_never_broken(monkeypatch: pytest.MonkeyPatch) ->
     printed = Terminal()
     Output(json=False, stream=printed).say("Ask it: tuneport models chat local:4f1c09a2 --home /somewhere/else")
     assert len(printed.getvalue().splitlines()) == 1
+
+
+@pytest.mark.parametrize(("method", "command"), [("sft", "models chat local:1"), ("classify", "models predict local:1 FILE")])
+def test_a_job_that_is_done_is_asked_by_a_command_that_its_model_can_answer(method: str, command: str) -> None:
+    session = Session()
+    session.out = Output(json=False, stream=io.StringIO())
+    say_ended(session, [Job("local:1", "local", "1", JobState.SUCCEEDED, method=method)])
+    assert f"Ask it: tuneport {command}\n" in session.out.stream.getvalue()
 
 
 def test_states_have_colours_on_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harbour import Harbour, held_out, in_memory, rows
+from harbour import Harbour, School, held_out, in_memory, rows
 
 from tuneport.dataset import Dataset
-from tuneport.errors import UsageError
+from tuneport.errors import JobFailed, UsageError
+from tuneport.testing.remote_job import Course
 
 
 @pytest.fixture
@@ -36,6 +37,18 @@ def test_the_most_that_it_may_cost_holds_training_and_asking_together(harbour: H
         harbour.port(max_cost_usd=Decimal("0.83"))
     assert harbour.creates == 0
     assert harbour.port(max_cost_usd=Decimal("0.84")).job.provider == "new"
+
+
+def test_what_a_failed_job_was_billed_counts_with_the_new_one(harbour: Harbour) -> None:
+    """Training is quoted at 0.48 USD and asking at 0.36; each job is billed at 2.50."""
+    harbour.new = School(harbour.clock, course=lambda number: Course(ends="error") if number == 1 else Course())
+    with pytest.raises(JobFailed):
+        harbour.port(max_cost_usd=Decimal(1))
+    for most in ("1", "3.33"):
+        with pytest.raises(UsageError, match=rf"nothing was sent\. Of {most} USD, 2\.50 were spent before"):
+            harbour.port(again=True, max_cost_usd=Decimal(most))
+    assert harbour.creates == 1
+    assert harbour.port(again=True, max_cost_usd=Decimal("3.34")).job.provider == "new"
 
 
 def test_a_cost_that_is_not_known_is_under_no_bound(tmp_path: Path) -> None:

@@ -293,6 +293,13 @@ def test_a_failed_trial_is_counted_and_the_others_go_on(lab: Laboratory) -> None
     assert done.best.values == {"method.lora.rank": 16}
 
 
+def test_the_very_plan_of_a_failed_trial_is_not_paid_for_again(lab: Laboratory) -> None:
+    lab.cloud.fails = lambda settings: settings["lora"]["rank"] == 8
+    done = lab.sweep({"method.lora.rank": [8, 16], "options": [{}, {"other": {"x": 1}}]}, trials=4)  # options of others change no plan
+    assert lab.creates == 2
+    assert sorted(each.state for each in done.trials) == ["failed", "same", "same", "succeeded"]
+
+
 def test_when_every_trial_fails_the_sweep_has_failed_with_the_first_reason(lab: Laboratory) -> None:
     lab.cloud.fails = lambda settings: True
     with pytest.raises(JobFailed, match="all 3 trials failed; the first: "):

@@ -67,7 +67,7 @@ def serving(home: Path, models: Sequence[str], *options: str, environ: dict[str,
     for reader in readers:
         reader.start()
     try:
-        until(lambda: process.poll() is not None or any(line.startswith("{") for line in printed), within_s=60)
+        until(lambda: process.poll() is not None or any(line.startswith("{") for line in printed), within_s=240)
         first = next((line for line in printed if line.startswith("{")), None)
         assert first is not None, "".join(printed)
         yield Serving(process, json.loads(first), printed)

@@ -72,7 +72,7 @@ class TestLocalTrainer(TrainerConformance):
                 if other.provider_id != job_id and other.state in _LIVE:
                     trainer.cancel(other.provider_id)
             device.give_back()
-            until(lambda: seen(trainer, job_id).state.terminal, within_s=60)
+            until(lambda: seen(trainer, job_id).state.terminal, within_s=240)
             until(device.take)
 
         return settle

@@ -108,6 +108,7 @@ def test_settings_of_adapters_are_in_the_plan_where_they_are_changed(trainer: Lo
         ({"weights": PromptTuning(), "neftune_alpha": 5}, {}, "neftune_alpha is noise on the embeddings of words"),
         ({"lora": LoRA(variant="pissa", quantize=4)}, {}, "a base in few bits does not have"),
         ({"lora": LoRA(quantize=8)}, {"device": "mps"}, "has no kernels for the GPU of a Mac"),
+        ({"method": of("dpo")}, {"share_beginning": True}, "share_beginning is built for sft, not for dpo"),
     ],
 )
 def test_settings_that_exclude_each_other_are_refused_before_anything_is_made(

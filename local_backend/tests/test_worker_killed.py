@@ -22,7 +22,7 @@ from .workers import folder_of, kill_workers, seen, until
 
 pytestmark = pytest.mark.train
 KILLER = Path(__file__).parent / "killed_workers"
-STARTUP_S = 120.0
+STARTUP_S = 240.0
 
 
 @pytest.fixture(scope="module")

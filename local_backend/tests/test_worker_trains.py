@@ -22,7 +22,7 @@ from .workers import kill, kill_workers, open_trainer, seen, until, worker_of
 
 pytestmark = pytest.mark.train
 
-STARTUP_S = 60.0
+STARTUP_S = 240.0
 """A worker imports torch and trl first, on a machine that may be busy."""
 
 

@@ -83,6 +83,7 @@ def test_on_a_cpu_somebody_has_to_say_how_many() -> None:
         ({"method": {"batch_size": 6}, "options": {"workers": 4}}, "batch_size 6 cannot be divided evenly among 4 workers"),
         ({"method": {"weights": {"kind": "full"}}}, "weights 'full' have not been tried with several workers"),
         ({"method": {"lora": {"quantize": 4}}}, "a base in 4 bits has not been tried with several workers"),
+        ({"options": {"share_beginning": True}}, "share_beginning has not been tried with several workers"),
         ({"options": {"device": "cuda:1"}}, "device 'cuda:1' is one GPU, and each worker has one of its own"),
         ({"options": {"device": "mps"}}, "torch connects no processes over the GPU of a Mac"),
         ({"options": {"storage": "/shared"}}, r"options\.local\.storage is of a Ray cluster, and engine is 'accelerate'"),

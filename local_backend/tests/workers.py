@@ -18,7 +18,7 @@ from tuneport.job import Snapshot
 from tuneport.provider import ProviderSettings
 
 
-def until(condition: Callable[[], object], *, within_s: float = 20.0) -> None:
+def until(condition: Callable[[], object], *, within_s: float = 90.0) -> None:
     """Looks again and again until the condition holds; fails when the time is up."""
     end = time.monotonic() + within_s
     while not condition():

@@ -181,6 +181,8 @@ METHOD_CLASSES: Mapping[str, type[Training]] = {
     "regress": Regress,
 }
 METHODS = tuple(METHOD_CLASSES)
+HEADED = frozenset({"reward", "classify", "regress"})
+"""The methods whose models answer with labels or scores instead of words."""
 
 
 CloudMethod = SFT | DPO | GRPO

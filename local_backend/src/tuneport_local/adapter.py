@@ -244,6 +244,7 @@ class LocalTrainer:
     def delete(self, job_id: str) -> None:
         folder = self._known(job_id)
         uploaded = folder.recipe().get("file_ids", {}).values()
+        self._jobs.forget_rows(folder)
         with _writing(folder):
             self._lifecycle.delete(folder)
         self._jobs.forget_files(uploaded)

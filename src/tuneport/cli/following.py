@@ -156,6 +156,8 @@ class PlainWatcher:
 
 def say_ended(session: Session, jobs: Sequence[Job]) -> None:
     """What became of each job, and what to do next."""
+    from tuneport.methods import HEADED
+
     if session.json:
         return
     out = session.out
@@ -163,7 +165,7 @@ def say_ended(session: Session, jobs: Sequence[Job]) -> None:
         name = short_uri(job.uri)
         if job.state is JobState.SUCCEEDED:
             out.say(f"{name} succeeded" + (f": {job.model}" if job.model else ""), style="good")
-            out.say(f"Ask it: {session.command('models', 'chat', name)}")
+            out.say(f"Ask it: {session.command('models', *(('predict', name, 'FILE') if job.method in HEADED else ('chat', name)))}")
         else:
             reason = f": {job.error}" if job.error else ""
             out.say(f"{name} {job.state}{reason}", style="bad")

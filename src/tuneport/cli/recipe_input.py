@@ -34,7 +34,7 @@ Suffix = Annotated[str | None, typer.Option("--suffix", metavar="NAME", help="Go
 Seed = Annotated[int | None, typer.Option("--seed", metavar="N", help="The same seed gives the same training.")]
 
 
-__all__ = ["Columns", "FromFormat", "RecipeFlags", "flags_in", "provider_for", "read_recipe"]
+__all__ = ["Columns", "FromFormat", "RecipeFlags", "flags_in", "provider_for", "read_recipe", "with_option"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,12 @@ def read_recipe(source: Path | None, flags: RecipeFlags) -> Recipe:
         return Recipe.parse(flags.over(values), folder=source.parent)
     except RecipeError as error:
         raise RecipeError(f"{source}: {error.message}", remedy=error.remedy) from None
+
+
+def with_option(recipe: Recipe, name: str, value: Any, *, provider: str) -> Recipe:
+    """The recipe with a setting of one provider, which knows it or refuses it by its name."""
+    table = {**recipe.options.get(provider, {}), name: value}
+    return recipe.model_copy(update={"options": {**recipe.options, provider: table}})
 
 
 def _demand(flags: RecipeFlags) -> None:

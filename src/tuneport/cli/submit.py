@@ -51,12 +51,15 @@ def submit(
     force: Annotated[bool, typer.Option("--force", help="Submit although this very plan already runs.")] = False,
     recreate: Annotated[bool, typer.Option("--recreate", help="Give up a submit whose outcome is not known, and create anew.")] = False,
     queue: Annotated[bool, typer.Option("--queue", help="Where only so many jobs may run at once, wait for a place.")] = False,
+    profile: Annotated[bool, typer.Option("--profile", help="Have it written where the time of the training went (local).")] = False,
 ) -> None:
     """Submit a recipe to a provider, once. Flags win over the recipe file."""
     session = session_of(context)
     most_usd = usd(max_cost)
     recipe = given.read_recipe(source, given.flags_in(context))
     where = given.provider_for(recipe, provider, client=session.client)
+    if profile:
+        recipe = given.with_option(recipe, "profile", True, provider=where)
     plan = session.client.plan(recipe, provider=where)
     asked = (dry_run or not yes) and _bills(session, where)
     asked = asked or most_usd is not None

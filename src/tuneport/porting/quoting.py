@@ -44,9 +44,20 @@ def quoted(source: Source, mapped: Mapped, compared: Comparison | None, *, plan:
     }
     work.say("quote", *_lines(source, mapped, costs, work), facts=facts)
     if work.wishes.max_cost_usd is not None:
-        costs.refuse_above(work.wishes.max_cost_usd - _spent_on_outputs(work))
+        _refuse_above(work.wishes.max_cost_usd, costs, work)
     work.journal.finish("quote", facts)
     return costs
+
+
+def _refuse_above(most: Decimal, costs: Costs, work: Work) -> None:
+    """Raises UsageError where this and what was spent before are above `most` together, or may be."""
+    spent = _spent_before(work)
+    try:
+        costs.refuse_above(max(most - spent, Decimal(0)))
+    except UsageError as error:
+        if not spent:
+            raise
+        raise UsageError(f"{error.message} Of {most} USD, {spent:.2f} were spent before.", remedy=error.remedy) from None
 
 
 def agree_to(costs: Costs, *, work: Work) -> None:
@@ -93,20 +104,35 @@ def more_to_ask(source: Source, mapped: Mapped, compared: Comparison | None, *, 
 def spent_usd(work: Work) -> Decimal | None:
     """What a port that was submitted has cost at most by what was agreed to: training, answers to compare by and to learn from; None where
     nobody knows."""
-    known, outputs = work.journal.facts("quote"), work.journal.facts("outputs")
+    known = work.journal.facts("quote")
     bounds = [known.get("training_usd"), known.get("asking_usd"), *(each["usd"] for each in known.get("more", ()))]
-    if outputs and outputs.get("usd_most") is None:
+    before = [most for _, most in _paid_before(work)]
+    if None in bounds or None in before:
         return None
-    answers = Decimal(outputs.get("usd_most") or 0)
-    return None if None in bounds else sum((Decimal(each[-1]) for each in bounds if each), answers)
+    return sum((Decimal(each[-1]) for each in bounds if each), Decimal(0)) + sum(filter(None, before), Decimal(0))
 
 
-def _spent_on_outputs(work: Work) -> Decimal:
-    """Raises UsageError where nobody knows."""
+def _paid_before(work: Work) -> Iterator[tuple[str, Decimal | None]]:
+    """What was paid for before the quote, and how much at most: rows made of answers, and jobs that failed. None where nobody knows."""
     outputs = work.journal.facts("outputs")
-    if outputs and outputs.get("usd_most") is None:
-        raise UsageError(f"what the answers to learn from have cost is not known, and so not under {work.wishes.max_cost_usd} USD.")
-    return Decimal(outputs.get("usd_most") or 0)
+    if outputs:
+        yield "the answers to learn from have", _usd(outputs.get("usd_most"))
+    for uri, usd in work.journal.facts("follow").get("paid_usd", {}).items():
+        yield f"{uri}, which failed, has", _usd(usd)
+
+
+def _usd(said: str | None) -> Decimal | None:
+    return None if said is None else Decimal(said)
+
+
+def _spent_before(work: Work) -> Decimal:
+    """Raises UsageError where nobody knows."""
+    spent = Decimal(0)
+    for what, most in _paid_before(work):
+        if most is None:
+            raise UsageError(f"what {what} cost is not known, and so not under {work.wishes.max_cost_usd} USD.")
+        spent += most
+    return spent
 
 
 def _asking(source: Source, mapped: Mapped, compared: Comparison | None, work: Work) -> Iterator[Asking]:

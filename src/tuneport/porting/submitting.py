@@ -106,14 +106,19 @@ def followed(job: Job, *, work: Work) -> Job:
 
 
 def begin_again(work: Work) -> None:
-    """Lets a new job be made where the last one has failed; any other stays the port's."""
+    """Lets a new job be made where the last one has failed; any other stays the port's.
+
+    What the failed one cost counts with the new one: what was billed, else the most it was quoted at.
+    """
     uri = work.journal.facts("submit").get("job")
     if uri is None:
         return
     job = work.client.job(str(uri))
     if not job.state.terminal or job.state is JobState.SUCCEEDED:
         return
-    given_up = [*work.journal.facts("follow").get("given_up", ()), job.uri]
-    work.journal.begin("follow", {"given_up": given_up})
+    known = work.journal.facts("follow")
+    cost, most = job.cost, (work.journal.facts("quote").get("training_usd") or (None,))[-1]
+    paid = {**known.get("paid_usd", {}), job.uri: most if cost is None else cost}
+    work.journal.begin("follow", {"given_up": [*known.get("given_up", ()), job.uri], "paid_usd": paid})
     work.journal.agree("train", "")  # another job is another price to agree to
     work.journal.forget("submit")

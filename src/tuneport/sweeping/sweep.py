@@ -15,7 +15,7 @@ from tuneport.sweeping.following import follow
 from tuneport.sweeping.offers import Offer, offer
 from tuneport.sweeping.sampling import suggest, write_study
 from tuneport.sweeping.submitting import begin, take_up
-from tuneport.sweeping.trial import LIVE, LOST, WAITING, Trial, spent_usd
+from tuneport.sweeping.trial import LIVE, WAITING, Trial, spent_usd
 from tuneport.sweeping.wishes import Confirm, Hear, Wishes
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _next(one: Begun) -> tuple[Trial, Offer] | str:
         if values is None:
             break
         found = offer(one.wishes.recipe, values, provider=one.wishes.provider, client=one.client, budget_usd=one.wishes.max_cost_usd)
-        twin = next((each for each in one.journal.trials if each.plan == found.plan.fingerprint and each.state not in LOST), None)
+        twin = next((each for each in one.journal.trials if each.plan == found.plan.fingerprint), None)
         if twin is not None or _fits(one, found):
             return _kept(one, found, twin), found
         refused.append(values)

@@ -11,11 +11,10 @@ from tuneport.sweeping.measured import Curve
 
 TrialState = Literal["planned", "begun", "running", "pruning", "succeeded", "unmeasured", "pruned", "failed", "cancelled", "same"]
 """planned: drawn and quoted, nothing sent.  begun: it is being submitted.  pruning: it was told to stop.  unmeasured: it ended well without
-the metric.  same: the plan of an earlier trial, whose result it has."""
+the metric.  same: the plan of an earlier trial, whose result it has, also where that one failed."""
 
 LIVE = frozenset({"running", "pruning"})
 WAITING = frozenset({"planned", "begun"})
-LOST = frozenset({"failed", "cancelled", "unmeasured"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,8 @@ def _weights(values: Mapping[str, Any]) -> Support:
         return not_yet(f"weights {kind.name!r} have not been tried with several workers; LoRA has")
     if values["lora"].get("quantize"):
         return not_yet(f"a base in {values['lora']['quantize']} bits has not been tried with several workers")
+    if values.get("share_beginning"):
+        return not_yet("share_beginning has not been tried with several workers")
     return YES
 
 

@@ -53,6 +53,12 @@ class Jobs:
                 if path.stat().st_nlink == 1:  # the jobs' own copies are links to it
                     path.unlink()
 
+    def forget_rows(self, folder: JobFolder) -> None:
+        """Removes what was rendered of a job's data; another job with the same data renders them again."""
+        from tuneport_local.rows.rendered_before import Shelf
+
+        Shelf(self.root).forget(sorted((folder.path / "data").glob("*")))
+
     def get(self, job_id: str) -> JobFolder | None:
         """The job's folder, or None when there is none of that id."""
         if not _ID.fullmatch(job_id):

@@ -4,18 +4,20 @@ Registered with transformers under the name SEGMENTS. Exact by construction: a r
 laid side by side into one batched product, because the fused kernel of torch takes five times as long for them on a CPU (measured on rows
 of 50 tokens: 10.8 ms against 2.2 ms per layer, forward and backward); longer ones go to the fused kernel one by one.
 
-A row may fork: two answers to one prompt, of which the second does not see the first. The prompt is computed once for both.
+A row may fork: two answers to one prompt, of which the second does not see the first. The prompt is computed once for both. Rows may begin
+alike: what they have in common then lies in the batch once, and every row attends to it.
 """
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 SEGMENTS = "tuneport_segments"
-_SHORT = 256
+SHORT = 256
 
 
 @dataclass(frozen=True)
@@ -23,11 +25,13 @@ class Segments:
     """The rows of one packed batch. `lengths`: tokens of each, in order.
 
     `forks`: for each row, where its first answer begins and where it ends; the tokens from there on are the second answer and do not see
-    the first. Empty where no row forks.
+    the first. Empty where no row forks. `shared`: so many tokens all rows begin with; they lie before all rows, once, and count in the
+    length of each.
     """
 
     lengths: tuple[int, ...]
     forks: tuple[tuple[int, int], ...] = ()
+    shared: int = 0
 
     @cached_property
     def longest(self) -> int:
@@ -40,6 +44,24 @@ class Segments:
         import torch
 
         return torch.cat([torch.arange(length) + number * self.longest for number, length in enumerate(self.lengths)])
+
+    @cached_property
+    def spread(self) -> Any:
+        """(sum of lengths,) where in the batch each token of each row lies, those that are shared once for every row."""
+        import torch
+
+        ends = itertools.accumulate((length - self.shared for length in self.lengths), initial=self.shared)
+        own = [torch.arange(end, end + length - self.shared) for end, length in zip(ends, self.lengths, strict=False)]
+        return torch.cat([part for each in own for part in (torch.arange(self.shared), each)])
+
+    @cached_property
+    def gathered(self) -> Any:
+        """(tokens of the batch,) where each lies among those of `spread`: the shared ones in the first row."""
+        import torch
+
+        starts = itertools.accumulate(self.lengths, initial=0)
+        own = [torch.arange(start + self.shared, start + length) for start, length in zip(starts, self.lengths, strict=False)]
+        return torch.cat([torch.arange(self.shared), *own])
 
     def hidden(self, length: int, device: Any) -> Any:
         """(rows or 1, length, length) what each token does not see: what comes after it, and the first answer for the second."""
@@ -88,9 +110,23 @@ def segment_attention(
     if any(facts.get(kind) is not None for kind in ("softcap", "s_aux")) or (window is not None and window < segments.longest):
         raise ValueError("this model's attention is not plain causal attention")
     scale = query.shape[-1] ** -0.5 if scaling is None else scaling
-    if segments.longest <= _SHORT and dropout == 0.0:
-        return _side_by_side(query, key, value, segments, scale=scale), None
-    return _one_by_one(query, key, value, segments, scale=scale, dropout=dropout), None
+    if segments.shared:
+        return _beginning_alike(query, key, value, segments, scale=scale, dropout=dropout), None
+    return _apart(query, key, value, segments, scale=scale, dropout=dropout), None
+
+
+def _beginning_alike(query: Any, key: Any, value: Any, segments: Segments, *, scale: float, dropout: float) -> Any:
+    """Every row gets a copy of what is shared; of what that gives, the first row's counts, which all others' equal."""
+    whole = Segments(segments.lengths)
+    spread = segments.spread.to(query.device)
+    q, k, v = (states.index_select(2, spread) for states in (query, key, value))
+    return _apart(q, k, v, whole, scale=scale, dropout=dropout).index_select(1, segments.gathered.to(query.device))
+
+
+def _apart(query: Any, key: Any, value: Any, segments: Segments, *, scale: float, dropout: float) -> Any:
+    if segments.longest <= SHORT and dropout == 0.0:
+        return _side_by_side(query, key, value, segments, scale=scale)
+    return _one_by_one(query, key, value, segments, scale=scale, dropout=dropout)
 
 
 def _one_by_one(query: Any, key: Any, value: Any, segments: Segments, *, scale: float, dropout: float) -> Any:

@@ -9,21 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any
 
 from trl.trainer.dpo_config import DPOConfig
 from trl.trainer.dpo_trainer import DPOTrainer
 
-from tuneport_local.adapters.files import base_is_reference
 from tuneport_local.adapters.trainable import is_adapted
 from tuneport_local.methods.batches import as_pairs, padded_pairs, pair_batches
+from tuneport_local.methods.comparing import Comparing
 from tuneport_local.methods.unpadded import spare_padding
 from tuneport_local.rows.pairs import RenderedPair
 from tuneport_local.training.assembly import Parts, adapted, settings
-from tuneport_local.training.watched import Batch, Watched
-
-_COPY = "ref"
-"""What trl calls the copy of the adapters that it makes."""
+from tuneport_local.training.watched import Batch
 
 
 def assemble(parts: Parts[RenderedPair]) -> PreferenceTrainer:
@@ -51,25 +47,8 @@ def assemble(parts: Parts[RenderedPair]) -> PreferenceTrainer:
     return trainer
 
 
-class PreferenceTrainer(Watched, DPOTrainer):  # type: ignore[misc]
+class PreferenceTrainer(Comparing, DPOTrainer):  # type: ignore[misc]
     """See the module."""
-
-    def built(self) -> None:
-        self._learned = 0
-        if is_adapted(self.model) and base_is_reference(self.model):
-            self.model.delete_adapter(_COPY)  # a copy of new adapters says what the base alone says, and costs memory and time
-
-    def tokens_in(self, batch: Batch) -> int:
-        return int(batch["attention_mask"].sum())
-
-    def training_step(self, model: Any, inputs: Batch, num_items_in_batch: Any = None) -> Any:
-        self._learned += int(inputs["completion_mask"].sum())
-        return super().training_step(model, inputs, num_items_in_batch)
-
-    def readings(self) -> dict[str, float]:
-        """With the learned tokens of both answers since it was last asked."""
-        learned, self._learned = self._learned, 0
-        return {**super().readings(), "learned_tokens": float(learned)}
 
     def measured(self, batches: Sequence[Batch]) -> dict[str, float]:
         """The mean over the pairs of the loss and of what trl measures; `rewards/accuracies` is the share of pairs whose better answer has
@@ -84,7 +63,3 @@ class PreferenceTrainer(Watched, DPOTrainer):  # type: ignore[misc]
             pairs += size
             totals.update({name: value * size for name, value in {"loss": loss, **means}.items()})
         return {name: value / pairs for name, value in totals.items()}
-
-    def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, dataset_name: str) -> Any:
-        """The rows are rendered, masked and cut already."""
-        return dataset

@@ -10,23 +10,19 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import Any
 
 from trl.trainer.kto_config import KTOConfig
 from trl.trainer.kto_trainer import KTOTrainer
 
 from tuneport.errors import RecipeError
-from tuneport_local.adapters.files import base_is_reference
 from tuneport_local.adapters.trainable import is_adapted
 from tuneport_local.methods.batches import as_table
+from tuneport_local.methods.comparing import Comparing
 from tuneport_local.methods.judged_batches import Judgements, columns_of
 from tuneport_local.methods.unpadded import spare_padding
 from tuneport_local.rows.judged import JudgedRow, refuse_one_sided
 from tuneport_local.training.assembly import Parts, adapted, settings
-from tuneport_local.training.watched import Batch, Watched
-
-_COPY = "ref"
-"""What trl calls the copy of the adapters that it makes."""
+from tuneport_local.training.watched import Batch
 
 
 def assemble(parts: Parts[JudgedRow]) -> JudgedTrainer:
@@ -80,26 +76,8 @@ def _validation_batches(parts: Parts[JudgedRow]) -> Sequence[Batch]:
     return [collate(ordered[start : start + size]) for start in range(0, len(ordered), size)]
 
 
-class JudgedTrainer(Watched, KTOTrainer):  # type: ignore[misc]
+class JudgedTrainer(Comparing, KTOTrainer):  # type: ignore[misc]
     """See the module."""
-
-    def built(self) -> None:
-        self._learned = 0
-        if is_adapted(self.model) and base_is_reference(self.model):
-            self.model.delete_adapter(_COPY)  # a copy of new adapters says what the base alone says, and costs memory and time
-
-    def tokens_in(self, batch: Batch) -> int:
-        """Of the answers with their own prompts; what the divergence is estimated from comes on top."""
-        return int(batch["attention_mask"].sum())
-
-    def training_step(self, model: Any, inputs: Batch, num_items_in_batch: Any = None) -> Any:
-        self._learned += int(inputs["completion_mask"].sum())
-        return super().training_step(model, inputs, num_items_in_batch)
-
-    def readings(self) -> dict[str, float]:
-        """With the learned tokens since it was last asked."""
-        learned, self._learned = self._learned, 0
-        return {**super().readings(), "learned_tokens": float(learned)}
 
     def measured(self, batches: Sequence[Batch]) -> dict[str, float]:
         """The mean over the answers of the loss; the mean rewards of wanted (`chosen`) and of unwanted answers, and how far they are apart;
@@ -121,7 +99,3 @@ class JudgedTrainer(Watched, KTOTrainer):  # type: ignore[misc]
         means = {name: total / counts[name] for name, total in totals.items() if counts[name]}
         both = {"rewards/chosen", "rewards/rejected"} <= means.keys()
         return {**means, **({"rewards/margins": means["rewards/chosen"] - means["rewards/rejected"]} if both else {})}
-
-    def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, dataset_name: str) -> Any:
-        """The rows are rendered, masked and cut already."""
-        return dataset

@@ -70,5 +70,9 @@ class Objective:
 
     def assemble(self, parts: Parts[Any]) -> Watched:
         """The trainer of a job. Loads torch."""
-        made: Watched = import_module(f"tuneport_local.{self.trainer}").assemble(parts)
+        made: Watched = self.loaded().assemble(parts)
         return made
+
+    def loaded(self) -> Any:
+        """The module that assembles, with all that it imports: torch, transformers, peft, trl."""
+        return import_module(f"tuneport_local.{self.trainer}")

@@ -19,6 +19,7 @@ from tuneport_local.adapters.trainable import is_adapted
 from tuneport_local.methods import attention
 from tuneport_local.methods.attention import Segments
 from tuneport_local.methods.batches import IGNORED, Collated, as_dataset, columns, labels, packed, padded
+from tuneport_local.methods.beginnings import beginning_once, common_beginning, sharing_is_exact
 from tuneport_local.rows.rendering import RenderedRow
 from tuneport_local.training.assembly import Parts, adapted, settings
 from tuneport_local.training.group import dealt
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from tuneport_local.machine.hardware import Hardware
     from tuneport_local.training.joblog import JobLog
 
+_LOOKED_AT = 8
 LOGITS_AT_MOST_BYTES = 1 << 30
 _LOGIT_BYTES = 14
 """Per logit: itself, in fp32, its softmax and their gradients."""
@@ -37,6 +39,8 @@ def assemble(parts: Parts[RenderedRow]) -> PortTrainer:
     """The trainer of a job."""
     rows = parts.rows.rows
     collate = seeing_collator(parts) if _pictured(parts) else collator(parts.job, parts.model, rows, parts.machine)
+    if parts.spec.share_beginning:
+        collate = _sharing(parts, collate)
     return PortTrainer(
         model=adapted(parts),
         arguments=SFTConfig(
@@ -53,6 +57,25 @@ def assemble(parts: Parts[RenderedRow]) -> PortTrainer:
         callback=parts.run,
         group=parts.group,
     )
+
+
+def _sharing(parts: Parts[RenderedRow], collate: Collate) -> Collate:
+    """Batches whose common beginning goes through the model once, where that gives the same; the job is told."""
+    if reason := _why_not_shared(parts, collate):
+        parts.job.event("warning", f"share_beginning: {reason}; every row goes through the model with its own beginning")
+        return collate
+    shared = common_beginning([columns(row) for row in parts.rows.rows[:_LOOKED_AT]])
+    parts.job.event("info", f"what the rows of a batch begin with is computed once ({shared} tokens of each of the first rows)")
+    return beginning_once
+
+
+def _why_not_shared(parts: Parts[RenderedRow], collate: Collate) -> str:
+    if collate is not packed:
+        return "batches are padded"
+    if parts.spec.lora.dropout or getattr(parts.model.config.get_text_config(), "attention_dropout", 0):
+        return "dropout is another for each row"
+    probe = [columns(row) for row in parts.rows.rows[:3]]
+    return "" if sharing_is_exact(parts.model, probe) else "the model does not give rows that begin alike the same"
 
 
 def _validation_batches(parts: Parts[RenderedRow], collate: Collate) -> Sequence[Batch]:
@@ -172,7 +195,8 @@ def _seen(inputs: dict[str, Any]) -> dict[str, Any]:
     """What the model sees of a batch."""
     seen = {"input_ids": inputs["input_ids"], "use_cache": False}
     if "position_ids" in inputs:
-        return {**seen, "position_ids": inputs["position_ids"], "segments": Segments(tuple(inputs["lengths"].tolist()))}
+        segments = Segments(tuple(inputs["lengths"].tolist()), shared=int(inputs.get("shared", 0)))
+        return {**seen, "position_ids": inputs["position_ids"], "segments": segments}
     return {**seen, "attention_mask": inputs["attention_mask"], **inputs.get("seen", {})}
 
 

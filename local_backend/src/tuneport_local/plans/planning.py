@@ -48,6 +48,8 @@ class LocalOptions(Table):
     `track` names tools that are told of the training, beside TensorBoard's files. `engine` is what trains, `workers` are its processes
     (auto: one for each GPU), `restarts` how often they begin again from the last checkpoint when one is lost.
     `address` is that of a Ray cluster's jobs API, `storage` an fsspec URL that this machine and all of the cluster's reach.
+    `profile`: whether it is written where the time went. `share_beginning`: what all rows of a batch begin with goes through the model once
+    (`sft`).
     """
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,2})?)$")] = "auto"
@@ -68,6 +70,8 @@ class LocalOptions(Table):
     restarts: Annotated[int, Field(ge=0, le=100)] = own(RESTARTS)
     address: str | None = own(None)
     storage: str | None = own(None)
+    profile: bool = own(False)
+    share_beginning: bool = own(False)
 
 
 def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:
@@ -174,6 +178,8 @@ def refuse_what_does_not_run_here(recipe: Recipe, options: LocalOptions, values:
     combinations.refuse(values, method=method.kind, workers=values.get("workers", 1))
     if method.lora.quantize is not None and (why := quantized.why_not(device_of(options.device))):
         raise Unsupported(f"{why}.", remedy="Leave lora.quantize out.")
+    if options.share_beginning and method.kind != "sft":
+        raise Unsupported(f"share_beginning is built for sft, not for {method.kind}.", remedy="Leave it out.")
     kind = KINDS[LORA if method.weights is None else method.weights.kind]
     if kind.name == "prefix" and options.gradient_checkpointing is True:
         raise Unsupported(

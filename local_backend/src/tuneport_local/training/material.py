@@ -12,6 +12,7 @@ from tuneport.errors import DatasetError, RecipeError
 from tuneport_local.adapters.tuned_kinds import LORA
 from tuneport_local.methods.objectives import OBJECTIVES
 from tuneport_local.rows.prepared import CONVERSATIONS, Conversations, PreparedRows, Row, notices, prepare
+from tuneport_local.rows.rendered_before import Shelf
 from tuneport_local.training.joblog import JobLog
 from tuneport_local.training.spec import TrainingSpec
 
@@ -46,8 +47,9 @@ def _eyes(job: JobLog, folder: Path, spec: TrainingSpec) -> Eyes | None:
     return None if processor is None else Eyes(processor, Album(job.path / PICTURES))
 
 
-def material(job: JobLog, spec: TrainingSpec, folder: Path) -> Material:
-    """The tokenizer, the rows to train and to validate on, and the head they ask for where the method puts one on the base."""
+def material(job: JobLog, spec: TrainingSpec, folder: Path, *, local: Path) -> Material:
+    """The tokenizer, the rows to train and to validate on, and the head they ask for where the method puts one on the base. Under `local`
+    lie rows that were rendered before."""
     from tuneport_local.bases.loading import load_tokenizer
 
     if OBJECTIVES[spec.method].headed:
@@ -58,10 +60,11 @@ def material(job: JobLog, spec: TrainingSpec, folder: Path) -> Material:
     tokenizer = load_tokenizer(folder, trust_remote_code=spec.trust_remote_code)
     eyes = _eyes(job, folder, spec)
     limit = _max_length(spec, folder, tokenizer)
-    rows = _read(job, spec.train_file, tokenizer, spec, limit, purpose="train", eyes=eyes)
+    reader = _Reader(job, spec, tokenizer, limit, eyes, folder, Shelf(local))
+    rows = reader.read(spec.train_file, purpose="train")
     if spec.validation_file is None:
         return Material(tokenizer, rows, None, head=_scoring_head(job, spec, folder), eyes=eyes)
-    validation = _read(job, spec.validation_file, tokenizer, spec, limit, purpose="validation", eyes=eyes)
+    validation = reader.read(spec.validation_file, purpose="validation")
     return Material(tokenizer, rows, validation, head=_scoring_head(job, spec, folder), eyes=eyes)
 
 
@@ -109,18 +112,46 @@ def room_kept(spec: TrainingSpec) -> int:
     return int(spec.own["max_tokens"]) if OBJECTIVES[spec.method].writes else 0
 
 
-def _read(job: JobLog, path: Path, tokenizer: Any, spec: TrainingSpec, limit: int, *, purpose: str, eyes: Eyes | None) -> PreparedRows[Row]:
-    objective, name = OBJECTIVES[spec.method], f"{purpose} data"
-    numbered = Dataset.read(path, format=spec.data_format or objective.format).numbered()
-    kind = Conversations(eyes) if objective.kind is CONVERSATIONS else objective.kind
-    try:
-        rows = prepare(numbered, tokenizer, kind=kind, max_length=limit, too_long=spec.too_long, name=name)
-    except DatasetError as error:
-        raise _with_room(error, spec) from None
-    for notice in notices(rows, name=name, max_length=limit, needed=objective.kind.needed):
-        job.event("warning", notice)
-    rows = objective.apart(rows)
-    learned = "" if objective.scores else f"{rows.trained_tokens} of them learned, "
-    counted = f"{len(rows.rows)} {objective.noun}, {rows.tokens} tokens, {learned}longest {rows.longest}"
-    job.event("info", f"{name}: {counted}")
-    return rows
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Data files into rows. `folder` is the base's, `limit` tokens of the longest row."""
+
+    job: JobLog
+    spec: TrainingSpec
+    tokenizer: Any
+    limit: int
+    eyes: Eyes | None
+    folder: Path
+    shelf: Shelf
+
+    def read(self, path: Path, *, purpose: str) -> PreparedRows[Row]:
+        """The job is told what is left out, and how much there is."""
+        objective, name = OBJECTIVES[self.spec.method], f"{purpose} data"
+        try:
+            rows, before = self._rows(path, name=name)
+        except DatasetError as error:
+            raise _with_room(error, self.spec) from None
+        for notice in notices(rows, name=name, max_length=self.limit, needed=objective.kind.needed):
+            self.job.event("warning", notice)
+        rows = objective.apart(rows)
+        learned = "" if objective.scores else f"{rows.trained_tokens} of them learned, "
+        counted = f"{len(rows.rows)} {objective.noun}, {rows.tokens} tokens, {learned}longest {rows.longest}"
+        self.job.event("info", f"{name}: {counted}{'; rendered by an earlier job' if before else ''}")
+        return rows
+
+    def _rows(self, path: Path, *, name: str) -> tuple[PreparedRows[Row], bool]:
+        """And whether they were rendered before. Kept are conversations without pictures, rendered by no code of the model's own."""
+        plain = OBJECTIVES[self.spec.method].kind is CONVERSATIONS and self.eyes is None and not self.spec.trust_remote_code
+        if not plain:
+            return self._rendered(path, name=name), False
+        settings = {"max_length": self.limit, "too_long": self.spec.too_long, "format": self._format()}
+        return self.shelf.rows(path, base=self.folder, settings=settings, render=lambda: self._rendered(path, name=name))
+
+    def _rendered(self, path: Path, *, name: str) -> PreparedRows[Any]:
+        kind = OBJECTIVES[self.spec.method].kind
+        kind = Conversations(self.eyes) if kind is CONVERSATIONS else kind
+        numbered = Dataset.read(path, format=self._format()).numbered()
+        return prepare(numbered, self.tokenizer, kind=kind, max_length=self.limit, too_long=self.spec.too_long, name=name)
+
+    def _format(self) -> str:
+        return self.spec.data_format or OBJECTIVES[self.spec.method].format

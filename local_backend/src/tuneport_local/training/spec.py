@@ -80,6 +80,8 @@ class TrainingSpec:
     restarts: int = 3
     address: str | None = None
     storage: str | None = None
+    profile: bool = False
+    share_beginning: bool = False
 
     @property
     def kind(self) -> TunedKind:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +25,7 @@ from tuneport_local.machine.hardware import Hardware
 from tuneport_local.machine.threads import share_cores
 from tuneport_local.machine.what_fits import refuse_what_cannot_fit
 from tuneport_local.methods.objectives import OBJECTIVES
+from tuneport_local.quiet import quiet
 from tuneport_local.rows.prepared import PreparedRows, Row
 from tuneport_local.training import artefacts
 from tuneport_local.training.checkpoints import Checkpoint, Progress, newest_checkpoint
@@ -36,6 +38,7 @@ from tuneport_local.training.material import PICTURES, material
 from tuneport_local.training.schedule import Schedule
 from tuneport_local.training.spec import LoRASpec, TrainingSpec
 from tuneport_local.training.stopping import Rules
+from tuneport_local.training.where_time_goes import PhaseClock
 
 if TYPE_CHECKING:
     from tuneport_local.heads.head import Head
@@ -84,10 +87,14 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path, group: Group = ALONE) 
     device = _own_gpu(spec, group) or hardware.see_one_gpu(spec.device)
     if trained(job.path) is not None:
         return "succeeded"
-    prepared = _prepare(job, spec, home, device=device, group=group)
+    clock = PhaseClock()
+    with clock.phase("libraries"), quiet():
+        OBJECTIVES[spec.method].loaded()
+    with clock.phase("base and rows"):
+        prepared = _prepare(job, spec, home, device=device, group=group)
     while True:
         try:
-            return _train_once(job, spec, prepared, begun=begun, group=group)
+            return _train_once(job, spec, prepared, begun=begun, clock=clock, group=group)
         except OutOfMemory as error:
             if group.size > 1:
                 raise  # the others are still in the middle of the step: all have to begin again
@@ -100,40 +107,51 @@ def _own_gpu(spec: TrainingSpec, group: Group) -> str:
     return f"cuda:{group.seat}" if group.size > 1 and device_of(spec.device).startswith("cuda") else ""
 
 
-def _train_once(job: JobLog, spec: TrainingSpec, prepared: _Prepared, *, begun: float, group: Group) -> Outcome:
+def _train_once(job: JobLog, spec: TrainingSpec, prepared: _Prepared, *, begun: float, clock: PhaseClock, group: Group) -> Outcome:
     """Raises OutOfMemory where a part of a batch did not fit."""
-    from tuneport_local.quiet import quiet
-    from tuneport_local.training.watched import Stopped
-
     job.phase(JobState.STARTING, f"loading {spec.base}")
     with quiet():
-        made = _assemble(job, spec, prepared, group)
-        trainer, run = made.trainer, made.run
-        try:
-            _train_on(trainer, run, made.checkpoint)
-        except Stopped as stopped:
-            if stopped.wish == "cancel":
-                run.save_if_new(trainer)
-            if stopped.wish != "enough":
-                return "cancelled" if stopped.wish == "cancel" else "paused"
-        if run.paused:
-            return "paused"
-        if group.rank:
-            return "succeeded"
-        job.phase(JobState.FINALIZING, "writing what was trained")
-        how = ending(job, trainer, run, rules=Rules.of(spec), probe=made.probe)
-        facts = _facts(spec, prepared, run, how, begun=begun)
-        artefacts.publish(job.path, trainer.model, tokenizer=_saved_with(prepared), facts=facts)
-        shutil.rmtree(job.path / PICTURES, ignore_errors=True)
+        with clock.phase("model and adapters"):
+            made = _assemble(job, spec, prepared, group)
+        with _profiled(job, spec, made.trainer, clock=clock, group=group):
+            if (stopped := _train_on(made.trainer, made.run, made.checkpoint)) is not None:
+                return stopped
+            if group.rank:
+                return "succeeded"
+            with clock.phase("writing what was trained"):
+                job.phase(JobState.FINALIZING, "writing what was trained")
+                how = ending(job, made.trainer, made.run, rules=Rules.of(spec), probe=made.probe)
+                facts = _facts(spec, prepared, made.run, how, begun=begun)
+                artefacts.publish(job.path, made.trainer.model, tokenizer=_saved_with(prepared), facts=facts)
+                shutil.rmtree(job.path / PICTURES, ignore_errors=True)
     return "succeeded"
 
 
-def _train_on(trainer: Watched, run: Run, checkpoint: Checkpoint | None) -> None:
-    """The steps that are left; where none are, the weights as they are in the checkpoint."""
-    if run.over and checkpoint is not None:
-        trainer.take(checkpoint.path)
-    else:
-        trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
+def _profiled(job: JobLog, spec: TrainingSpec, trainer: Watched, *, clock: PhaseClock, group: Group) -> AbstractContextManager[object]:
+    """Within: the trainer is timed, where the recipe asks for it, and that of a group's first process. Afterwards the job is told, however
+    it went."""
+    if not spec.profile or group.rank:
+        return nullcontext()
+    from tuneport_local.training.profiling import profiled
+
+    return profiled(job, trainer, clock=clock)
+
+
+def _train_on(trainer: Watched, run: Run, checkpoint: Checkpoint | None) -> Outcome | None:
+    """The steps that are left; where none are, the weights as they are in the checkpoint. An outcome where a client stopped it."""
+    from tuneport_local.training.watched import Stopped
+
+    try:
+        if run.over and checkpoint is not None:
+            trainer.take(checkpoint.path)
+        else:
+            trainer.train(resume_from_checkpoint=str(checkpoint.path) if checkpoint else None)
+    except Stopped as stopped:
+        if stopped.wish == "cancel":
+            run.save_if_new(trainer)
+        if stopped.wish != "enough":
+            return "cancelled" if stopped.wish == "cancel" else "paused"
+    return "paused" if run.paused else None
 
 
 # --- before the model ------------------------------------------------------------------------------------------------------------------
@@ -149,7 +167,7 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str, group:
     job.event("info", f"base {spec.base}: {base.note}")
     if (need := refuse_what_cannot_fit(spec.base, home=home, **about)) is not None:
         job.event("info", need.sentence)
-    made = material(job, spec, Path(base.location))
+    made = material(job, spec, Path(base.location), local=home / "local")
     rows, validation = made.rows, made.validation
     chosen = hardware.choose(
         device=device,
