@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tuneport_local.engines.combinations import refuse, workers_of
 from tuneport_local.engines.engine import ENGINES
+from tuneport_local.engines.ray_cluster import refuse_other_version
+from tuneport_local.engines.ray_copies import member, refuse_what_is_not_shared
+from tuneport_local.engines.ray_program import wait_for_room
 from tuneport_local.engines.reports import Report, cleared, reports
 from tuneport_local.engines.restarting import Lost, Restarts
 from tuneport_local.jobs.devices import DeviceQueue, DeviceQueues, devices_of, gpus_here
@@ -24,7 +28,7 @@ from tuneport_local.training.group import ALONE, Alone, dealt
 from tuneport_local.training.spec import TrainingSpec
 
 from tuneport.dataset import Dataset
-from tuneport.errors import DatasetError, RecipeError, TuneportError, Unreachable, Unsupported
+from tuneport.errors import ConfigError, DatasetError, RecipeError, TuneportError, Unreachable, Unsupported
 from tuneport.examples import ChatExample, Message
 from tuneport.job import JobState
 from tuneport.provider import Capability
@@ -79,8 +83,10 @@ def test_on_a_cpu_somebody_has_to_say_how_many() -> None:
         ({"method": {"batch_size": 6}, "options": {"workers": 4}}, "batch_size 6 cannot be divided evenly among 4 workers"),
         ({"method": {"weights": {"kind": "full"}}}, "weights 'full' have not been tried with several workers"),
         ({"method": {"lora": {"quantize": 4}}}, "a base in 4 bits has not been tried with several workers"),
+        ({"options": {"share_beginning": True}}, "share_beginning has not been tried with several workers"),
         ({"options": {"device": "cuda:1"}}, "device 'cuda:1' is one GPU, and each worker has one of its own"),
         ({"options": {"device": "mps"}}, "torch connects no processes over the GPU of a Mac"),
+        ({"options": {"storage": "/shared"}}, r"options\.local\.storage is of a Ray cluster, and engine is 'accelerate'"),
     ],
 )
 def test_what_several_workers_cannot_train_is_refused_before_anything_is_sent(said: dict[str, Any], sentence: str) -> None:
@@ -103,6 +109,98 @@ def test_an_engine_that_nobody_has_built_is_named_with_those_there_are() -> None
     assert not answer
     assert "'deepspeed'" in answer.reason
     assert all(name in answer.reason for name in ENGINES)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"address": "http://ray:8265"}, "the cluster at http://ray:8265 needs the job's folder on storage that it and this machine share"),
+        ({"storage": "s3://bucket/jobs"}, r"options\.local\.storage is for a cluster, and no options\.local\.address says which"),
+    ],
+)
+def test_a_cluster_and_its_storage_are_named_together(options: dict[str, str], sentence: str) -> None:
+    with pytest.raises(RecipeError, match=sentence):
+        a_plan(a_recipe(engine="ray", workers=2, **options))
+
+
+def test_a_cluster_has_to_be_asked_for_a_number_of_workers() -> None:
+    with pytest.raises(RecipeError, match="a cluster does not say how many workers it is meant to give"):
+        a_plan(a_recipe(engine="ray", address="http://ray:8265", storage="/shared"))
+
+
+@pytest.mark.parametrize("said", [{"address": "ray:8265"}, {"address": "http://me:secret@ray:8265"}, {"storage": "s3://me:secret@bucket"}])
+def test_addresses_hold_no_passwords_and_a_wrong_one_is_not_repeated(said: dict[str, str]) -> None:
+    with pytest.raises(RecipeError, match=r"options\.local\.(address|storage) has to look like .*without a user or a password") as caught:
+        a_plan(a_recipe(engine="ray", workers=2, **{"address": "http://ray:8265", "storage": "/shared", **said}))
+    assert "secret" not in str(caught.value)
+
+
+def test_what_a_cluster_trains_on_is_not_guessed_from_this_machine() -> None:
+    with pytest.raises(RecipeError, match="what a cluster's machines have cannot be seen from here"):
+        a_plan(a_recipe(engine="ray", workers=2, address="http://ray:8265", storage="/shared", device="auto"))
+
+
+def test_an_engine_whose_package_is_missing_or_too_old_says_how_to_bring_it() -> None:
+    missing = replace(ENGINES["ray"], package="no-such-package")
+    assert missing.why_not() == "engine 'ray' needs no-such-package, which is not installed (pip install 'tuneport-local[no-such-package]')"
+    old = replace(ENGINES["ray"], package="psutil", first=(999, 0))
+    assert "needs psutil 999.0 or newer, and here is " in old.why_not()
+    assert not ENGINES["accelerate"].why_not()
+
+
+# --- a Ray cluster ---------------------------------------------------------------------------------------------------------------------
+
+
+class Ticks:
+    """A clock that only passes when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def test_a_cluster_with_fewer_places_than_workers_is_told_after_a_while() -> None:
+    clock = Ticks()
+    with pytest.raises(MachineGaveOut, match=r"the Ray cluster has 1 CPU, and 2 workers were asked for\.") as caught:
+        wait_for_room(spec_of(Path("base"), Path("rows"), workers=2), free=lambda: {"CPU": 1.0}, clock=clock)
+    assert clock.now >= 60
+    assert "submit with fewer workers" in (caught.value.remedy or "")
+
+
+def test_a_node_that_comes_back_in_time_is_waited_for() -> None:
+    clock = Ticks()
+    wait_for_room(spec_of(Path("base"), Path("rows"), workers=2), free=lambda: {"CPU": 2.0 if clock.now > 30 else 1.0}, clock=clock)
+    assert 30 < clock.now < 60
+
+
+def test_a_cluster_of_another_time_is_refused_with_both_versions() -> None:
+    refuse_other_version("2.60.0", here="2.60.0", address="http://ray:8265")
+    with pytest.raises(
+        ConfigError, match=r"the cluster at http://ray:8265 runs Ray 2\.9\.3, and 2\.55 or newer is needed \(here is 2\.60\.0\)"
+    ):
+        refuse_other_version("2.9.3", here="2.60.0", address="http://ray:8265")
+
+
+def test_a_member_that_does_not_see_the_storage_ends_the_job_with_its_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    with pytest.raises(RuntimeError) as caught:
+        member({"job": str(tmp_path / "elsewhere")})
+    with pytest.raises(ConfigError, match="not all machines of the cluster share it"):
+        refuse_what_is_not_shared([RuntimeError("lost"), RuntimeError(f"worker 1:\n{caught.value}\nTraceback")])
+    refuse_what_is_not_shared([RuntimeError("lost")])
+
+
+@pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is not installed")
+def test_a_cluster_that_nobody_answers_for_is_told_with_its_address() -> None:
+    from tuneport_local.engines.ray_cluster import connected
+
+    with pytest.raises(Unreachable, match=r"no Ray cluster answers at http://127\.0\.0\.1:9\."):
+        connected("http://127.0.0.1:9")
 
 
 # --- shares of a step ------------------------------------------------------------------------------------------------------------------

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 import pytest
 from tuneport_local.adapter import LocalTrainer
+from tuneport_local.engines.reports import process_of
 from tuneport_local.jobs.folder import JobFolder
 from tuneport_local.training.train import TrainingSpec, train
 
@@ -19,10 +28,11 @@ from tuneport.recipe import Recipe
 
 from .joblog import MemoryJob
 from .tiny import save_tiny, write_chats
-from .workers import folder_of, kill_workers, open_trainer, seen, until, worker_of
+from .workers import folder_of, kill_workers, open_trainer, seen, until
 
 pytestmark = pytest.mark.train
-STARTUP_S = 240.0
+STARTUP_S = 600.0
+RAY = importlib.util.find_spec("ray") is not None
 ROWS, EPOCHS, STEPS = 9, 30, 90
 """Three steps an epoch, of which the last has one row: nothing for the second worker."""
 
@@ -46,16 +56,11 @@ def submitted(trainer: LocalTrainer, recipe: Recipe) -> str:
     return trainer.create(plan, uuid.uuid4().hex, {file.purpose: trainer.upload(file) for file in plan.files}).provider_id
 
 
-def members(home: Path, job_id: str) -> dict[int, psutil.Process]:
+def members(folder: JobFolder, said: dict[str, object]) -> list[psutil.Process]:
     """The processes that train a job, by their numbers."""
-    found = {}
-    for process in worker_of(home, job_id).children(recursive=True):
-        try:
-            if "tuneport_local.engines.member" in process.cmdline():
-                found[int(process.environ()["RANK"])] = process
-        except (psutil.Error, KeyError):
-            continue
-    return found
+    place = Path(str(said["storage"])) / folder.id if "storage" in said else folder.path
+    found = [process_of(place, rank=rank) for rank in range(2)]
+    return [psutil.Process(pid) for pid in found if pid is not None]
 
 
 def trained_steps(folder: JobFolder) -> int:
@@ -83,6 +88,8 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 class Broken:
     """A job of two workers, the second of which was killed."""
 
+    engine: str
+    said: dict[str, object]
     folder: JobFolder
     home: Path
     state: JobState
@@ -98,20 +105,55 @@ class Broken:
         return self.folder.metrics()
 
 
+SLOW = [pytest.mark.slow, pytest.mark.skipif(not RAY, reason="Ray is not installed: pip install 'tuneport-local[ray]'")]
+ENGINES = ("accelerate", pytest.param("ray", marks=SLOW), pytest.param("cluster", marks=SLOW))
+
+
 @pytest.fixture(scope="module")
-def broken(scene: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broken]:
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """A Ray cluster of one node, and storage that it shares with us."""
+    port, dashboard = free_port(), free_port()
+    place = Path(tempfile.mkdtemp(prefix="ray-"))  # short: sockets lie in it
+    environ = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+    ray = [sys.executable, "-m", "ray.scripts.scripts"]
+    start = [*ray, "start", "--head", f"--port={port}", f"--dashboard-port={dashboard}", f"--temp-dir={place}", "--num-cpus=3"]
+    subprocess.run([*start, f"--object-store-memory={80 << 20}"], env=environ, check=True, capture_output=True, timeout=STARTUP_S)
+    head = [process for process in psutil.process_iter(["cmdline"]) if any(str(place) in word for word in process.info["cmdline"] or ())]
+    yield {"address": f"http://127.0.0.1:{dashboard}", "storage": str(tmp_path_factory.mktemp("shared"))}
+    for process in head:
+        with suppress(psutil.Error):
+            process.kill()
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def said_of(engine: str, request: pytest.FixtureRequest) -> dict[str, object]:
+    """What a recipe says of an engine."""
+    if engine != "cluster":
+        return {"engine": engine, "workers": 2}
+    return {"engine": "ray", "workers": 2, **request.getfixturevalue("cluster")}
+
+
+@pytest.fixture(scope="module", params=ENGINES)
+def broken(scene: Scene, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Broken]:
     home = tmp_path_factory.mktemp("broken")
     trainer = open_trainer(home)
     try:
-        job_id = submitted(trainer, scene.recipe(engine="accelerate", workers=2))
+        said = said_of(request.param, request)
+        job_id = submitted(trainer, scene.recipe(**said))
         folder = folder_of(home, job_id)
         until(lambda: trained_steps(folder) >= 8 or folder.status().state.terminal, within_s=STARTUP_S)
-        first = members(home, job_id)
+        first = members(folder, said)
         first[1].kill()
         until(lambda: folder.status().attempt == 2, within_s=STARTUP_S)
-        left_over = [process for process in first.values() if process.is_running()]
         until(lambda: seen(trainer, job_id).state.terminal, within_s=STARTUP_S)
-        yield Broken(folder, home, seen(trainer, job_id).state, first[1].pid, left_over)
+        left_over = [process for process in first if process.is_running()]
+        yield Broken(request.param, said, folder, home, seen(trainer, job_id).state, first[1].pid, left_over)
     finally:
         kill_workers(home)
 
@@ -121,7 +163,8 @@ def test_a_job_ends_although_one_of_its_workers_was_killed(broken: Broken) -> No
     assert (broken.folder.adapter / "adapter_model.safetensors").is_file()
     assert not broken.left_over
     (told,) = [event for event in broken.events if event.data.get("reason") == "worker_lost"]
-    assert told.message.startswith(f"worker 1 (process {broken.killed}) was ended by SIGKILL; the group begins again from step-000000")
+    how = "was ended by SIGKILL" if broken.engine == "accelerate" else "was lost"
+    assert told.message.startswith(f"worker 1 (process {broken.killed}) {how}; the group begins again from step-000000")
     assert told.message.endswith("(1 of 3 times at most)")
 
 
@@ -155,17 +198,20 @@ def test_a_checkpoint_keeps_the_random_states_of_every_worker(broken: Broken) ->
 
 def test_what_two_workers_did_makes_the_next_quote_of_two_workers(scene: Scene, broken: Broken) -> None:
     trainer = open_trainer(broken.home)
-    (line, *_) = trainer.estimate(scene.recipe(engine="accelerate", workers=2)).lines
+    (line, *_) = trainer.estimate(scene.recipe(**broken.said)).lines
     assert f"(job {broken.folder.id[:8]})" in line.note
     assert line.confidence == "measured"
     assert trainer.estimate(scene.recipe()).lines[0].amount is None
 
 
 @pytest.mark.slow
-def test_two_workers_pause_go_on_and_are_cancelled_at_the_same_step(scene: Scene, tmp_path: Path) -> None:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_two_workers_pause_go_on_and_are_cancelled_at_the_same_step(
+    scene: Scene, tmp_path: Path, engine: str, request: pytest.FixtureRequest
+) -> None:
     trainer = open_trainer(tmp_path)
     try:
-        job_id = submitted(trainer, scene.recipe(engine="accelerate", workers=2))
+        job_id = submitted(trainer, scene.recipe(**said_of(engine, request)))
         folder = folder_of(tmp_path, job_id)
         until(lambda: trained_steps(folder) >= 4 or folder.status().state.terminal, within_s=STARTUP_S)
         trainer.pause(job_id)

@@ -140,9 +140,7 @@ def _remember_speed(folder: JobFolder, recipe: dict[str, Any]) -> None:
     measured = throughput.measured_by(folder, source=f"job {folder.id[:8]}")
     if measured is not None:
         values = recipe["hyperparameters"]
-        hardware = throughput.hardware_of(values["device"])
-        hardware = throughput.group_of(hardware, engine=values.get("engine", "process"), workers=values.get("workers", 1))
-        throughput.remember(Path(recipe["home"]) / "local", measured, base=recipe["base"], hardware=hardware, method=work)
+        throughput.remember(Path(recipe["home"]) / "local", measured, base=recipe["base"], hardware=throughput.all_of(values), method=work)
 
 
 def _watch(folder: JobFolder, over: threading.Event) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -32,6 +33,14 @@ def workers_of(values: Mapping[str, Any]) -> int:
             several = " or ".join(f"'{name}'" for name, listed in ENGINES.items() if listed.several)
             raise RecipeError(f"workers = {asked}, and engine 'process' is one of them.", remedy=f"Set options.local.engine to {several}.")
         return 1
+    if values.get("address"):
+        if asked == "auto":
+            raise RecipeError("a cluster does not say how many workers it is meant to give.", remedy="Say options.local.workers.")
+        if device == "auto":
+            raise RecipeError(
+                "what a cluster's machines have cannot be seen from here.", remedy="Say options.local.device = 'cuda', or 'cpu'."
+            )
+        return int(asked)
     there = gpus_here() if device_of(device).startswith("cuda") else 0
     if asked == "auto":
         if not there:
@@ -47,6 +56,7 @@ def workers_of(values: Mapping[str, Any]) -> int:
 def refuse(values: Mapping[str, Any], *, method: str, workers: int) -> None:
     """Raises Unsupported, or RecipeError, for what several workers cannot train together."""
     engine = values.get("engine", "process")
+    _refuse_half_a_cluster(values, engine)
     if not ENGINES[engine].several:
         return
     if why := ENGINES[engine].why_not():
@@ -62,12 +72,35 @@ def refuse(values: Mapping[str, Any], *, method: str, workers: int) -> None:
         )
 
 
+def _refuse_half_a_cluster(values: Mapping[str, Any], engine: str) -> None:
+    """Raises RecipeError for a cluster's address without shared storage, the other way round, and for engines that have no cluster."""
+    address, storage = values.get("address"), values.get("storage")
+    if (address or storage) and engine != "ray":
+        raise RecipeError(f"options.local.{'address' if address else 'storage'} is of a Ray cluster, and engine is {engine!r}.")
+    if address and not re.fullmatch(r"https?://[^/@\s]+/?", address):
+        raise RecipeError("options.local.address has to look like http://head-node:8265, without a user or a password.")
+    if storage and not re.fullmatch(r"(/|[a-z][a-z0-9+.-]*://)[^@\s]+", storage):
+        raise RecipeError(
+            "options.local.storage has to look like s3://bucket/folder or /shared/folder, without a user or a password.",
+            remedy="Credentials come from the environment, as fsspec finds them.",
+        )
+    if address and not storage:
+        raise RecipeError(
+            f"the cluster at {address} needs the job's folder on storage that it and this machine share.",
+            remedy="Set options.local.storage to a bucket, or to a folder that is mounted on all of them.",
+        )
+    if storage and not address:
+        raise RecipeError("options.local.storage is for a cluster, and no options.local.address says which.")
+
+
 def _weights(values: Mapping[str, Any]) -> Support:
     kind = kind_of(values.get("weights"))
     if kind.name != LORA:
         return not_yet(f"weights {kind.name!r} have not been tried with several workers; LoRA has")
     if values["lora"].get("quantize"):
         return not_yet(f"a base in {values['lora']['quantize']} bits has not been tried with several workers")
+    if values.get("share_beginning"):
+        return not_yet("share_beginning has not been tried with several workers")
     return YES
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tuneport_local.training.spec import TrainingSpec
 
 Outcome = Literal["succeeded", "paused", "cancelled"]
-Name = Literal["process", "accelerate"]
+Name = Literal["process", "accelerate", "ray"]
 RESTARTS = 3
 
 
@@ -67,4 +67,5 @@ class Listed:
 ENGINES: dict[str, Listed] = {
     "process": Listed("process", "process", False, "one process on one device"),
     "accelerate": Listed("accelerate", "accelerate", True, "a process for each GPU of this machine, or several on its CPU"),
+    "ray": Listed("ray", "ray", True, "members that Ray Train starts, on this machine", package="ray", first=(2, 55)),
 }

@@ -12,7 +12,7 @@ import threading
 import traceback
 from pathlib import Path
 
-from tuneport_local.engines.reports import Report
+from tuneport_local.engines.reports import Report, introduced
 from tuneport_local.jobs.devices import device_of
 from tuneport_local.jobs.folder import JobFolder
 from tuneport_local.machine.threads import share_cores
@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
 def take_part(folder: JobFolder, *, rank: int) -> Report:
     """Trains, and leaves how it ended for the launcher."""
     threading.Thread(target=end_with_launcher, args=(folder.lock,), name="launcher-watch", daemon=True).start()
+    introduced(folder.path, rank=rank)
     share_cores()
     report = trained(folder, rank=rank)
     report.write(folder.path)

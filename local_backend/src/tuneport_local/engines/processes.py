@@ -21,7 +21,8 @@ class Processes:
         self._talk = distributed.new_group(backend="gloo", timeout=_PATIENCE)
         self.rank = distributed.get_rank()
         self.size = distributed.get_world_size()
-        self.here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+        self.here = int(os.environ["LOCAL_WORLD_SIZE"])
+        self.seat = int(os.environ["LOCAL_RANK"])
 
     def agreed(self, value: Value) -> Value:
         """What the first process says."""

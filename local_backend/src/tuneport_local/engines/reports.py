@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
 from tuneport.errors import TuneportError, Unreachable
-from tuneport.files import write_text
+from tuneport.files import write_bytes, write_text
 from tuneport_local.jobs.failures import MachineGaveOut, OutOfMemory, first_line, out_of_memory, told
 
 FOLDER = "group"
@@ -50,7 +51,33 @@ class Report:
 
     def write(self, job: Path, *, name: str = "") -> None:
         """Leaves it for the launcher, under its number or a name of its own."""
-        write_text(job / FOLDER / (name or f"{self.rank}.json"), json.dumps(asdict(self)) + "\n")
+        write_bytes(job / FOLDER / (name or f"{self.rank}.json"), self.to_json())
+
+    def to_json(self) -> bytes:
+        """As it is left."""
+        return json.dumps(asdict(self)).encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, data: bytes | None) -> Report | None:
+        """The inverse; None for what is not there, not whole, or of another version."""
+        try:
+            report = cls(**json.loads(data or b""))
+        except (ValueError, TypeError):
+            return None
+        return report if report.kind in get_args(Kind) else None
+
+
+def introduced(job: Path, *, rank: int) -> None:
+    """Leaves the number of this member's process."""
+    write_text(job / FOLDER / f"{rank}.pid", f"{os.getpid()}\n")
+
+
+def process_of(job: Path, *, rank: int) -> int | None:
+    """The number of a member's process, where it got as far as saying it."""
+    try:
+        return int((job / FOLDER / f"{rank}.pid").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def cleared(job: Path) -> None:
@@ -68,7 +95,6 @@ def reports(job: Path) -> list[Report]:
 def read(path: Path) -> Report | None:
     """One of them, or None where it is not there or not whole."""
     try:
-        report = Report(**json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError):
+        return Report.from_json(path.read_bytes())
+    except OSError:
         return None
-    return report if report.kind in get_args(Kind) else None

@@ -30,9 +30,9 @@ class Lost:
     @property
     def sentence(self) -> str:
         """`worker 1 (process 4711) was ended by SIGKILL`"""
+        who = f"worker {self.rank}" + (f" (process {self.pid})" if self.pid else "")
         if self.code is None:
-            return f"worker {self.rank} was lost"
-        who = f"worker {self.rank} (process {self.pid})"
+            return f"{who} was lost"
         if self.code >= 0:
             return f"{who} ended with exit code {self.code}"
         try:

@@ -119,7 +119,7 @@ class Jobs:
         write_text(path / "recipe.json", json.dumps({**recipe, "files": {"validation": None, **where}}, indent=1))
         now = self._clock.now().isoformat()
         status = JobStatus(JobState.CREATED, detail="waiting for its worker", created_at=now, queued_at=now, host=os.uname().nodename)
-        JobFolder(path, clock=self._clock).write_status(replace(status, device=_devices(recipe["hyperparameters"])))
+        JobFolder(path, clock=self._clock).write_status(replace(status, device=_devices(recipe["hyperparameters"], target.name)))
 
     def _sweep(self) -> None:
         """Removes what a client killed in the middle of `make` or of a delete left behind, once it is surely nobody's any more."""
@@ -128,7 +128,10 @@ class Jobs:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _devices(values: Mapping[str, Any]) -> str:
+def _devices(values: Mapping[str, Any], job_id: str) -> str:
+    """What a job waits for: on a cluster for nothing here."""
+    if values.get("address"):
+        return f"cluster-{job_id}"
     workers = int(values.get("workers", 1))
     return str(values["device"]) if workers == 1 else devices_of(values["device"], workers=workers)
 

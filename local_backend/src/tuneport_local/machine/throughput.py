@@ -6,7 +6,7 @@ import fcntl
 import json
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -69,9 +69,15 @@ def hardware_of(wanted: str = "auto") -> str:
     return f"{device} {_processor()} x{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}"
 
 
-def group_of(hardware: str, *, engine: str, workers: int) -> str:
-    """What speeds of several workers on such hardware are kept under."""
-    return hardware if workers == 1 else f"{workers} workers by {engine} on {hardware}"
+def one_of(values: Mapping[str, Any]) -> str:
+    """What one worker of a recipe's hyperparameters trains on: this machine, or one of a cluster's."""
+    return f"the Ray cluster at {values['address']}" if values.get("address") else hardware_of(values["device"])
+
+
+def all_of(values: Mapping[str, Any]) -> str:
+    """What all of them train on together: what their speed is kept under."""
+    workers = values.get("workers", 1)
+    return one_of(values) if workers == 1 else f"{workers} workers by {values['engine']} on {one_of(values)}"
 
 
 def of_several(one: Throughput, *, workers: int) -> Throughput:

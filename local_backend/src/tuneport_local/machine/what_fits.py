@@ -35,6 +35,8 @@ def refuse_what_cannot_fit(
 def refuse_recipe(recipe: Recipe, *, base: str, provider: str, home: Path) -> None:
     """The same for a recipe, from what it says alone."""
     values = hyperparameters(recipe, provider=provider)
+    if values.get("address"):
+        return  # the cluster's machines are others
     kind, device = kind_of(values.get("weights")).name, device_of(values["device"])
     refuse_what_cannot_fit(base, home=home, device=device, method=recipe.method.kind, kind=kind, lora=values["lora"])
 

@@ -84,13 +84,14 @@ def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str,
     values = planning.hyperparameters(recipe, provider=provider)
     method = recipe.method.kind
     trained, lora = values.get("weights"), values["lora"]
-    need = memory_need(base, home=home, device=device_of(values["device"]), method=method, kind=kind_of(trained).name, lora=lora)
+    about: dict[str, Any] = {"method": method, "kind": kind_of(trained).name, "lora": lora}
+    need = None if values.get("address") else memory_need(base, home=home, device=device_of(values["device"]), **about)
     if need is not None and need.fits is False:
         return Quote(provider, base, (), availability="unavailable", why=need.sentence, billed=False, usage=usage)
     here = _weights_here(base, home)
     counted = count_tokens(recipe.train, base=base, home=home, method=method)
     allowed = settings.calibrate and here and not counted.images
-    seen = _measured(base, values["device"], home=home, allowed=allowed, method=recipe.method, engine=_engine(values))
+    seen = _measured(base, values, home=home, allowed=allowed, method=recipe.method)
     measured, scaled = seen or (None, False)
     if OBJECTIVES[method].writes:
         counted = _with_answers(counted, rows=len(recipe.train), answers=values["samples_per_prompt"], most=values["max_tokens"])
@@ -109,10 +110,17 @@ def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str,
             Span.exactly(HOURS_A_MONTH), settings, name=provider, item="hosting", when="monthly", note="the machine runs all month"
         )
     free = QuoteLine("answers", Span.exactly(0), "request", None, note="paid by the hours of the machine")
-    engine, workers = _engine(values)
-    together = (f"{workers} workers of one machine, by engine {engine!r}; a price for an hour is that of the whole machine",)
-    notes = ((need.sentence,) if need is not None else ()) + (together if workers > 1 else ())
+    notes = (*((need.sentence,) if need is not None else ()), *_together(values))
     return Quote(provider, base, lines, billed=False, usage=usage, per_request=(free,), notes=notes)
+
+
+def _together(values: Mapping[str, Any]) -> tuple[str, ...]:
+    """What several workers mean for the hours and their price."""
+    workers = values.get("workers", 1)
+    if workers == 1:
+        return ()
+    where = f"of the cluster at {values['address']}" if values.get("address") else "of this machine"
+    return (f"{workers} workers {where} by engine {values['engine']!r}; a price for an hour is that of all of them together",)
 
 
 def _with_answers(counted: TokenCount, *, rows: int, answers: int, most: int) -> TokenCount:
@@ -169,25 +177,18 @@ def _paid(
     return tuple(lines)
 
 
-def _engine(values: Mapping[str, Any]) -> tuple[str, int]:
-    """What trains, and with how many workers."""
-    return values.get("engine", "process"), values.get("workers", 1)
-
-
-def _measured(
-    base: str, device: str, *, home: Path, allowed: bool, method: Method, engine: tuple[str, int]
-) -> tuple[Throughput, bool] | None:
+def _measured(base: str, values: Mapping[str, Any], *, home: Path, allowed: bool, method: Method) -> tuple[Throughput, bool] | None:
     """What was seen with so many workers; else what one was seen to do, times their number, and True: that is an estimate."""
-    local, hardware, (name, workers) = home / "local", throughput.hardware_of(device), engine
+    local, workers, elsewhere = home / "local", values.get("workers", 1), bool(values.get("address"))
     trained = {name: value for name, value in method.model_dump(mode="json").items() if name in ("weights", "lora")}
     work = work_of(method.kind, trained.get("weights"), trained["lora"])
-    together = throughput.known(local, base=base, hardware=throughput.group_of(hardware, engine=name, workers=workers), method=work)
+    together = throughput.known(local, base=base, hardware=throughput.all_of(values), method=work)
     if together is not None:
         return together, False
-    found = throughput.known(local, base=base, hardware=hardware, method=work)
-    if found is None and allowed:
-        _calibrate_apart(base, device=device, home=home, method=method.kind, trained=trained)
-        found = throughput.known(local, base=base, hardware=hardware, method=work)
+    found = throughput.known(local, base=base, hardware=throughput.one_of(values), method=work)
+    if found is None and allowed and not elsewhere:
+        _calibrate_apart(base, device=values["device"], home=home, method=method.kind, trained=trained)
+        found = throughput.known(local, base=base, hardware=throughput.one_of(values), method=work)
     if found is None:
         return None
     return (throughput.of_several(found, workers=workers), True) if workers > 1 else (found, False)

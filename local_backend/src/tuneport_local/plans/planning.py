@@ -46,8 +46,10 @@ class LocalOptions(Table):
     `trust_remote_code` runs Python code that comes with a model of the hub: only for models whose code you have read. `checkpoints_kept`
     are the newest; with keep = 'best' that one stays beside them. `forgetting`: whether a general text is read before and after.
     `track` names tools that are told of the training, beside TensorBoard's files. `engine` is what trains, `workers` are its processes
-    (auto: one for each GPU), `restarts` how often they begin again from the last checkpoint when one is lost. `profile`: whether it is
-    written where the time went. `share_beginning`: what all rows of a batch begin with goes through the model once (`sft`).
+    (auto: one for each GPU), `restarts` how often they begin again from the last checkpoint when one is lost.
+    `address` is that of a Ray cluster's jobs API, `storage` an fsspec URL that this machine and all of the cluster's reach.
+    `profile`: whether it is written where the time went. `share_beginning`: what all rows of a batch begin with goes through the model once
+    (`sft`).
     """
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,2})?)$")] = "auto"
@@ -66,6 +68,8 @@ class LocalOptions(Table):
     engine: Engine = own("process")
     workers: Annotated[int, Field(ge=1, le=1024)] | Auto = own("auto")
     restarts: Annotated[int, Field(ge=0, le=100)] = own(RESTARTS)
+    address: str | None = own(None)
+    storage: str | None = own(None)
     profile: bool = own(False)
     share_beginning: bool = own(False)
 

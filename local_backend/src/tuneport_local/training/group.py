@@ -17,7 +17,7 @@ Value = TypeVar("Value")
 
 
 class Group(Protocol):
-    """`rank` is this process's number, `size` how many there are, `here` how many of them on this machine."""
+    """`rank` is this process's number, `size` how many there are; `here` how many of them on this machine, `seat` its number there."""
 
     @property
     def rank(self) -> int: ...
@@ -27,6 +27,9 @@ class Group(Protocol):
 
     @property
     def here(self) -> int: ...
+
+    @property
+    def seat(self) -> int: ...
 
     def agreed(self, value: Value) -> Value:
         """What the first process says. Every one of them has to ask."""
@@ -41,7 +44,7 @@ class Group(Protocol):
 class Alone:
     """One process: everything is as it says."""
 
-    rank, size, here = 0, 1, 1
+    rank, size, here, seat = 0, 1, 1, 0
 
     def agreed(self, value: Value) -> Value:
         return value

@@ -78,6 +78,8 @@ class TrainingSpec:
     engine: str = "process"
     workers: int = 1
     restarts: int = 3
+    address: str | None = None
+    storage: str | None = None
     profile: bool = False
     share_beginning: bool = False
 

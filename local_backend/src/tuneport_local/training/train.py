@@ -84,7 +84,7 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path, group: Group = ALONE) 
     begun = time.time()
     job = Listening(job) if group.rank else job
     share_cores()
-    device = hardware.see_one_gpu(spec.device)
+    device = _own_gpu(spec, group) or hardware.see_one_gpu(spec.device)
     if trained(job.path) is not None:
         return "succeeded"
     clock = PhaseClock()
@@ -100,6 +100,11 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path, group: Group = ALONE) 
                 raise  # the others are still in the middle of the step: all have to begin again
             take_less(job, spec, prepared.rows, error)
         give_memory_back()
+
+
+def _own_gpu(spec: TrainingSpec, group: Group) -> str:
+    """That of this process among several; '' where it trains alone or on no GPU."""
+    return f"cuda:{group.seat}" if group.size > 1 and device_of(spec.device).startswith("cuda") else ""
 
 
 def _train_once(job: JobLog, spec: TrainingSpec, prepared: _Prepared, *, begun: float, clock: PhaseClock, group: Group) -> Outcome:
