@@ -4,11 +4,12 @@ from __future__ import annotations
 
 UNTRIED = {
     "axolotl 0.19.0": (
-        "not run: it pins trl 1.9.0, peft 0.20.0, transformers 5.16.1 and 40 more, and wants xformers, triton and bitsandbytes; "
-        "0.20 and 0.21 want Python 3.12 (2026-11-21)"
+        "not run: it resolves in an environment of its own (trl 1.9.0, transformers 5.16.1, xformers, triton, bitsandbytes), which was not "
+        "tried; 0.20 and 0.21 want Python 3.12 (2026-11-21)"
     ),
     "unsloth 2026.10.9": (
-        "not run: it needs a GPU, with CUDA, ROCm or XPU, and wants trl before 1.16 and transformers before 5.18 (2026-11-21)"
+        "not run: it looks for CUDA, XPU, NPU or MLX, and there is none of them here; it wants trl up to 1.15 and transformers up to 5.17 "
+        "(2026-11-21)"
     ),
 }
 FACTORY_ABSENT = (
