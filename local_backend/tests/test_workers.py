@@ -20,6 +20,8 @@ from tuneport_local.engines.restarting import Lost, Restarts
 from tuneport_local.jobs.devices import DeviceQueue, DeviceQueues, devices_of, gpus_here
 from tuneport_local.jobs.failures import MachineGaveOut, OutOfMemory
 from tuneport_local.jobs.folder import JobFolder, JobStatus
+from tuneport_local.jobs.home import Jobs
+from tuneport_local.jobs.lifecycle import Lifecycle
 from tuneport_local.machine.room import Tried, room_of
 from tuneport_local.machine.throughput import Throughput, of_several
 from tuneport_local.plans.planning import hyperparameters, plan
@@ -201,6 +203,17 @@ def test_a_cluster_that_nobody_answers_for_is_told_with_its_address() -> None:
 
     with pytest.raises(Unreachable, match=r"no Ray cluster answers at http://127\.0\.0\.1:9\."):
         connected("http://127.0.0.1:9")
+
+
+def test_a_cluster_that_cannot_be_told_of_a_cancel_is_an_event(tmp_path: Path) -> None:
+    recipe = {"base": "tiny", "hyperparameters": {"device": "cpu", "engine": "ray", "address": "http://127.0.0.1:9", "storage": "/shared"}}
+    (tmp_path / "rows.jsonl").write_text("{}\n")
+    folder, _ = Jobs(tmp_path).make("one", recipe, {"train": tmp_path / "rows.jsonl"})
+    folder.phase(JobState.PAUSED)
+    assert Lifecycle(environ={}).cancel(folder).state is JobState.CANCELLED
+    (told,) = [event for event in folder.events() if event.level == "warning"]
+    assert told.message.startswith("the Ray cluster could not be told that the job is cancelled")
+    assert told.message.endswith(": stop it there")
 
 
 # --- shares of a step ------------------------------------------------------------------------------------------------------------------

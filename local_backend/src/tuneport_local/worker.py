@@ -23,7 +23,7 @@ from typing import Any
 from tuneport.errors import TuneportError, Unreachable
 from tuneport.job import JobState
 from tuneport_local.adapters.tuned_kinds import work_of
-from tuneport_local.engines.engine import ENGINES, Stop
+from tuneport_local.engines.engine import ENGINES, Stop, stop_elsewhere
 from tuneport_local.jobs import marks
 from tuneport_local.jobs.devices import DeviceQueues, device_of
 from tuneport_local.jobs.failures import MachineGaveOut, told
@@ -157,6 +157,7 @@ def _watch(folder: JobFolder, over: threading.Event) -> None:
         waited = time.monotonic() - asked
         if waited > _CANCEL_LIMIT_S or folder.status().state not in _TRAINING:
             _end(folder, "cancelled")
+            stop_elsewhere(folder)
             _leave(0)
         if waited > _CANCEL_GRACE_S and not signalled:
             signalled = True

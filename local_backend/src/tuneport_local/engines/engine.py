@@ -10,7 +10,7 @@ import importlib.metadata
 import re
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, cast
 
 if TYPE_CHECKING:
     from tuneport_local.jobs.folder import JobFolder
@@ -30,6 +30,13 @@ class Engine(Protocol):
 
     def run(self, folder: JobFolder, spec: TrainingSpec) -> Outcome:
         """Trains the job until it is done or the client wishes otherwise. Raises TuneportError with a sentence."""
+
+
+class EngineElsewhere(Engine, Protocol):
+    """One that has other machines train."""
+
+    def stop(self, folder: JobFolder) -> None:
+        """Ends what goes on there for a job that is over here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,3 +76,10 @@ ENGINES: dict[str, Listed] = {
     "accelerate": Listed("accelerate", "accelerate", True, "a process for each GPU of this machine, or several on its CPU"),
     "ray": Listed("ray", "ray", True, "members that Ray Train starts, on this machine", package="ray", first=(2, 55)),
 }
+
+
+def stop_elsewhere(folder: JobFolder) -> None:
+    """Ends what a job that is over here still has going on other machines; most have nothing there."""
+    values = folder.recipe().get("hyperparameters", {})
+    if values.get("address"):
+        cast(EngineElsewhere, ENGINES[values["engine"]].load()).stop(folder)

@@ -37,6 +37,13 @@ def run(folder: JobFolder, spec: TrainingSpec) -> Outcome:
     return outcome_of(report)
 
 
+def stop(folder: JobFolder) -> None:
+    """Ends what goes on elsewhere for a job that is over here."""
+    from tuneport_local.engines import ray_cluster
+
+    ray_cluster.stop(folder)
+
+
 def _end(program: subprocess.Popen[bytes]) -> None:
     """Ray ends what it has started when it is told to end itself."""
     if program.poll() is None:

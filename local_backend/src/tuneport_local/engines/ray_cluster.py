@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import tuneport
 import tuneport_local
-from tuneport.errors import ConfigError, Unreachable
+from tuneport.errors import ConfigError, TuneportError, Unreachable
 from tuneport_local.engines.engine import ENGINES, Outcome, Stop
 from tuneport_local.engines.reports import ENDED, FOLDER, Report
 from tuneport_local.engines.rounds import outcome_of
@@ -61,6 +61,17 @@ def run(folder: JobFolder, spec: TrainingSpec) -> Outcome:
         outcome = outcome_of(report)
         tracking.ended(outcome)
     return outcome
+
+
+def stop(folder: JobFolder) -> None:
+    """Ends what the cluster has going for a job that is over here. A cluster that cannot be told is an event."""
+    try:
+        client = connected(folder.recipe()["hyperparameters"]["address"])
+        if (name := _running(client, folder.id)) is not None:
+            client.stop_job(name)
+    except (TuneportError, ImportError, RuntimeError, OSError) as error:
+        said = f"the Ray cluster could not be told that the job is cancelled ({first_line(error)[:200]}): stop it there"
+        folder.event("warning", said)
 
 
 def connected(address: str) -> Any:

@@ -18,6 +18,7 @@ from pathlib import Path
 from tuneport.clock import Clock, SystemClock
 from tuneport.errors import Refused
 from tuneport.job import JobState
+from tuneport_local.engines.engine import stop_elsewhere
 from tuneport_local.jobs import marks
 from tuneport_local.jobs.devices import DeviceQueues, device_of
 from tuneport_local.jobs.folder import JobFolder, JobStatus, Wish
@@ -190,7 +191,9 @@ def _refuse_unless_paused(folder: JobFolder, status: JobStatus) -> None:
 
 def _cancelled(folder: JobFolder) -> JobStatus:
     folder.event("info", "cancelled")
-    return folder.phase(JobState.CANCELLED, partial=marks.something_kept(folder))
+    status = folder.phase(JobState.CANCELLED, partial=marks.something_kept(folder))
+    stop_elsewhere(folder)
+    return status
 
 
 def _paused(folder: JobFolder) -> JobStatus:

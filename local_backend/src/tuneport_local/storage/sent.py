@@ -20,7 +20,8 @@ NOT_SHARED = "Name storage that every machine reaches under the same address: a 
 _EVERY_S = 1.0
 _BYTES_A_SECOND = 1_000_000
 """A file that only grows is sent whole each time: the longer it is, the more seldom."""
-_SMALL = ("events.jsonl", "metrics.jsonl", "state.json", "memory.json")
+_SMALL = ("state.json", "memory.json", "events.jsonl", "metrics.jsonl")
+"""In this order: whoever reads of a step reads as well that the job runs."""
 _RESULTS = ("adapter", "model")
 
 
