@@ -116,7 +116,8 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]
     """A Ray cluster of one node, and storage that it shares with us."""
     port, dashboard = free_port(), free_port()
     place = Path(tempfile.mkdtemp(prefix="ray-"))  # short: sockets lie in it
-    environ = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
+    paths = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])  # the cluster's python is this one
+    environ = {**os.environ, "PATH": paths, "RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "disabled"}
     ray = [sys.executable, "-m", "ray.scripts.scripts"]
     start = [*ray, "start", "--head", f"--port={port}", f"--dashboard-port={dashboard}", f"--temp-dir={place}", "--num-cpus=3"]
     subprocess.run([*start, f"--object-store-memory={80 << 20}"], env=environ, check=True, capture_output=True, timeout=STARTUP_S)
