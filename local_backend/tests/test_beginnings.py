@@ -132,5 +132,6 @@ def test_a_plan_that_does_not_ask_for_it_says_nothing_of_it() -> None:
 
 def test_a_method_that_cannot_share_beginnings_refuses_the_setting(tmp_path: Path) -> None:
     recipe = tp.Recipe(base="x", method="dpo", train=write_chats(tmp_path / "rows.jsonl", 2))
+    options = LocalOptions(share_beginning=True)
     with pytest.raises(Unsupported, match="share_beginning is for method sft; the recipe says dpo"):
-        refuse_what_does_not_run_here(recipe, LocalOptions(share_beginning=True))
+        refuse_what_does_not_run_here(recipe, options, resolved(recipe.method, options, seed=0))
