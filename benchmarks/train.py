@@ -71,7 +71,12 @@ def main() -> int:
             return compared(Plan(plan.source, given.rows or plan.rows, given.short_rows or plan.short_rows, plan.limit), room)
 
         outcomes = in_turn(given.only, part)
-    asked = {"command": [Path(word).name for word in sys.argv[1:]], "base": given.base, "rounds": given.rounds, "not_measured": lines(factory=given.llamafactory)}
+    asked = {
+        "command": [Path(word).name for word in sys.argv[1:]],
+        "base": given.base,
+        "rounds": given.rounds,
+        "not_measured": lines(factory=given.llamafactory),
+    }
     return concluded("train", outcomes, asked=asked, recording=not given.no_record)
 
 
