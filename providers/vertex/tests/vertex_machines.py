@@ -9,17 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pytest
+from tuneport_local.engines.launcher import Order
 from tuneport_vertex.emulator import VertexEmulator
 from tuneport_vertex.emulator.containers import Machines
+from tuneport_vertex.launching.launcher import VertexLauncher
 
 from tuneport.settings import Settings
 from tuneport.testing import SimulatedClock
 from tuneport.testing.emulator import FaultPlan, RunningClock, SteppedClock
-
-pytest.importorskip("tuneport_local")
-from tuneport_local.engines.launcher import Order
-from tuneport_vertex.launching.launcher import VertexLauncher
 
 IMAGE = "us-docker.pkg.dev/my-project/tuning/pytorch-cu128.py312:latest"
 JOBS = "/projects/{project}/locations/{location}/customJobs"
