@@ -9,6 +9,8 @@ import pytest
 from google.api_core import exceptions
 from google.cloud import aiplatform, aiplatform_v1
 from tuneport_vertex.emulator import CustomCourse, VertexEmulator
+from tuneport_vertex.emulator.custom_requests import FIXED_HERE, OUTPUT_ONLY
+from tuneport_vertex.launching.machines import ACCELERATORS, BUILT_IN
 
 from .vertex_emulated import REGION, close_clients, gapic, place, posted, signed
 
@@ -173,3 +175,12 @@ def test_a_course_says_how_jobs_end() -> None:
         emulator.clock.advance(700)  # type: ignore[attr-defined]
         assert client.get_custom_job(name=made.name).state == aiplatform_v1.JobState.JOB_STATE_EXPIRED
         close_clients()
+
+
+def test_names_of_fields_and_accelerators_are_those_of_the_sdk() -> None:
+    kinds = {kind.name for kind in aiplatform_v1.AcceleratorType}
+    assert set(ACCELERATORS) <= kinds
+    assert {kind for kind, _ in [*BUILT_IN.values(), *FIXED_HERE.values()]} <= kinds
+    fields = {field.json_name for field in aiplatform_v1.CustomJob.pb(aiplatform_v1.CustomJob()).DESCRIPTOR.fields}
+    assert fields == OUTPUT_ONLY | {"displayName", "jobSpec", "labels", "encryptionSpec"}
+    assert set(BUILT_IN) == set(FIXED_HERE)

@@ -180,7 +180,7 @@ def test_a_quota_of_zero_names_the_quota_and_the_region(rental: Rental, spot: bo
         rental.launcher().launch(rental.order(spot=spot))
     metric = f"custom_model_training_{'preemptible_' if spot else ''}nvidia_l4_gpus"
     assert metric in caught.value.reason
-    assert f"Ask for more of {metric} in us-central1" in caught.value.remedy
+    assert f"{metric} in us-central1 (a quota of Vertex AI" in caught.value.remedy
     assert (caught.value.exit_code, created(rental)) == (3, 0)
 
 

@@ -43,7 +43,8 @@ class Run:
         self._restarts_left, self._grace_s = restarts, grace_s
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._taken, self._ending = threading.Event(), threading.Event()
+        self._taken, self._ending, self._back = threading.Event(), threading.Event(), threading.Event()
+        self._back.set()
         self.over = self.away = self.stopped = False
         self.problem = problem
         self.starts = self.preemptions = 0
@@ -56,22 +57,30 @@ class Run:
         path = self._folder / "printed.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
-    def preempt(self, *, grace_s: float | None = None) -> None:
-        """Takes the machine away; the job is started again on another."""
+    def preempt(self, *, grace_s: float | None = None, comes_back: bool = True) -> None:
+        """Takes the machine away; the job is started again on another, or only once there is one: after `come_back`."""
         with self._lock:
             self._taken.set()
+            if not comes_back:
+                self._back.clear()
         self._end_process(self._grace_s if grace_s is None else grace_s)
+
+    def come_back(self) -> None:
+        """There is a machine again."""
+        self._back.set()
 
     def stop(self) -> None:
         """Ends it for good: cancelled, or out of time."""
         if self._ending.is_set():
             return
         self._ending.set()
+        self._back.set()
         threading.Thread(target=self._end_process, args=(self._grace_s,), daemon=True).start()
 
     def close(self) -> None:
         """Ends it at once."""
         self._ending.set()
+        self._back.set()
         self._end_process(0.0)
         self._thread.join(timeout=10)
 
@@ -87,6 +96,7 @@ class Run:
                     if self.preemptions > PREEMPTIONS:
                         self.problem = "STOCKOUT: Resources are insufficient in the region. Please try a different region."
                         return
+                    self._back.wait()
                     continue
                 if code == 0:
                     return

@@ -176,6 +176,6 @@ def _tell_of_quota(error: QuotaExceeded, settings: Settings) -> NoReturn:
     raise QuotaExceeded(
         error.message,
         reason=error.reason,
-        remedy=f"Ask for more of {metric} in {where['location']} (of Vertex AI, not of Compute Engine{', and of spot' if spot else ''}): "
-        f"https://console.cloud.google.com/iam-admin/quotas?project={where['project']}",
+        remedy=f"Ask for more at https://console.cloud.google.com/iam-admin/quotas?project={where['project']} : {metric} in "
+        f"{where['location']} (a quota of Vertex AI, not of Compute Engine{'; spot has its own' if spot else ''}).",
     ) from None
