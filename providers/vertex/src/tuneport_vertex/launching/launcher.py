@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 KIND: ids.Kind = "customJobs"
 LOG = "worker.log"
-"""What the machine there leaves of its own words in the job's folder: Cloud Logging has the rest."""
+"""What the machine there leaves of its own words in the job's folder."""
 LOG_BYTES = 20_000
 NEEDED = ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list")
 STORE = "Ask for the role Storage Object User (roles/storage.objectUser) on the bucket."
@@ -137,7 +137,7 @@ class VertexLauncher:
                 raise
 
     def log(self, rented: Rented, settings: Settings) -> str:
-        """What the machine there has left in the job's folder; else why the service says that the job failed."""
+        """What the machine there has left in the job's folder: Cloud Logging has the rest."""
         there = self._there(settings)
         job = there.jobs.job(_full(rented, there.place))
         folder = folder_there(job)
@@ -145,7 +145,7 @@ class VertexLauncher:
         if folder.startswith(mounted(settings["place"]["bucket"])):
             with suppress(NotFound):
                 said = b"".join(there.storage.content(ObjectAddress.of(f"{unmounted(folder)}/{LOG}")))
-        return said[-LOG_BYTES:].decode(errors="replace") or reason_of(job)
+        return said[-LOG_BYTES:].decode(errors="replace")
 
     # --- inside ----------------------------------------------------------------------------------------------------------------------
 
