@@ -1,4 +1,4 @@
-"""Blob storage, as far as the blobs of one container go: whole, or block by block (REST version 2024-11-04)."""
+"""Blob storage, as far as the blobs of a workspace's containers go: whole, by parts, or block by block (REST version 2024-11-04)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import base64
 import re
 from collections.abc import Iterator
 from email.utils import format_datetime
-from typing import Any
 from xml.etree import ElementTree
 
 from tuneport.testing.emulator import Answer, Blob, Request, Routes
@@ -14,17 +13,28 @@ from tuneport_azureml.emulator import refusals
 from tuneport_azureml.emulator.world import World
 
 MOST_AT_ONCE = 5000 << 20
+DEEPEST = 12
+"""How many folders may stand in a blob's path."""
 _ID = re.compile(r"[A-Za-z0-9+/=]+")
+_RANGE = re.compile(r"bytes=([0-9]+)-([0-9]*)")
 
 
 class Blobs:
     def __init__(self, world: World, routes: Routes) -> None:
         self._world = world
-        for path in ("/{account}/{container}/{folder}/{name}", "/{account}/{container}/{folder}/{inner}/{name}"):
+        for path in ("/{account}/{container}/{folder}/{name}", "/{account}/{container}/{folder}/{inner}/{name}", *self._deeper()):
             routes.add(f"PUT {path}", self.put, stores=True)
             routes.add(f"GET {path}", self.get)
             routes.add(f"HEAD {path}", self.head)
             routes.add(f"DELETE {path}", self.delete)
+
+    def _deeper(self) -> Iterator[str]:
+        """Templates of paths with no folder, and with more than two: below the workspace's own account, for others have such paths too."""
+        account = f"/{self._world.account}/{{container}}"
+        yield f"{account}/{{name}}"
+        for deep in range(1, DEEPEST - 1):
+            folders = "/".join(f"{{deep{number:02d}}}" for number in range(deep))
+            yield f"{account}/{{folder}}/{{inner}}/{folders}/{{name}}"
 
     def put(self, request: Request) -> Answer:
         path, comp = self._path(request), self._asked(request, "comp")
@@ -53,17 +63,33 @@ class Blobs:
         if path.startswith("logs/"):
             raise refusals.blob_error(404, "BlobNotFound", "The specified blob does not exist.")
         blob = self._blob(path)
-        return Answer(200, data=blob, media_type="application/octet-stream", headers=self._about())
+        asked = request.headers.get("x-ms-range") or request.headers.get("range")
+        if asked is None:
+            return Answer(200, data=blob, media_type="application/octet-stream", headers=self._about(blob))
+        return self._part(blob, asked)
 
     def head(self, request: Request) -> Answer:
         blob = self._blob(self._path(request))
-        return Answer(200, data=b"", headers={**self._about(), "x-ms-blob-type": "BlockBlob", "x-ms-size": str(blob.size_bytes)})
+        return Answer(200, data=b"", headers={**self._about(blob), "x-ms-blob-type": "BlockBlob", "x-ms-size": str(blob.size_bytes)})
 
     def delete(self, request: Request) -> Answer:
         path = self._path(request)
         self._world.store.discard(self._blob(path))
         del self._world.blobs[path]
         return self._answer(202)
+
+    def _part(self, blob: Blob, asked: str) -> Answer:
+        """Some of its bytes, in one answer."""
+        found = _RANGE.fullmatch(asked)
+        start = int(found[1]) if found else 0
+        if found is None or start >= blob.size_bytes:
+            raise refusals.blob_error(416, "InvalidRange", "The range specified is invalid for the current size of the resource.")
+        end = min(int(found[2] or blob.size_bytes), blob.size_bytes - 1)
+        with blob.open() as file:
+            file.seek(start)
+            data = file.read(end - start + 1)
+        headers = {**self._about(blob), "Content-Range": f"bytes {start}-{end}/{blob.size_bytes}", "x-ms-blob-type": "BlockBlob"}
+        return Answer(206, data=data, media_type="application/octet-stream", headers=headers)
 
     # --- blocks --------------------------------------------------------------------------------------------------------------------
 
@@ -104,9 +130,13 @@ class Blobs:
         self._world.blobs[path] = blob
 
     def _path(self, request: Request) -> str:
-        if (request.params["account"], request.params["container"]) != (self._world.account, self._world.container):
+        """In the one container of a workspace; of the others, which are made for a single upload, with their name in front."""
+        container = request.params["container"]
+        if request.params.get("account", self._world.account) != self._world.account or not self._world.has_container(container):
             raise refusals.blob_error(404, "ContainerNotFound", "The specified container does not exist.")
-        return "/".join(request.params[name] for name in ("folder", "inner", "name") if name in request.params)
+        names = ("folder", "inner", *sorted(name for name in request.params if name.startswith("deep")), "name")
+        path = "/".join(request.params[name] for name in names if name in request.params)
+        return path if container == self._world.container else f"{container}:{path}"
 
     def _blob(self, path: str) -> Blob:
         blob = self._world.blobs.get(path)
@@ -117,13 +147,9 @@ class Blobs:
     def _asked(self, request: Request, name: str) -> str | None:
         return next((value for key, value in request.query if key == name), None)
 
-    def _about(self) -> dict[str, str]:
-        return {"Last-Modified": format_datetime(self._world.now(), usegmt=True), "ETag": '"0x8DEMULATED"'}
+    def _about(self, blob: Blob | None = None) -> dict[str, str]:
+        tag = "0x8DEMULATED" if blob is None else f"0x8D{blob.sha256[:12].upper()}"
+        return {"Last-Modified": format_datetime(self._world.now(), usegmt=True), "ETag": f'"{tag}"'}
 
     def _answer(self, status: int) -> Answer:
         return Answer(status, data=b"", headers={**self._about(), "x-ms-request-server-encrypted": "true"})
-
-
-def contents(world: World) -> Iterator[tuple[str, Any]]:
-    """The blobs by their paths."""
-    yield from world.blobs.items()

@@ -7,7 +7,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from tuneport.testing.emulator import BlobStore, EmulatedPlatform, EmulatorServer, FaultPlan, Routes, SteppedClock, Timepiece
+from tuneport_azureml.emulator.blob_lists import BlobLists
 from tuneport_azureml.emulator.blob_routes import Blobs
+from tuneport_azureml.emulator.code_routes import Codes
 from tuneport_azureml.emulator.courses import Course
 from tuneport_azureml.emulator.data_routes import Data
 from tuneport_azureml.emulator.gate import Gate
@@ -25,6 +27,10 @@ MODELS = (
     "azureml://registries/azureml-meta/models/Meta-Llama-3-8B/versions/8",
     "azureml://registries/azureml/models/bert-base-uncased/versions/3",
     "azureml://registries/azure-openai/models/gpt-4o-mini/versions/1",
+)
+ENVIRONMENTS = (
+    "azureml://registries/azureml/environments/acpt-pytorch-2.8-cuda12.6/labels/latest",
+    "azureml://registries/azureml/environments/acpt-pytorch-2.8-cuda12.6/versions/12",
 )
 YEAR_S = 365 * 24 * 3600.0
 
@@ -59,10 +65,11 @@ class AzureMLEmulator(EmulatedPlatform):
             account=ACCOUNT,
             container=CONTAINER,
             models=set(MODELS),
+            shared_environments=set(ENVIRONMENTS),
             computes={COMPUTE: "Standard_NC24ads_A100_v4", "cpu-small": "Standard_E4s_v3"},
             quotas={family: 96 for family, *_ in SIZES.values()},
         )
-        for part in (Runs, Jobs, Data, Workspaces, Blobs):
+        for part in (Runs, Jobs, Data, Codes, Workspaces, BlobLists, Blobs):
             part(self.world, routes)
         self.server = EmulatorServer(routes, Gate(self.world), clock=self.clock, blobs=blobs, faults=faults, port=port)
         self.world.address = self.server.url
