@@ -28,9 +28,9 @@ is kept in the recipe, and all that is asked later is asked with it: the worker 
 @dataclass(frozen=True, slots=True)
 class Order:
     """What is to be launched. `bundle` is a folder on this machine, the same for all jobs of one version of the code: the machine there
-    runs `python start.py <place there>` in a copy of it. `job_id` is whose folder it works on. `name` names this launch at the vendor
-    (letters, digits and hyphens, at most 63): a job that goes on after a pause is launched under another. `labels` (the same alphabet) go
-    on it where there is room."""
+    runs `command` in a copy of it. `job_id` is whose folder it works on. `name` names this launch at the vendor (lower-case letters, digits
+    and hyphens, at most 63): a job that goes on after a pause is launched under another. `labels` (the same alphabet, and `_`) go on it
+    where there is room."""
 
     job_id: str
     name: str
@@ -38,6 +38,11 @@ class Order:
     bundle: Path
     bundle_sha256: str
     labels: Mapping[str, str]
+
+    def command(self, place_there: str) -> tuple[str, ...]:
+        """What the machine there runs. Exit code 0 when the training has ended as it should, was paused or cancelled; when the vendor starts
+        it once more after a preemption it goes on from the newest checkpoint."""
+        return ("python", "start.py", place_there, "--launch", self.name)
 
 
 @dataclass(frozen=True, slots=True)
