@@ -93,7 +93,7 @@ def test_a_launch_makes_one_command_job_of_the_bundle_and_the_image(stage: Stage
     asked = command(stage).properties
     assert rented.id == "job-1-1"
     assert rented.page.startswith("https://ml.azure.com/runs/job-1-1")
-    assert asked["command"] == "python start.py ${{outputs.place}}"
+    assert asked["command"] == "python start.py ${{outputs.place}} --launch job-1-1"
     assert asked["outputs"]["place"]["uri"] == "azureml://datastores/workspaceblobstore/paths/tuneport/jobs/job-1/"
     assert asked["resources"] == {"instanceCount": 1, "instanceType": A100, "shmSize": "8g"}
     assert (asked["queueSettings"], asked["limits"]["timeout"]) == ({"jobTier": "Spot"}, "PT1H30M")
@@ -146,16 +146,19 @@ def test_where_the_answer_is_lost_the_job_is_found_under_its_name(stage: Stage, 
     assert command(stage).puts == 1
 
 
-def test_a_bundle_that_broke_off_is_sent_on_and_not_begun_again(stage: Stage, tmp_path: Path) -> None:
+def test_a_bundle_that_broke_off_is_sent_on_and_not_begun_again(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tuneport_azureml.adapter.containers.BLOCK_BYTES", 1 << 16)
     launcher, log = launching(stage), stage.emulator.log
     ordered = order(launcher, tmp_path / "bundle")
+    (ordered.bundle / "wheels" / "large.whl").write_bytes(bytes(range(256)) * 1000)
     stage.emulator.faults.always(ServerError(503), on=PUT_CODE)
     with pytest.raises(Unreachable):
         launcher.launch(ordered)
     stage.emulator.faults.calm()
     log.clear()
     launcher.launch(ordered)
-    assert not [entry for entry in log if entry.method == "PUT" and BUNDLE in entry.path]
+    again = [(entry.status, dict(entry.query).get("comp")) for entry in log if entry.method == "PUT" and BUNDLE in entry.path]
+    assert again == [(409, None), (409, None)]
 
 
 def test_a_large_file_of_a_bundle_goes_block_by_block(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

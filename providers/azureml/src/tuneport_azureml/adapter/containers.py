@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -92,12 +92,12 @@ class Container:
         """Puts a whole blob there, in place of the one before."""
         self._asked(lambda secret: self._send(secret, path, [data], len(data)), doing="writing a file")
 
-    def put(self, local: Path, path: str) -> None:
-        """A file as a blob; of one that broke off what is missing is sent."""
+    def put(self, local: Path, path: str, *, once: bool = False) -> None:
+        """A file as a blob; of one that broke off what is missing is sent. `once`: a blob that is there already is the same, and stays."""
 
         def ask(secret: str | None) -> None:
             with local.open("rb") as file:
-                self._send(secret, path, iter(lambda: file.read(BLOCK_BYTES), b""), local.stat().st_size)
+                self._send(secret, path, iter(lambda: file.read(BLOCK_BYTES), b""), local.stat().st_size, once=once)
 
         self._asked(ask, doing="sending a file")
 
@@ -173,12 +173,15 @@ class Container:
         """What a call says where nothing is in the address: whoever is signed in. The SDK's own way to do so refuses this machine."""
         return {} if secret else {"headers": {"Authorization": f"Bearer {self._connection.sign_in.token(STORAGE_SCOPE)}"}}
 
-    def _send(self, secret: str | None, path: str, blocks: Iterable[bytes], size_bytes: int) -> None:
+    def _send(self, secret: str | None, path: str, blocks: Iterable[bytes], size_bytes: int, *, once: bool = False) -> None:
         blob, signed = self._blob(secret, path), self._signature(secret)
         if size_bytes <= BLOCK_BYTES:
-            blob.upload_blob(b"".join(blocks), overwrite=True, **signed)
+            with _there_already() if once else nullcontext():
+                blob.upload_blob(b"".join(blocks), overwrite=not once, **signed)
             return
-        there = staged(blob, signed)
+        whole, there = _blocks(blob, signed)
+        if whole and once:
+            return
         ids = []
         for number, block in enumerate(_of_one_size(blocks)):
             block_id = f"{number:06d}-{hashlib.sha256(block).hexdigest()[:32]}"
@@ -195,12 +198,12 @@ def secret_of(connection: Connection, store: Store) -> str | None:
     return text_in(answer, "sasToken") or text_in(answer, "key")
 
 
-def staged(blob: BlobClient, signed: Signed) -> frozenset[str]:
-    """The blocks that arrived earlier and belong to no blob yet."""
+def _blocks(blob: BlobClient, signed: Signed) -> tuple[bool, frozenset[str]]:
+    """Whether there is such a blob, and the blocks that arrived and belong to none yet."""
     with _absent():
-        _, found = blob.get_block_list("uncommitted", **signed)
-        return frozenset(str(block.id) for block in found)
-    return frozenset()
+        whole, staged = blob.get_block_list("all", **signed)
+        return bool(whole), frozenset(str(block.id) for block in staged)
+    return False, frozenset()
 
 
 def _of_one_size(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -215,3 +218,10 @@ def _absent() -> suppress:
     from azure.core.exceptions import ResourceNotFoundError
 
     return suppress(ResourceNotFoundError)
+
+
+def _there_already() -> suppress:
+    """What somebody has put there before is no error."""
+    from azure.core.exceptions import ResourceExistsError
+
+    return suppress(ResourceExistsError)

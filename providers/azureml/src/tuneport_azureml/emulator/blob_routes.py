@@ -59,7 +59,7 @@ class Blobs:
     def get(self, request: Request) -> Answer:
         path = self._path(request)
         if self._asked(request, "comp") == "blocklist":
-            return self._block_list(path)
+            return self._block_list(path, self._asked(request, "blocklisttype") or "committed")
         if path.startswith("logs/"):
             raise refusals.blob_error(404, "BlobNotFound", "The specified blob does not exist.")
         blob = self._blob(path)
@@ -113,12 +113,16 @@ class Blobs:
         self._world.staged.pop(path, None)
         return self._answer(201)
 
-    def _block_list(self, path: str) -> Answer:
-        staged = self._world.staged.get(path)
-        if staged is None and path not in self._world.blobs:
+    def _block_list(self, path: str, kinds: str) -> Answer:
+        """The blocks that wait to become a blob (`uncommitted`), and what it is made of: one block for all, here."""
+        staged, blob = self._world.staged.get(path), self._world.blobs.get(path)
+        if staged is None and blob is None:
             raise refusals.blob_error(404, "BlobNotFound", "The specified blob does not exist.")
-        inner = "".join(f"<Block><Name>{name}</Name><Size>{blob.size_bytes}</Size></Block>" for name, blob in (staged or {}).items())
-        text = f'<?xml version="1.0" encoding="utf-8"?><BlockList><UncommittedBlocks>{inner}</UncommittedBlocks></BlockList>'
+        one = f"<Block><Name>MDAwMDAw</Name><Size>{blob.size_bytes}</Size></Block>" if blob is not None and blob.size_bytes else ""
+        waiting = "".join(f"<Block><Name>{name}</Name><Size>{each.size_bytes}</Size></Block>" for name, each in (staged or {}).items())
+        inner = f"<CommittedBlocks>{one}</CommittedBlocks>" if kinds in ("all", "committed") else ""
+        inner += f"<UncommittedBlocks>{waiting}</UncommittedBlocks>" if kinds in ("all", "uncommitted") else ""
+        text = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{inner}</BlockList>'
         return Answer(200, data=text.encode(), media_type="application/xml", headers=self._about())
 
     # --- inside --------------------------------------------------------------------------------------------------------------------

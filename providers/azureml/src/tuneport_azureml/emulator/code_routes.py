@@ -117,8 +117,17 @@ def _read(request: Request) -> tuple[Fields, dict[str, Any]]:
     found: dict[str, Any] = {
         "description": properties.text("description", nullable=True),
         "tags": properties.strings("tags", pairs=50, longest_name=256, longest_value=1024) or {},
-        "properties": properties.strings("properties", pairs=50, longest_name=256, longest_value=1024) or {},
+        "properties": _hashes(properties.nested("properties", nullable=True)),
         "isAnonymous": properties.flag("isAnonymous", nullable=True) or False,
         "isArchived": properties.flag("isArchived", nullable=True) or False,
     }
     return properties, found
+
+
+def _hashes(fields: Fields | None) -> dict[str, str]:
+    """Strings; the SDK's own version of its hash comes as a number."""
+    if fields is None:
+        return {}
+    version = fields.raw("hash_version") if fields.has("hash_version") else None
+    found = {name: fields.text(name, required=True, longest=1024) or "" for name in fields.names()}
+    return found if version is None else {**found, "hash_version": str(version)}

@@ -3,7 +3,7 @@ them, so that they are looked for first, and the same is never made twice."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,10 @@ def code(connection: Connection, container: Container, *, bundle: Path, bundle_s
     if asset is None:
         _send(container, bundle, bundles.code_folder(name))
         asset = _made(connection, path, bundles.code_body(uri, bundle_sha256), doing="registering the code")
-    if not bundles.is_of_bundle(asset, uri=uri, bundle_sha256=bundle_sha256):
+    same = bundles.is_of_bundle(asset, uri=uri, bundle_sha256=bundle_sha256)
+    if same is None:
+        raise Unreachable(f"{connection.place.name} does not say which code {name} is.", remedy="Try again later.")
+    if not same:
         raise Refused(f"{connection.place.name} has a code asset {name} that is another; it was left as it is.")
     return f"{connection.place.id}{path}"
 
@@ -38,12 +41,9 @@ def environment(connection: Connection, settings: Mapping[str, Any]) -> str:
 
 
 def _send(container: Container, bundle: Path, folder: str) -> None:
-    """The bundle's files; those that arrived whole before a break stay."""
-    there = {entry.path: entry.size_bytes for entry in container.below(folder)}
+    """The bundle's files, in a folder that is named by what is in them; those that arrived before a break stay."""
     for file in sorted(path for path in bundle.rglob("*") if path.is_file()):
-        path = f"{folder}/{file.relative_to(bundle).as_posix()}"
-        if there.get(path) != file.stat().st_size:
-            container.put(file, path)
+        container.put(file, f"{folder}/{file.relative_to(bundle).as_posix()}", once=True)
 
 
 def _found(connection: Connection, path: str, *, doing: str) -> Reply | None:
@@ -51,13 +51,11 @@ def _found(connection: Connection, path: str, *, doing: str) -> Reply | None:
 
 
 def _made(connection: Connection, path: str, body: Mapping[str, Any], *, doing: str) -> Reply:
-    """The asset as it is there afterwards. Raises Unreachable where it is not known to be: no job stands on it yet."""
-    put: Callable[[], Reply] = lambda: connection.arm("PUT", path, doing=doing, body=body, creating=True)  # noqa: E731
+    """The asset as the service then tells of it. Raises Unreachable where it is not known to be there: no job stands on it yet."""
     try:
-        connection.patiently(put)
+        return connection.patiently(lambda: connection.arm("PUT", path, doing=doing, body=body, creating=True))
     except Ambiguous as error:
         found = _found(connection, path, doing=doing)
         if found is None:
             raise Unreachable(error.message, remedy="Try again later.") from None
         return found
-    return connection.patiently(lambda: connection.arm("GET", path, doing=doing))

@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-from tuneport.errors import Ambiguous, NotFound, Refused
+from tuneport.errors import Ambiguous, NotFound, Refused, Unreachable
 from tuneport.job import JobState
 from tuneport.replies import Json, object_in, text_in
 from tuneport_azureml.adapter import jobs
 from tuneport_azureml.adapter.connection import Connection, Reply, found_or_none
 from tuneport_azureml.errors import translated
-from tuneport_azureml.wire.command_jobs import VERSION, is_the_same
+from tuneport_azureml.wire.command_jobs import VERSION, is_of, is_the_same
 from tuneport_azureml.wire.datastores import is_log_address
 from tuneport_azureml.wire.history import log_of
 from tuneport_azureml.wire.jobs import error_of
@@ -36,7 +36,17 @@ STATES = {
 
 
 def find(connection: Connection, name: str) -> Reply | None:
+    """The job of that name, whosever it is."""
     return found_or_none(lambda: connection.patiently(lambda: jobs.job(connection, name)))
+
+
+def mine(connection: Connection, name: str) -> Reply | None:
+    """The launch of that name; a job that only has the same name is somebody else's."""
+    found = find(connection, name)
+    same = None if found is None else is_of(found, name)
+    if found is not None and same is None:
+        raise Unreachable(f"{connection.place.name} does not say whose job {name} is.", remedy="Try again later.")
+    return found if same else None
 
 
 def create(connection: Connection, name: str, body: Mapping[str, Any]) -> Reply:
@@ -51,7 +61,10 @@ def create(connection: Connection, name: str, body: Mapping[str, Any]) -> Reply:
             standing = connection.patiently(lambda: jobs.job(connection, name))
         except NotFound as error:
             raise Ambiguous(f"the job was created and is not found: {error.message}", remedy=error.remedy) from None
-    if not is_the_same(standing, body):
+    same = is_the_same(standing, body)
+    if same is None:
+        raise Ambiguous(f"{connection.place.name} does not say whose job {name} is.", remedy="Try again later.")
+    if not same:
         raise Refused(f"{connection.place.name} has a job {name} that is another; it was left as it is.")
     return standing
 

@@ -63,14 +63,22 @@ class AzureMLLauncher:
         return PLACE_THERE
 
     def find(self, order: Order) -> Rented | None:
-        job = jobs.find(self._connection(order.settings), order.name)
+        job = jobs.mine(self._connection(order.settings), order.name)
         return None if job is None else Rented(order.name, studio_page(job))
 
     def launch(self, order: Order) -> Rented:
         connection = self._connection(order.settings)
         code = assets.code(connection, Container(connection), bundle=order.bundle, bundle_sha256=order.bundle_sha256)
         environment = assets.environment(connection, order.settings)
-        body = command_body(order.settings, name=order.name, job_id=order.job_id, code=code, environment=environment, labels=order.labels)
+        body = command_body(
+            order.settings,
+            name=order.name,
+            job_id=order.job_id,
+            command=order.command(PLACE_THERE),
+            code=code,
+            environment=environment,
+            labels=order.labels,
+        )
         return Rented(order.name, studio_page(jobs.create(connection, order.name, body)))
 
     def look(self, rented: Rented, settings: Settings) -> Seen:

@@ -46,10 +46,12 @@ def code_body(uri: str, bundle_sha256: str) -> dict[str, Any]:
     return {"properties": properties}
 
 
-def is_of_bundle(asset: Json, *, uri: str, bundle_sha256: str) -> bool:
-    """Whether a code asset says that it is that very bundle, at that address."""
-    said = text_in(object_in(asset, "properties"), "codeUri") or ""
-    return text_in(tags_in(asset), SHA256) == bundle_sha256 and said.rstrip("/") == uri.rstrip("/")
+def is_of_bundle(asset: Json, *, uri: str, bundle_sha256: str) -> bool | None:
+    """Whether a code asset says that it is that very bundle, at that address; None for an answer that does not say."""
+    where, which = text_in(object_in(asset, "properties"), "codeUri"), text_in(tags_in(asset), SHA256)
+    if where is None or which is None:
+        return None
+    return which == bundle_sha256 and where.rstrip("/") == uri.rstrip("/")
 
 
 def environment_name(image: str) -> str:

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tuneport.replies import Json, object_in, text_in
@@ -17,7 +18,6 @@ VERSION = "2025-01-01-preview"
 OUTPUT = "place"
 PLACE_THERE = f"${{{{outputs.{OUTPUT}}}}}"
 """What the service puts the path of the mounted folder in place of, on the machine."""
-COMMAND = f"python start.py {PLACE_THERE}"
 FOLDER = "tuneport/jobs"
 """Of the jobs' folders in the datastore."""
 VARIABLES = {"DATASET_MOUNT_ATTRIBUTE_CACHE_TTL": "1000"}
@@ -37,7 +37,14 @@ def place_uri(datastore: str, job_id: str) -> str:
 
 
 def command_body(
-    settings: Mapping[str, Any], *, name: str, job_id: str, code: str, environment: str, labels: Mapping[str, str]
+    settings: Mapping[str, Any],
+    *,
+    name: str,
+    job_id: str,
+    command: Sequence[str],
+    code: str,
+    environment: str,
+    labels: Mapping[str, str],
 ) -> dict[str, Any]:
     """The job that is asked for. `code` and `environment` are ids of assets; `name` is the job's own."""
     queue, hours, identity = settings.get("job_tier"), settings.get("max_hours"), settings.get("identity")
@@ -48,7 +55,7 @@ def command_body(
         "experimentName": settings["experiment"],
         "properties": {},
         "isArchived": False,
-        "command": COMMAND,
+        "command": " ".join(word if word == PLACE_THERE else shlex.quote(word) for word in command),
         "codeId": code,
         "environmentId": environment,
         "environmentVariables": dict(VARIABLES),
@@ -72,10 +79,24 @@ def fingerprint_of(properties: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(asked, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
-def is_the_same(job: Json, body: Json) -> bool:
-    """Whether a job is the one that the body asks for, by what we wrote on it."""
-    there, ours = tags_in(job), tags_in(body)
-    return all(text_in(there, key) == ours[key] for key in (CLIENT, PLAN))
+def is_the_same(job: Json, body: Json) -> bool | None:
+    """Whether a job is the one that the body asks for, by what we wrote on it; None for an answer that does not say."""
+    return _same(job, {key: str(tags_in(body)[key]) for key in (CLIENT, PLAN)})
+
+
+def is_of(job: Json, name: str) -> bool | None:
+    """Whether a job is the launch of that name; None for an answer that does not say."""
+    return _same(job, {CLIENT: name})
+
+
+def _same(job: Json, ours: Mapping[str, str]) -> bool | None:
+    tags = object_in(job, "properties").get("tags")
+    if not isinstance(tags, Mapping):
+        return None
+    there = {key: text_in(tags, key) for key in ours}
+    if not any(there.values()) or any(there[key] not in (None, ours[key]) for key in ours):
+        return False
+    return True if all(there.values()) else None
 
 
 def _resources(settings: Mapping[str, Any]) -> dict[str, Any] | None:
