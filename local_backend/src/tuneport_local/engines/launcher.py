@@ -40,8 +40,8 @@ class Order:
     labels: Mapping[str, str]
 
     def command(self, place_there: str) -> tuple[str, ...]:
-        """What the machine there runs. Exit code 0 when the training has ended as it should, was paused or cancelled; when the vendor starts
-        it once more after a preemption it goes on from the newest checkpoint."""
+        """What the machine there runs. Exit code 0 when the training has ended as it should, was paused or cancelled. Started once more by
+        the vendor, after a preemption, it goes on from the newest checkpoint."""
         return ("python", "start.py", place_there, "--launch", self.name)
 
 
@@ -68,11 +68,12 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class HourlyPrice:
-    """Of all the machines of one job together, where it was read and when."""
+    """Of all the machines of one job together, where it was read and when. `confidence` is one of QuoteLine's words."""
 
     usd: Decimal
     source: str
     as_of: date
+    confidence: str = "vendor page"
 
 
 class Launcher(Protocol):

@@ -65,6 +65,15 @@ class Place:
             path = self._path(folder)
             return sorted(found.removeprefix(path).lstrip("/") for found in self._files.find(path))
 
+    def size(self, name: str) -> int | None:
+        """Of a file, in bytes; None where there is none."""
+        with self._told(f"{name} cannot be read"):
+            self._files.invalidate_cache()
+            try:
+                return int(self._files.info(self._path(name))["size"] or 0)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
     def put(self, local: Path, name: str) -> None:
         """Copies a file, or a folder with all it holds, there. Its marker goes last, so that whoever sees it sees the rest."""
         files = [local] if local.is_file() else [path for path in local.rglob("*") if path.is_file()]
