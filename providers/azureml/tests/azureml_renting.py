@@ -49,7 +49,7 @@ def bundle(folder: Path) -> Path:
 
 def order(launcher: AzureMLLauncher, folder: Path, *, name: str = "job-1-1", job_id: str = "job-1", **options: Any) -> Order:
     asked = {"instance_type": A100, **options} if "compute" not in options else options
-    return Order(job_id, name, launcher.read(asked), bundle(folder), SHA, {"recipe": "0123"})
+    return Order(job_id, name, launcher.read(asked), bundle(folder), SHA, {"tuneport_recipe": "0123"})
 
 
 def command(stage: Stage, name: str = "job-1-1") -> CommandJob:

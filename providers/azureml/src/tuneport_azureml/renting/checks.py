@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tuneport.errors import NotFound, TuneportError
+from tuneport.errors import NotFound, TuneportError, Unreachable
 from tuneport.replies import Json, object_in, text_in, whole_in
 from tuneport_azureml.adapter.connection import Connection
 from tuneport_azureml.wire.bundles import ASSET, environment_path
@@ -13,17 +13,21 @@ from tuneport_azureml.wire.datastores import store_of
 
 
 def reasons(connection: Connection, settings: Mapping[str, Any]) -> list[str]:
-    """None where all is well. The workspace comes first: without it nothing else can be asked."""
+    """None where all is well. The workspace comes first: without it nothing else can be asked. Raises Unreachable where nobody answers."""
     place = connection.place
     found: list[str] = []
     try:
         here = connection.patiently(lambda: connection.arm("GET", "", doing="looking at the workspace"))
+    except Unreachable:
+        raise
     except TuneportError as error:
         return [str(error)]
     region = text_in(here, "location") or ""
     for step in (_datastore, _environment, _machine):
         try:
             found += step(connection, settings, region)
+        except Unreachable:
+            raise
         except TuneportError as error:
             found.append(f"{place.name}: {error}")
     return found

@@ -69,8 +69,13 @@ def command_body(
     }
     found = {key: value for key, value in properties.items() if value is not None}
     own = {CLIENT: name, PLAN: fingerprint_of(found), f"{OURS}job": job_id}
-    found["tags"] = {**settings.get("tags", {}), **{f"{OURS}{key}": value for key, value in labels.items()}, **own}
+    found["tags"] = {**settings.get("tags", {}), **{_tag(key): value for key, value in labels.items() if value}, **own}
     return {"properties": found}
+
+
+def _tag(label: str) -> str:
+    """A label of ours as a tag, marked as ours."""
+    return label if label.startswith(OURS) else f"{OURS}{label}"
 
 
 def fingerprint_of(properties: Mapping[str, Any]) -> str:
