@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from tuneport.errors import NotFound
 from tuneport.plan import PlannedFile
 from tuneport.provider import FileState
-from tuneport.replies import object_in
+from tuneport.replies import object_in, text_in
 from tuneport_azureml.adapter.connection import Connection, Reply, found_or_none
+from tuneport_azureml.adapter.reading_blobs import blob_content, checked
 from tuneport_azureml.adapter.stores import BLOCK_BYTES, Headers, Opened, opened
-from tuneport_azureml.wire.datastores import blob_path, data_uri
+from tuneport_azureml.wire.datastores import blob_address, blob_path, data_uri
 from tuneport_azureml.wire.names import data_id, data_name, data_name_of, data_path
 from tuneport_azureml.wire.sends import asset_body
-from tuneport_azureml.wire.tags import is_of_file
+from tuneport_azureml.wire.tags import is_of_file, sha256_of
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient
@@ -59,6 +60,15 @@ class DataAssets:
         there = opened(self._connection, self._place.datastore)
         self._connection.trying(lambda: _remove(there, blob_path(name)), doing="deleting data", creating=True)
         self._connection.arm("DELETE", data_path(name), doing="deleting a data asset", creating=True)
+
+    def content(self, file_id: str) -> Iterator[bytes]:
+        """The bytes of an asset of ours, compared with the digest that it was registered with when all have come."""
+        name = data_name_of(self._place, file_id)
+        asset = None if name is None else found_or_none(lambda: self._asset(name))
+        address = None if asset is None else blob_address(text_in(object_in(asset, "properties"), "dataUri") or "")
+        if asset is None or address is None:
+            raise NotFound(f"{self._place.name} has no data asset {file_id!r}.")
+        return checked(blob_content(opened(self._connection, address[0]), address[1], doing="reading data"), sha256_of(asset), name=file_id)
 
     # --- inside --------------------------------------------------------------------------------------------------------------------
 

@@ -25,7 +25,7 @@ class Opened:
 
     def __init__(self, connection: Connection, store: Store, secret: str | None) -> None:
         self.store = store
-        self._connection = connection
+        self.connection = connection
         self._secret = secret
 
     def blob(self, path: str) -> BlobClient:
@@ -36,11 +36,11 @@ class Opened:
             container_name=self.store.container,
             blob_name=path,
             credential=self._secret,
-            transport=self._connection.transport,
+            transport=self.connection.transport,
             retry_total=0,
             max_single_put_size=BLOCK_BYTES,
             max_single_get_size=BLOCK_BYTES,
-            use_env_settings=not self._connection.place.local,
+            use_env_settings=not self.connection.place.local,
         )
 
     def container(self) -> ContainerClient:
@@ -50,14 +50,14 @@ class Opened:
             self.store.account_url,
             container_name=self.store.container,
             credential=self._secret,
-            transport=self._connection.transport,
+            transport=self.connection.transport,
             retry_total=0,
-            use_env_settings=not self._connection.place.local,
+            use_env_settings=not self.connection.place.local,
         )
 
     def signed(self) -> Headers:
         """What a call says where nothing is in the address: whoever is signed in. The SDK's own way to do so refuses this machine."""
-        return {} if self._secret else {"headers": {"Authorization": f"Bearer {self._connection.sign_in.token(STORAGE_SCOPE)}"}}
+        return {} if self._secret else {"headers": {"Authorization": f"Bearer {self.connection.sign_in.token(STORAGE_SCOPE)}"}}
 
 
 def opened(connection: Connection, name: str) -> Opened:

@@ -10,6 +10,7 @@ from tuneport.testing.emulator import Answer, Request, Routes, json_answer, visi
 from tuneport_azureml.emulator import refusals
 from tuneport_azureml.emulator.job_requests import read_job
 from tuneport_azureml.emulator.refusals import moment, refuse
+from tuneport_azureml.emulator.registered import shelf_of
 from tuneport_azureml.emulator.training import rows_of, steps_of
 from tuneport_azureml.emulator.world import ENDED, Job, World
 
@@ -34,6 +35,7 @@ class Jobs:
         routes.add(f"GET {WORKSPACE}/jobs/{{job}}", self.get)
         routes.add(f"GET {WORKSPACE}/jobs", self.list)
         routes.add(f"POST {WORKSPACE}/jobs/{{job}}/cancel", self.cancel)
+        routes.add(f"DELETE {WORKSPACE}/jobs/{{job}}", self.delete)
         routes.add(f"GET {WORKSPACE}/mfeOperationResults/{{operation}}", self.operation)
 
     def put(self, request: Request) -> Answer:
@@ -89,6 +91,21 @@ class Jobs:
             raise refusals.user_error(f"The job {job.name} has ended, and cannot be cancelled.")
         if job.cancelled_at is None:
             job.cancelled_at = now
+        return self._begun(job)
+
+    def delete(self, request: Request) -> Answer:
+        """The record of a job that has ended; the model that it has registered stays."""
+        check_version(request)
+        job = self._job(request)
+        if not self._world.habits.deletes_jobs:
+            raise refusals.user_error("Jobs of this type cannot be deleted.")
+        if job.status(self._world.now()) not in ENDED:
+            raise refusals.user_error(f"The job {job.name} has not ended, and cannot be deleted.")
+        shelf_of(self._world)
+        del self._world.jobs[job.name]
+        return self._begun(job)
+
+    def _begun(self, job: Job) -> Answer:
         location = f"{self._world.address}{self._world.place.id}/mfeOperationResults/{job.name}?api-version=2023-04-01-preview"
         return Answer(202, data=b"", headers={"Location": location, "Retry-After": "0"})
 

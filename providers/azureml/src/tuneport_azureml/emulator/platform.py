@@ -10,10 +10,14 @@ from tuneport.testing.emulator import BlobStore, EmulatedPlatform, EmulatorServe
 from tuneport_azureml.emulator.blob_routes import Blobs
 from tuneport_azureml.emulator.courses import Course
 from tuneport_azureml.emulator.data_routes import Data
+from tuneport_azureml.emulator.endpoint_routes import Endpoints
 from tuneport_azureml.emulator.gate import Gate
 from tuneport_azureml.emulator.habits import Habits
 from tuneport_azureml.emulator.job_routes import Jobs
+from tuneport_azureml.emulator.model_routes import Models
 from tuneport_azureml.emulator.run_routes import Runs
+from tuneport_azureml.emulator.serving_routes import Serves
+from tuneport_azureml.emulator.shelf import Serving
 from tuneport_azureml.emulator.workspace_routes import Workspaces
 from tuneport_azureml.emulator.world import ARM, ROLES, SIZES, Place, Token, World
 
@@ -44,6 +48,7 @@ class AzureMLEmulator(EmulatedPlatform):
         faults: FaultPlan | None = None,
         habits: Habits | None = None,
         course: Course | Callable[[int], Course] | None = None,
+        serving: Serving | None = None,
         folder: Path | None = None,
         port: int = 0,
     ) -> None:
@@ -61,8 +66,9 @@ class AzureMLEmulator(EmulatedPlatform):
             models=set(MODELS),
             computes={COMPUTE: "Standard_NC24ads_A100_v4", "cpu-small": "Standard_E4s_v3"},
             quotas={family: 96 for family, *_ in SIZES.values()},
+            serving=serving or Serving(),
         )
-        for part in (Runs, Jobs, Data, Workspaces, Blobs):
+        for part in (Runs, Jobs, Data, Models, Endpoints, Serves, Workspaces, Blobs):
             part(self.world, routes)
         self.server = EmulatorServer(routes, Gate(self.world), clock=self.clock, blobs=blobs, faults=faults, port=port)
         self.world.address = self.server.url
