@@ -9,7 +9,9 @@ import pytest
 from tuneport_azureml.adapter import reading_blobs, stores
 from tuneport_azureml.emulator import COMPUTE, Course, Habits
 
+from tuneport.dataset import Dataset
 from tuneport.errors import NotFound, Refused, UnknownModel, Unreachable
+from tuneport.examples import ChatExample, Message
 from tuneport.testing.emulator.faults import Reset
 
 from .azureml_served import Served, served
@@ -224,3 +226,18 @@ def test_a_lost_answer_to_a_deletion_is_looked_after(stage: Served) -> None:
     stage.emulator.faults.once(Reset(after_effect=True), on=f"DELETE {WORKSPACE}/jobs/{{job}}")
     stage.trainer().delete("job-1")
     assert stage.trainer().fetch(["job-1"]) == {}
+
+
+@pytest.mark.parametrize("moved", [0, 1])
+def test_a_job_of_question_answering_learns_rows_whose_answers_stand_where_they_say(stage: Served, moved: int) -> None:
+    turns = (Message("system", "Snow in Łódź fell."), Message("user", "Where?"), Message("assistant", "Łódź"))
+    rows = Dataset.from_examples([ChatExample(turns)] * 12, name="talks")
+    trainer, world = stage.trainer(), stage.emulator.world
+    plan = trainer.plan(recipe(task="question_answering").model_copy(update={"train": rows}))
+    files = {file.purpose: trainer.upload(file) for file in plan.files}
+    path = next(iter(world.blobs))
+    world.blobs[path] = world.store.write((world.blobs[path].read().replace(b"[8]", f"[{8 + moved}]".encode()),))
+    trainer.create(plan, "job-1", files)
+    stage.clock.sleep(10_000)
+    job = trainer.fetch(["job-1"])["job-1"]
+    assert (job.provider_state, "where its start says" in (job.error or "")) == (("Failed", True) if moved else ("Completed", False))

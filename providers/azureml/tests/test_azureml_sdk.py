@@ -14,6 +14,8 @@ from tuneport_azureml.wire.names import data_id
 from tuneport_azureml.wire.plans import asked, create_body, to_plan
 from tuneport_azureml.wire.states import STATES, job_state
 
+from tuneport.dataset import Dataset
+from tuneport.examples import ChatExample, Message
 from tuneport.job import JobState
 from tuneport.recipe import Classify, Recipe
 from tuneport.registry import JobRegistry
@@ -40,12 +42,22 @@ def body_of(stage: Stage, chosen: Recipe, **profile: Any) -> dict[str, Any]:
     return create_body(plan, client_id="0123456789abcdef", files=files)
 
 
+def asked_about() -> Recipe:
+    """Questions about a context, with answers that stand there."""
+    rows = [
+        ChatExample((Message("system", f"Card {n} is lost."), Message("user", "Which?"), Message("assistant", f"Card {n}")))
+        for n in range(12)
+    ]
+    return recipe(task="question_answering").model_copy(update={"train": Dataset.from_examples(rows, name="questions")})
+
+
 RECIPES = {
     "own machines": (recipe(), {}),
     "instance types": (recipe(instance_types=["Standard_NC24ads_A100_v4"], job_tier="spot", description="a test"), {}),
     "compute": (recipe(hyperparameters={"max_steps": "10"}), {"compute": COMPUTE}),
     "validated": (recipe().model_copy(update={"validation": chats(10, about="parcel"), "suffix": "cards"}), {"job_tier": "premium"}),
     "summarization": (recipe(task="summarization", tags={"team": "support"}), {}),
+    "question answering": (asked_about(), {}),
     "classification": (Recipe(base=BERT, train=labelled(), method=Classify(epochs=3)), {"compute": COMPUTE}),
     "azure openai": (recipe(GPT), {}),
 }
