@@ -11,21 +11,16 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
-from tuneport.replies import text_in
 from tuneport_azureml.adapter.connection import Connection
+from tuneport_azureml.adapter.stores import BLOCK_BYTES, Headers, Opened, opened
 from tuneport_azureml.errors import TokenRefused
-from tuneport_azureml.wire.clouds import STORAGE_SCOPE
-from tuneport_azureml.wire.datastores import Store, store_of
 
 if TYPE_CHECKING:
-    from azure.storage.blob import BlobClient, ContainerClient
+    from azure.storage.blob import BlobClient
 
 T = TypeVar("T")
-Signed = dict[str, dict[str, str]]
-BLOCK_BYTES = 8 << 20
-"""A file of one block goes in one request, a larger one block by block: what arrived of one that broke off is not sent again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,25 +33,24 @@ class Entry:
 
 
 class Container:
-    """That of the workspace's datastore. Its secret is asked for once, and again when it has ended."""
+    """That of the workspace's datastore. Its signature is asked for once, and again when it has ended."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._store: Store | None = None
-        self._secret: str | None = None
+        self._open: Opened | None = None
 
     @property
     def url(self) -> str:
         """Its address, without a slash at the end."""
-        store = self._connection.patiently(self._there)
+        store = self._connection.patiently(self._there).store
         return f"{store.account_url}/{store.container}"
 
     def about(self, path: str) -> Entry | None:
         """None where there is no such blob."""
 
-        def ask(secret: str | None) -> Entry | None:
+        def ask(there: Opened) -> Entry | None:
             with _absent():
-                found = self._blob(secret, path).get_blob_properties(**self._signature(secret))
+                found = there.blob(path).get_blob_properties(**there.signed())
                 return Entry(path, int(found.size), found.last_modified)
             return None
 
@@ -66,9 +60,9 @@ class Container:
         """The bytes from `start` to before `end`; None where there is no such blob."""
         length = None if end is None else end - (start or 0)
 
-        def ask(secret: str | None) -> bytes | None:
+        def ask(there: Opened) -> bytes | None:
             with _absent():
-                stream = self._blob(secret, path).download_blob(start or None, length, max_concurrency=1, **self._signature(secret))
+                stream = there.blob(path).download_blob(start or None, length, max_concurrency=1, **there.signed())
                 return bytes(stream.readall())
             return None
 
@@ -77,9 +71,9 @@ class Container:
     def take(self, path: str, to: Path) -> bool:
         """Copies a blob to a file, block by block. Whether there is one."""
 
-        def ask(secret: str | None) -> bool:
+        def ask(there: Opened) -> bool:
             with _absent():
-                stream = self._blob(secret, path).download_blob(max_concurrency=1, **self._signature(secret))
+                stream = there.blob(path).download_blob(max_concurrency=1, **there.signed())
                 with to.open("wb") as file:
                     for block in stream.chunks():
                         file.write(block)
@@ -90,115 +84,81 @@ class Container:
 
     def write(self, path: str, data: bytes) -> None:
         """Puts a whole blob there, in place of the one before."""
-        self._asked(lambda secret: self._send(secret, path, [data], len(data)), doing="writing a file")
+        self._asked(lambda there: _send(there, path, [data], len(data)), doing="writing a file")
 
     def put(self, local: Path, path: str, *, once: bool = False) -> None:
         """A file as a blob; of one that broke off what is missing is sent. `once`: a blob that is there already is the same, and stays."""
 
-        def ask(secret: str | None) -> None:
+        def ask(there: Opened) -> None:
             with local.open("rb") as file:
-                self._send(secret, path, iter(lambda: file.read(BLOCK_BYTES), b""), local.stat().st_size, once=once)
+                _send(there, path, iter(lambda: file.read(BLOCK_BYTES), b""), local.stat().st_size, once=once)
 
         self._asked(ask, doing="sending a file")
 
     def remove(self, path: str) -> None:
         """Gone afterwards, whether it was there or not."""
 
-        def ask(secret: str | None) -> None:
+        def ask(there: Opened) -> None:
             with _absent():
-                self._blob(secret, path).delete_blob(**self._signature(secret))
+                there.blob(path).delete_blob(**there.signed())
 
         self._asked(ask, doing="removing a file")
 
     def below(self, folder: str) -> list[Entry]:
         """All blobs below a folder."""
 
-        def ask(secret: str | None) -> list[Entry]:
-            found = self._container(secret).list_blobs(name_starts_with=f"{folder.rstrip('/')}/", **self._signature(secret))
+        def ask(there: Opened) -> list[Entry]:
+            found = there.container().list_blobs(name_starts_with=f"{folder.rstrip('/')}/", **there.signed())
             return [Entry(str(blob.name), int(blob.size), blob.last_modified) for blob in found]
 
         return self._asked(ask, doing="listing files")
 
     # --- inside ------------------------------------------------------------------------------------------------------------------------
 
-    def _asked(self, call: Callable[[str | None], T], *, doing: str) -> T:
-        """What the call brings; with a new secret where the old one has ended, and again where no answer came."""
+    def _asked(self, call: Callable[[Opened], T], *, doing: str) -> T:
+        """What the call brings; with a new signature where the old one has ended, and again where no answer came."""
 
         def once() -> T:
-            secret = self._key()
-            return self._connection.trying(lambda: call(secret), doing=doing)
+            there = self._there()
+            return self._connection.trying(lambda: call(there), doing=doing)
 
         def renewing() -> T:
+            fresh = self._open is None
             try:
                 return once()
             except TokenRefused:
-                if self._secret is None:
+                if fresh:
                     raise
-                self._secret = None
+                self._open = None
             return once()
 
         return self._connection.patiently(renewing)
 
-    def _there(self) -> Store:
-        if self._store is None:
-            place = self._connection.place
-            answer = self._connection.arm("GET", f"/datastores/{place.datastore}", doing="looking at the datastore")
-            self._store = store_of(place, answer)
-        return self._store
-
-    def _key(self) -> str | None:
-        """The signature or key of the datastore; None where the identity itself may write."""
-        store = self._there()
-        if store.signed and self._secret is None:
-            self._secret = secret_of(self._connection, store)
-        return self._secret
-
-    def _options(self) -> dict[str, Any]:
-        local = {"use_env_settings": False} if self._connection.place.local else {}
-        return {"transport": self._connection.transport, "retry_total": 0, "max_single_put_size": BLOCK_BYTES, **local}
-
-    def _blob(self, secret: str | None, path: str) -> BlobClient:
-        from azure.storage.blob import BlobClient
-
-        store = self._there()
-        return BlobClient(store.account_url, container_name=store.container, blob_name=path, credential=secret, **self._options())
-
-    def _container(self, secret: str | None) -> ContainerClient:
-        from azure.storage.blob import ContainerClient
-
-        store = self._there()
-        return ContainerClient(store.account_url, container_name=store.container, credential=secret, **self._options())
-
-    def _signature(self, secret: str | None) -> Signed:
-        """What a call says where nothing is in the address: whoever is signed in. The SDK's own way to do so refuses this machine."""
-        return {} if secret else {"headers": {"Authorization": f"Bearer {self._connection.sign_in.token(STORAGE_SCOPE)}"}}
-
-    def _send(self, secret: str | None, path: str, blocks: Iterable[bytes], size_bytes: int, *, once: bool = False) -> None:
-        blob, signed = self._blob(secret, path), self._signature(secret)
-        if size_bytes <= BLOCK_BYTES:
-            with _there_already() if once else nullcontext():
-                blob.upload_blob(b"".join(blocks), overwrite=not once, **signed)
-            return
-        whole, there = _blocks(blob, signed)
-        if whole and once:
-            return
-        ids = []
-        for number, block in enumerate(_of_one_size(blocks)):
-            block_id = f"{number:06d}-{hashlib.sha256(block).hexdigest()[:32]}"
-            if block_id not in there:
-                blob.stage_block(block_id, block, **signed)
-            ids.append(block_id)
-        blob.commit_block_list(ids, **signed)
+    def _there(self) -> Opened:
+        if self._open is None:
+            self._open = opened(self._connection, self._connection.place.datastore)
+        return self._open
 
 
-def secret_of(connection: Connection, store: Store) -> str | None:
-    """What the datastore gives out to whoever may ask it."""
-    body = {"expirableSecret": True, "expireAfterHours": 1}
-    answer = connection.arm("POST", f"/datastores/{store.name}/listSecrets", doing="asking for the key of the datastore", body=body)
-    return text_in(answer, "sasToken") or text_in(answer, "key")
+def _send(there: Opened, path: str, blocks: Iterable[bytes], size_bytes: int, *, once: bool = False) -> None:
+    blob, signed = there.blob(path), there.signed()
+    if size_bytes <= BLOCK_BYTES:
+        with _there_already() if once else nullcontext():
+            blob.upload_blob(b"".join(blocks), overwrite=not once, **signed)
+        return
+    whole, staged = _blocks(blob, signed)
+    if whole and once:
+        return
+    ids = []
+    for number, block in enumerate(_of_one_size(blocks)):
+        block_id = f"{number:06d}-{hashlib.sha256(block).hexdigest()[:32]}"
+        if block_id not in staged:
+            blob.stage_block(block_id, block, **signed)
+        ids.append(block_id)
+    blob.commit_block_list(ids, **signed)
 
 
-def _blocks(blob: BlobClient, signed: Signed) -> tuple[bool, frozenset[str]]:
+def _blocks(blob: BlobClient, signed: Headers) -> tuple[bool, frozenset[str]]:
     """Whether there is such a blob, and the blocks that arrived and belong to none yet."""
     with _absent():
         whole, staged = blob.get_block_list("all", **signed)

@@ -12,6 +12,7 @@ from tuneport_azureml.emulator.command_requests import read_command
 from tuneport_azureml.emulator.commands import CommandJob
 from tuneport_azureml.emulator.job_requests import read_job
 from tuneport_azureml.emulator.refusals import moment, refuse
+from tuneport_azureml.emulator.registered import shelf_of
 from tuneport_azureml.emulator.training import rows_of, steps_of
 from tuneport_azureml.emulator.world import ENDED, Job, World
 
@@ -39,6 +40,7 @@ class Jobs:
         routes.add(f"GET {WORKSPACE}/jobs/{{job}}", self.get)
         routes.add(f"GET {WORKSPACE}/jobs", self.list)
         routes.add(f"POST {WORKSPACE}/jobs/{{job}}/cancel", self.cancel)
+        routes.add(f"DELETE {WORKSPACE}/jobs/{{job}}", self.delete)
         routes.add(f"GET {WORKSPACE}/mfeOperationResults/{{operation}}", self.operation)
 
     def put(self, request: Request) -> Answer:
@@ -100,6 +102,22 @@ class Jobs:
             job.cancelled_at = now
             if isinstance(job, CommandJob) and job.running is not None:
                 job.running.cancel()
+        return self._begun(job)
+
+    def delete(self, request: Request) -> Answer:
+        """The record of a job that has ended; the model that it has registered stays."""
+        check_version(request)
+        job = self._job(request)
+        if not self._world.habits.deletes_jobs:
+            raise refusals.user_error("Jobs of this type cannot be deleted.")
+        if job.status(self._world.now()) not in ENDED:
+            raise refusals.user_error(f"The job {job.name} has not ended, and cannot be deleted.")
+        shelf_of(self._world)
+        self._world.jobs.pop(job.name, None)
+        self._world.commands.pop(job.name, None)
+        return self._begun(job)
+
+    def _begun(self, job: Job | CommandJob) -> Answer:
         location = f"{self._world.address}{self._world.place.id}/mfeOperationResults/{job.name}?api-version=2023-04-01-preview"
         return Answer(202, data=b"", headers={"Location": location, "Retry-After": "0"})
 

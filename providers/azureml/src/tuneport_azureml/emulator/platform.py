@@ -8,16 +8,19 @@ from pathlib import Path
 from types import TracebackType
 
 from tuneport.testing.emulator import BlobStore, EmulatedPlatform, EmulatorServer, FaultPlan, Routes, SteppedClock, Timepiece
-from tuneport_azureml.emulator.blob_lists import BlobLists
 from tuneport_azureml.emulator.blob_routes import Blobs
 from tuneport_azureml.emulator.code_routes import Codes
 from tuneport_azureml.emulator.courses import Course
 from tuneport_azureml.emulator.data_routes import Data
+from tuneport_azureml.emulator.endpoint_routes import Endpoints
 from tuneport_azureml.emulator.gate import Gate
 from tuneport_azureml.emulator.habits import Habits
 from tuneport_azureml.emulator.job_routes import Jobs
 from tuneport_azureml.emulator.machines import Container, Machines
+from tuneport_azureml.emulator.model_routes import Models
 from tuneport_azureml.emulator.run_routes import Runs
+from tuneport_azureml.emulator.serving_routes import Serves
+from tuneport_azureml.emulator.shelf import Serving
 from tuneport_azureml.emulator.workspace_routes import Workspaces
 from tuneport_azureml.emulator.world import ARM, ROLES, SIZES, Place, Token, World
 
@@ -52,6 +55,7 @@ class AzureMLEmulator(EmulatedPlatform):
         faults: FaultPlan | None = None,
         habits: Habits | None = None,
         course: Course | Callable[[int], Course] | None = None,
+        serving: Serving | None = None,
         folder: Path | None = None,
         port: int = 0,
     ) -> None:
@@ -70,8 +74,9 @@ class AzureMLEmulator(EmulatedPlatform):
             shared_environments=set(ENVIRONMENTS),
             computes={COMPUTE: "Standard_NC24ads_A100_v4", "cpu-small": "Standard_E4s_v3"},
             quotas={family: 96 for family, *_ in SIZES.values()},
+            serving=serving or Serving(),
         )
-        for part in (Runs, Jobs, Data, Codes, Workspaces, BlobLists, Blobs):
+        for part in (Runs, Jobs, Data, Codes, Models, Endpoints, Serves, Workspaces, Blobs):
             part(self.world, routes)
         self.server = EmulatorServer(routes, Gate(self.world), clock=self.clock, blobs=blobs, faults=faults, port=port)
         self.world.address = self.server.url

@@ -22,6 +22,7 @@ class Runs:
         history, mlflow = f"/history/v1.0{WORKSPACE}", f"/mlflow/v1.0{WORKSPACE}/api/2.0/mlflow"
         routes.add(f"GET {history}/runs/{{run}}/details", self.details)
         routes.add(f"GET {history}/runs/{{run}}", self.run)
+        routes.add(f"PATCH {history}/experiments/{{experiment}}/runs/{{run}}", self.hide)
         routes.add(f"GET {mlflow}/runs/get", self.mlflow_run)
         routes.add(f"GET {mlflow}/metrics/get-history", self.metric_history)
         routes.add("GET /{account}/{container}/logs/{run}/std_log.txt", self.log)
@@ -34,6 +35,16 @@ class Runs:
         told = self._details(job)
         kind = "azureml.commandjob" if isinstance(job, CommandJob) else "azureml.FineTuning"
         return json_answer({**told, "createdUtc": told["createdTimeUtc"], "runType": kind})
+
+    def hide(self, request: Request) -> Answer:
+        """What the studio and azure-ai-ml do to archive a job, or to take it back."""
+        job = self._job(request.params["run"])
+        if job.properties.get("experimentName", "Default") != request.params["experiment"]:
+            raise refusals.error(404, "UserError", f"Experiment {request.params['experiment']} has no run {job.name}.")
+        fields = request.fields(refuse=refuse)
+        job.properties["isArchived"] = bool(fields.flag("hidden"))
+        fields.done()
+        return self.run(request)
 
     def mlflow_run(self, request: Request) -> Answer:
         request.only_asks("run_id", "run_uuid", refuse=refuse)

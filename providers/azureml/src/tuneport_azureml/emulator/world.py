@@ -12,6 +12,7 @@ from tuneport.testing.emulator import Blob, BlobStore, Timepiece
 from tuneport_azureml.emulator.commands import CommandJob
 from tuneport_azureml.emulator.courses import Course
 from tuneport_azureml.emulator.habits import Habits
+from tuneport_azureml.emulator.shelf import Serving, Shelf
 
 READ, WRITE, SECRETS = "read", "write", "secrets"
 ROLES: Mapping[str, frozenset[str]] = {
@@ -21,6 +22,7 @@ ROLES: Mapping[str, frozenset[str]] = {
 }
 """AzureML Data Scientist, Reader, and an identity without a role."""
 ARM, STORAGE = "https://management.azure.com", "https://storage.azure.com"
+WORKSPACE_ID = "00000000-0000-4000-8000-000000000001"
 ENDED = frozenset({"Completed", "Failed", "Canceled"})
 
 
@@ -147,6 +149,8 @@ class World:
     quotas: dict[str, int] = field(default_factory=dict)
     served_regions: frozenset[str] | None = None
     connected_to_openai: bool = True
+    shelf: Shelf = field(default_factory=Shelf)
+    serving: Serving = field(default_factory=Serving)
     _drawn: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -166,6 +170,11 @@ class World:
         value = self.word("", 43)
         self.signatures[value] = self.now() + timedelta(seconds=life_s)
         return f"sv=2024-11-04&sr=c&sp=racwl&sig={value}"
+
+
+def blob_key(world: World, container: str, path: str) -> str:
+    """What a blob goes by in the world: the container of the data is not named."""
+    return path if container == world.container else f"{container}:{path}"
 
 
 SIZES = {
