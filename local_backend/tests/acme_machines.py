@@ -1,7 +1,7 @@
 """A vendor of rented machines for tests: jobs are files in a folder, a machine is a process that runs the bundle's start.py in a clean
 environment, with the packages that are installed here as its container's. `python acme_machines.py <vendor> <name>` is one job's host.
 
-Options of `[options.local.acme]`: vendor (its folder), gpus, container (an interpreter), price. A file `fault-<what>` in the vendor's folder
+Options of `[options.local.acme]`: vendor (its folder), gpus, container (an interpreter), price. A file `fault-<what>` in that folder
 makes it misbehave: down, lost (the launch is made and its answer lost), unmade (lost, and nothing made), hidden, refused, quota, login.
 """
 
@@ -68,8 +68,9 @@ class Acme:
         return Rented(order.name, f"https://acme.example/{order.name}") if there else None
 
     def launch(self, order: Any) -> Any:
-        from tuneport.errors import Ambiguous, QuotaExceeded, Refused
         from tuneport_local.engines.launcher import Rented
+
+        from tuneport.errors import Ambiguous, QuotaExceeded, Refused
 
         self._answers(order.settings)
         if self._fault(order.settings, "refused"):
@@ -83,8 +84,9 @@ class Acme:
         return Rented(order.name, f"https://acme.example/{order.name}")
 
     def look(self, rented: Any, settings: Mapping[str, Any]) -> Any:
-        from tuneport.errors import NotFound
         from tuneport_local.engines.launcher import Seen
+
+        from tuneport.errors import NotFound
 
         self._answers(settings)
         if not (path := _job(Path(settings["vendor"]), rented.id)).is_file():

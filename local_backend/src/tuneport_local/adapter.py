@@ -53,7 +53,7 @@ class LocalTrainer:
     def check(self) -> Sequence[Finding]:
         from tuneport_local.readiness import readiness
 
-        return readiness(self._settings.home)
+        return readiness(self._configuration())
 
     def catalogue(self) -> Sequence[BaseModel]:
         from tuneport_local.bases.weights import catalogue

@@ -24,6 +24,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 _SHOWN = 300
+_FIRST_PIP = (22, 3)
+"""The first that installs for another interpreter than its own."""
 _NOT_THE_CAUSE = ("See above for output", "note:", "[notice]")
 
 
@@ -142,7 +144,7 @@ def install(wanted: list, *, python: Path) -> None:  # type: ignore[type-arg]
 
 def pip(python: Path) -> list:  # type: ignore[type-arg]
     """The container's, for the environment; else the one that comes with Python."""
-    if importlib.util.find_spec("pip") is not None:
+    if importlib.util.find_spec("pip") is not None and numbers(importlib.metadata.version("pip")) >= _FIRST_PIP:
         return [sys.executable, "-m", "pip", "--python", str(python)]
     done = subprocess.run([str(python), "-m", "ensurepip"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:

@@ -132,9 +132,9 @@ class Watching:
             if line.startswith(_MARK):
                 return Report(0, "machine", line.removeprefix(_MARK))
         what = "was cancelled there" if seen.state == "cancelled" else "ended without a word"
-        why = f" ({seen.word})" + (f": {seen.reason.strip().splitlines()[0].rstrip('.')}" if seen.reason.strip() else "")
-        end = f" The end of its log: {lines[-1][:_LOG_SHOWN]}" if lines else ""
-        return Report(0, "machine", f"{self._rental.name} {what}{why}.{end}", "See worker.log for more of its log.")
+        reason = f": {seen.reason.strip().splitlines()[0].rstrip('.')}" if seen.reason.strip() else ""
+        end = f" The end of its log: {lines[-1][:_LOG_SHOWN].rstrip('.')}." if lines else ""
+        return Report(0, "machine", f"{self._rental.name} {what} ({seen.word}{reason}).{end}", "See worker.log for more of its log.")
 
     def _log(self) -> list[str]:
         """The end of what was printed there, which goes to our own log as well."""

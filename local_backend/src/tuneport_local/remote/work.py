@@ -18,6 +18,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from tuneport.clock import Clock
 from tuneport.errors import TuneportError
 from tuneport.files import write_text
 from tuneport.job import JobState
@@ -41,12 +42,12 @@ _NOT_THERE = ("address", "storage", "rented", "track")
 """Settings of the machine that the job was sent from."""
 
 
-def worked(place: Place, *, launch: str) -> int:
+def worked(place: Place, *, launch: str, clock: Clock | None = None) -> int:
     """The exit code of a launch."""
     if (before := ended(place, [launch])) is not None:
         print(f"this launch has ended already: {before.kind} {before.message}")
         return _code(before)
-    lease = Lease(place, launch=launch, lost=lambda: _shut_out("another machine took the lease of this job"))
+    lease = Lease(place, launch=launch, lost=lambda: _shut_out("another machine took the lease of this job"), clock=clock)
     try:
         lease.take()
     except Held as held:
