@@ -179,8 +179,8 @@ class Machines:
         return run
 
     def settle(self) -> None:
-        """Brings buckets and folders into step."""
-        self.mounts.settle()
+        """Brings buckets and folders into step, once a machine has ended."""
+        self.mounts.settle(all_of_it=True)
 
     def close(self) -> None:
         for run in self.runs.values():
