@@ -175,6 +175,22 @@ def test_a_job_that_is_cancelled_here_ends_there(place: Place) -> None:
 
 
 @pytest.mark.slow
+def test_a_pause_gives_the_machine_back_and_a_resume_rents_another(place: Place) -> None:
+    uri = place.submitted(epochs=60, batch_size=2).document["uri"]
+    place.until(uri, lambda _: place.saved(uri))
+    assert place.typed("jobs", "pause", uri).code == 0
+    place.until(uri, lambda job: job["state"] == "paused")
+    (first,) = place.emulator.world.commands.values()
+    place.until(uri, lambda _: first.status(place.emulator.world.now()) == "Completed")
+    assert place.typed("jobs", "resume", uri).code == 0
+    place.until(uri, lambda job: job["state"] == "succeeded")
+    first, second = place.emulator.world.commands.values()
+    assert (first.puts, second.puts) == (1, 1)
+    assert second.properties["codeId"] == first.properties["codeId"]
+    assert second.properties["tags"]["tuneport_job"] == first.properties["tags"]["tuneport_job"]
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("machine", "more", "said"),
     [
