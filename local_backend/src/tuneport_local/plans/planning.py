@@ -49,7 +49,7 @@ class LocalOptions(Table):
     (auto: one for each GPU), `restarts` how often they begin again from the last checkpoint when one is lost.
     `address` is that of a Ray cluster's jobs API, `storage` an fsspec URL that this machine and all of the cluster's reach.
     `profile`: whether it is written where the time went. `share_beginning`: what all rows of a batch begin with goes through the model once
-    (`sft`).
+    (`sft`). `sharding`: whether the base is divided among the workers, or whole in each (auto: divided where only that fits).
     """
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,2})?)$")] = "auto"
@@ -72,6 +72,7 @@ class LocalOptions(Table):
     storage: str | None = own(None)
     profile: bool = own(False)
     share_beginning: bool = own(False)
+    sharding: Literal["none", "full", "auto"] = own("none")
 
 
 def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:
