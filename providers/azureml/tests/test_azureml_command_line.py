@@ -95,6 +95,41 @@ def test_a_job_is_cancelled_from_the_command_line(shell: Shell, rows: Path) -> N
     assert shell("jobs", "show", uri, "--json").document["state"] == "cancelled"
 
 
+def test_a_tuned_model_is_listed_deployed_asked_evaluated_and_ended(shell: Shell, rows: Path, stage: Stage) -> None:
+    uri = str(submitted(shell, rows, "--suffix", "cards").document["uri"])
+    assert shell("jobs", "wait", uri).code == 0
+    (model,) = shell("models", "list", "--provider", "azureml", "--json").document["models"]
+    assert model["job_uri"] == uri
+    refused = shell("models", "deploy", uri)
+    assert (refused.code, "price per hosting hour not known" in refused.err) == (2, True)
+    assert stage.emulator.world.shelf.endpoints == {}
+    assert shell("models", "deploy", uri, "--yes").code == 0
+    stage.clock.sleep(60)
+    (deployment,) = shell("models", "deployments", "--provider", "azureml", "--json").document["deployments"]
+    assert deployment["state"] == "Succeeded"
+    answer = shell("models", "chat", uri, "My card number 3 is blocked")
+    assert (answer.code, answer.out.strip()) == (0, "It is blocked")
+    found = shell("models", "eval", uri, rows, "--yes", "--json").document
+    assert (found["rows"], found["metrics"]["exact_match"]) == (24, 1.0)
+    watched = shell("watch", "--provider", "azureml", "--all", "--json")
+    assert deployment["uri"] in watched.out
+    assert shell("models", "undeploy", deployment["uri"], "--yes").code == 0
+    assert shell("models", "deployments", "--provider", "azureml", "--json").document["deployments"] == []
+
+
+def test_an_archive_holds_the_model_its_rows_and_its_record(shell: Shell, rows: Path, tmp_path: Path) -> None:
+    uri = str(submitted(shell, rows).document["uri"])
+    assert shell("jobs", "wait", uri).code == 0
+    run = shell("archive", uri, tmp_path / "kept", "--json")
+    (archive,) = run.document["archives"]
+    assert (run.code, archive["missing"]) == (0, [])
+    folder = Path(archive["folder"])
+    kept = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert {"job.json", "model.json", "events.jsonl", "metrics.jsonl", "MLmodel", "adapter_model.safetensors"} <= kept
+    assert (folder / "files" / "train.jsonl").read_text(encoding="utf-8").count("\n") == 24
+    assert shell("archive", "--verify", tmp_path / "kept").code == 0
+
+
 def test_a_check_says_who_asks_and_where_data_go(shell: Shell) -> None:
     run = shell("providers", "check", "azureml")
     assert run.code == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -10,13 +10,16 @@ import pytest
 from tuneport_azureml import provider as azureml_provider
 from tuneport_azureml.emulator import COMPUTE, Habits
 
-from tuneport.provider import Provider, Trainer
+from tuneport.examples import Example
+from tuneport.model import Model
+from tuneport.provider import Provider, Server, Trainer
 from tuneport.recipe import Recipe
-from tuneport.testing import TrainerConformance
+from tuneport.testing import ServerConformance, TrainerConformance
 from tuneport.testing.emulator.faults import Reset
 from tuneport.testing.kit import Settle
 
-from .azureml_stage import PUT_JOB, Identity, Stage, recipe, staged
+from .azureml_served import Served, served
+from .azureml_stage import PUT_JOB, Identity, Stage, chats, recipe, staged
 
 
 class OnTheStage(TrainerConformance):
@@ -80,3 +83,26 @@ class TestOnACompute(OnTheStage):
 
     habits: ClassVar[Habits] = Habits(page=2, signs=False, oldest_first=True, honours_filters=False, tells_version=True)
     profile: ClassVar[Mapping[str, Any]] = {"compute": COMPUTE}
+
+
+class TestServer(ServerConformance):
+    """A tuned model that is served; the kit's own deployment is the one that stands."""
+
+    @pytest.fixture
+    def stage(self, tmp_path: Path) -> Iterator[Served]:
+        with served(tmp_path, habits=Habits(page=1)) as stage:
+            yield stage
+
+    @pytest.fixture
+    def server(self, stage: Served) -> Server:
+        return stage.server()
+
+    @pytest.fixture
+    def model(self, stage: Served) -> Model:
+        model = stage.tuned()
+        stage.deployed(model)
+        return model
+
+    @pytest.fixture
+    def rows(self) -> Sequence[Example]:
+        return list(chats(4))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,6 +13,7 @@ import requests
 from tuneport_azureml.emulator import GROUP, START, SUBSCRIPTION, WORKSPACE, AzureMLEmulator, Course, Habits
 from tuneport_azureml.emulator.__main__ import said
 from tuneport_azureml.emulator.platform import ACCOUNT, CONTAINER, MODELS
+from tuneport_azureml.emulator.world import WORKSPACE_ID
 
 from tuneport.testing.emulator import SteppedClock
 
@@ -225,3 +227,143 @@ def test_a_signature_that_has_ended_lets_nobody_in(emulator: AzureMLEmulator, cl
 
 def test_rehearsing_prints_what_to_export(emulator: AzureMLEmulator) -> None:
     assert {line.partition("=")[0].removeprefix("export ") for line in said(emulator)} == set(emulator.exports)
+
+
+# --- models and endpoints --------------------------------------------------------------------------------------------------------------
+
+
+def trained(emulator: AzureMLEmulator, clock: SteppedClock, name: str = "a", **more: Any) -> str:
+    """The service's id, for serving, of the model of a job that has ended."""
+    body = job(emulator)
+    body["properties"] |= {"outputs": {"registered_model": {"jobOutputType": "mlflow_model", "assetName": f"m-{name}"}}, **more}
+    assert asked(emulator, "PUT", f"/jobs/{name}?{VERSION}", body).status_code == 201
+    clock.advance(10_000)
+    return f"azureml://locations/westeurope/workspaces/{WORKSPACE_ID}/models/m-{name}/versions/1"
+
+
+def endpoint(model_id: str) -> dict[str, Any]:
+    return {
+        "location": "westeurope",
+        "sku": {"name": "Consumption"},
+        "tags": {},
+        "properties": {"authMode": "Key", "modelSettings": {"modelId": model_id}},
+    }
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("colour", "blue"),
+        ("location", None),
+        ("location", "mars"),
+        ("sku.name", "Premium"),
+        ("sku.colour", "blue"),
+        ("tags", {"a": 1}),
+        ("properties", None),
+        ("properties.colour", "blue"),
+        ("properties.authMode", "Word"),
+        ("properties.modelSettings", None),
+        ("properties.modelSettings.colour", "blue"),
+        ("properties.modelSettings.modelId", "azureml://registries/azureml/models/Phi-3-mini-4k-instruct/versions/14"),
+        ("properties.modelSettings.modelId", "azureml://locations/westeurope/workspaces/0/models/m-a/versions/1"),
+        ("properties.modelSettings.modelId", 7),
+    ],
+)
+def test_an_endpoint_that_is_not_what_the_schema_says_is_refused(
+    emulator: AzureMLEmulator, clock: SteppedClock, path: str, value: Any
+) -> None:
+    body = spoiled(endpoint(trained(emulator, clock)), path, value)
+    assert asked(emulator, "PUT", f"/serverlessEndpoints/cards?{VERSION}", body).status_code == 400
+    assert emulator.world.shelf.endpoints == {}
+
+
+def test_an_endpoint_goes_through_its_words_answers_to_its_keys_and_goes(emulator: AzureMLEmulator, clock: SteppedClock) -> None:
+    made = asked(emulator, "PUT", f"/serverlessEndpoints/cards?{VERSION}", endpoint(trained(emulator, clock)))
+    assert (made.status_code, made.json()["properties"]["provisioningState"]) == (201, "Creating")
+    operation = made.headers["Azure-AsyncOperation"].partition("://")[2].partition("/")[2]
+    assert asked(emulator, "GET", f"//{operation}").json() == {"status": "InProgress"}
+    clock.advance(300)
+    assert asked(emulator, "GET", f"//{operation}").json() == {"status": "Succeeded"}
+    told = asked(emulator, "GET", f"/serverlessEndpoints/cards?{VERSION}").json()["properties"]
+    keys = asked(emulator, "POST", f"/serverlessEndpoints/cards/listKeys?{VERSION}").json()
+    question = {"messages": [{"role": "user", "content": "a"}], "max_tokens": 5}
+
+    def answer(key: str, body: Any = question) -> requests.Response:
+        url = f"{told['inferenceEndpoint']['uri']}/v1/chat/completions"
+        return requests.post(url, json=body, headers={"Authorization": key}, timeout=10)
+
+    assert answer(keys["primaryKey"]).json()["choices"][0]["message"]["content"] == "b"
+    assert answer("somebody").status_code == 401
+    for wrong in ({}, {"messages": []}, {**question, "colour": "blue"}, {**question, "max_tokens": 0}, {"messages": [{"role": "user"}]}):
+        assert answer(keys["primaryKey"], wrong).status_code == 422
+    assert asked(emulator, "DELETE", f"/serverlessEndpoints/cards?{VERSION}").status_code == 202
+    assert answer(keys["primaryKey"]).status_code == 404
+    clock.advance(60)
+    assert error_of(asked(emulator, "GET", f"/serverlessEndpoints/cards?{VERSION}")) == (404, "UserError")
+    assert asked(emulator, "DELETE", f"/serverlessEndpoints/cards?{VERSION}").status_code == 204
+
+
+def test_a_model_has_one_endpoint_which_never_serves_another(emulator: AzureMLEmulator, clock: SteppedClock) -> None:
+    first, second = trained(emulator, clock), trained(emulator, clock, "b")
+    assert asked(emulator, "PUT", f"/serverlessEndpoints/cards?{VERSION}", endpoint(first)).status_code == 201
+    assert error_of(asked(emulator, "PUT", f"/serverlessEndpoints/more?{VERSION}", endpoint(first))) == (400, "UserError")
+    assert error_of(asked(emulator, "PUT", f"/serverlessEndpoints/cards?{VERSION}", endpoint(second))) == (400, "UserError")
+    own = trained(emulator, clock, "c", computeId="gpu-a100")
+    assert error_of(asked(emulator, "PUT", f"/serverlessEndpoints/own?{VERSION}", endpoint(own))) == (400, "UserError")
+
+
+def test_a_model_is_archived_by_a_put_stays_where_it_lies_and_is_deleted_without_its_files(
+    emulator: AzureMLEmulator, clock: SteppedClock
+) -> None:
+    trained(emulator, clock)
+    row = asked(emulator, "GET", f"/models/m-a/versions/1?{VERSION}").json()
+    elsewhere = {**row, "properties": {**row["properties"], "modelUri": "azureml://elsewhere"}}
+    assert error_of(asked(emulator, "PUT", f"/models/m-a/versions/1?{VERSION}", elsewhere)) == (400, "UserError")
+    assert asked(emulator, "PUT", f"/models/m-a/versions/1?{VERSION}", {**row, "colour": "blue"}).status_code == 400
+    hidden = {**row, "properties": {**row["properties"], "isArchived": True}}
+    assert asked(emulator, "PUT", f"/models/m-a/versions/1?{VERSION}", hidden).status_code == 200
+    assert asked(emulator, "GET", f"/models/m-a/versions?{VERSION}").json()["value"] == []
+    assert len(asked(emulator, "GET", f"/models/m-a/versions?{VERSION}&listViewType=All").json()["value"]) == 1
+    assert asked(emulator, "DELETE", f"/models/m-a/versions/1?{VERSION}").status_code == 200
+    assert error_of(asked(emulator, "GET", f"/models/m-a/versions/1?{VERSION}")) == (404, "UserError")
+    assert any("dcid.a" in key for key in emulator.world.blobs)
+
+
+def test_a_job_is_deleted_once_it_has_ended(emulator: AzureMLEmulator, clock: SteppedClock) -> None:
+    asked(emulator, "PUT", f"/jobs/a?{VERSION}", job(emulator))
+    assert error_of(asked(emulator, "DELETE", f"/jobs/a?{VERSION}")) == (400, "UserError")
+    clock.advance(10_000)
+    assert asked(emulator, "DELETE", f"/jobs/a?{VERSION}").status_code == 202
+    assert error_of(asked(emulator, "GET", f"/jobs/a?{VERSION}")) == (404, "UserError")
+
+
+def test_a_part_of_a_blob_is_given_as_long_as_it_is_the_same(emulator: AzureMLEmulator) -> None:
+    blob(emulator, "PUT", "x", b"0123456789")
+    url = f"{emulator.url}/{ACCOUNT}/{CONTAINER}/data/x?{emulator.world.sign()}"
+
+    def part(**headers: str) -> requests.Response:
+        return requests.get(url, headers={name.replace("_", "-"): value for name, value in headers.items()}, timeout=10)
+
+    first = part(x_ms_range="bytes=2-4")
+    assert (first.status_code, first.content, first.headers["Content-Range"]) == (206, b"234", "bytes 2-4/10")
+    assert part(x_ms_range="bytes=8-20", If_Match=first.headers["ETag"]).content == b"89"
+    assert part(x_ms_range="bytes=10-12").status_code == 416
+    blob(emulator, "PUT", "x", b"another one")
+    assert part(x_ms_range="bytes=2-4", If_Match=first.headers["ETag"]).headers["x-ms-error-code"] == "ConditionNotMet"
+
+
+def test_blobs_are_listed_by_the_beginning_of_their_names_page_after_page(clock: SteppedClock) -> None:
+    with AzureMLEmulator(clock=clock, habits=Habits(blob_page=1)) as emulator:
+        for name in ("b", "a"):
+            blob(emulator, "PUT", name, b"1")
+        found, marker = [], ""
+        while True:
+            query = f"restype=container&comp=list&prefix=data/&marker={marker}&{emulator.world.sign()}"
+            text = requests.get(f"{emulator.url}/{ACCOUNT}/{CONTAINER}?{query}", timeout=10).text
+            found += re.findall("<Name>(.*?)</Name>", text)
+            if not (following := re.findall("<NextMarker>(.+?)</NextMarker>", text)):
+                break
+            marker = following[0]
+        assert found == ["data/a", "data/b"]
+        wrong = requests.get(f"{emulator.url}/{ACCOUNT}/{CONTAINER}?comp=list&{emulator.world.sign()}", timeout=10)
+    assert wrong.headers["x-ms-error-code"] == "InvalidQueryParameterValue"

@@ -59,6 +59,38 @@ def test_other_resources_are_told_in_fields_that_the_sdk_knows(stage: Stage, pat
     assert set(row["properties"]) <= known(getattr(models, inner))
 
 
+def test_models_by_name_endpoints_and_keys_are_told_in_fields_that_the_sdk_knows(stage: Stage) -> None:
+    from azure.ai.ml._restclient.arm_ml_service import models
+    from tuneport_azureml.adapter.server import AzureMLServer
+
+    connection, name = stage.trainer()._connection, f"tuneport-{NAME}"
+    container = connection.arm("GET", f"/models/{name}", doing="x")
+    assert set(container) <= known(models.ModelContainer)
+    assert set(container["properties"]) <= known(models.ModelContainerProperties)
+    trainer = stage.trainer()
+    plan = trainer.plan(recipe(about="parcel"))
+    trainer.create(plan, "served", {file.purpose: trainer.upload(file) for file in plan.files})
+    stage.clock.sleep(DAY)
+    server = AzureMLServer(stage.settings())
+    own = server.deploy(server.model("served"), options={"name": "cards"}).id
+    stage.clock.sleep(DAY)
+    row = connection.arm("GET", f"/{own}", doing="x")
+    properties = row["properties"]
+    assert set(row) <= known(models.ServerlessEndpoint)
+    assert set(properties) <= known(models.ServerlessEndpointProperties)
+    assert set(properties["inferenceEndpoint"]) <= known(models.ServerlessInferenceEndpoint)
+    assert set(connection.arm("POST", f"/{own}/listKeys", doing="x")) <= known(models.EndpointAuthKeys)
+    assert properties["provisioningState"] in {str(each.value) for each in models.EndpointProvisioningState}
+    assert properties["endpointState"] in {str(each.value) for each in models.ServerlessEndpointState}
+
+
+def test_every_word_for_an_endpoint_is_mapped() -> None:
+    from azure.ai.ml._restclient.arm_ml_service.models import EndpointProvisioningState
+    from tuneport_azureml.wire.endpoints import PHASES
+
+    assert set(PHASES) == {str(each.value).casefold() for each in EndpointProvisioningState}
+
+
 def test_data_are_told_in_fields_that_the_sdk_knows(stage: Stage) -> None:
     from azure.ai.ml._restclient.arm_ml_service import models
 

@@ -8,17 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuneport_azureml.emulator import COMPUTE, WORKSPACE
+import requests
+from tuneport_azureml.emulator import COMPUTE, WORKSPACE, Habits, Serving
 from tuneport_azureml.wire.names import data_id
 from tuneport_azureml.wire.plans import asked, create_body, to_plan
 from tuneport_azureml.wire.states import STATES, job_state
 
+from tuneport.dataset import Dataset
+from tuneport.examples import ChatExample, Message
 from tuneport.job import JobState
 from tuneport.recipe import Classify, Recipe
 from tuneport.registry import JobRegistry
 from tuneport.submit import Desk, submit
 
 from .azureml_sdk import entity, ml_client, wire
+from .azureml_served import served
 from .azureml_stage import BERT, GPT, Stage, chats, labelled, recipe, staged
 
 pytest.importorskip("azure.ai.ml", reason="azure-ai-ml is not installed: pip install azure-ai-ml==1.35.2")
@@ -38,12 +42,22 @@ def body_of(stage: Stage, chosen: Recipe, **profile: Any) -> dict[str, Any]:
     return create_body(plan, client_id="0123456789abcdef", files=files)
 
 
+def asked_about() -> Recipe:
+    """Questions about a context, with answers that stand there."""
+    rows = [
+        ChatExample((Message("system", f"Card {n} is lost."), Message("user", "Which?"), Message("assistant", f"Card {n}")))
+        for n in range(12)
+    ]
+    return recipe(task="question_answering").model_copy(update={"train": Dataset.from_examples(rows, name="questions")})
+
+
 RECIPES = {
     "own machines": (recipe(), {}),
     "instance types": (recipe(instance_types=["Standard_NC24ads_A100_v4"], job_tier="spot", description="a test"), {}),
     "compute": (recipe(hyperparameters={"max_steps": "10"}), {"compute": COMPUTE}),
     "validated": (recipe().model_copy(update={"validation": chats(10, about="parcel"), "suffix": "cards"}), {"job_tier": "premium"}),
     "summarization": (recipe(task="summarization", tags={"team": "support"}), {}),
+    "question answering": (asked_about(), {}),
     "classification": (Recipe(base=BERT, train=labelled(), method=Classify(epochs=3)), {"compute": COMPUTE}),
     "azure openai": (recipe(GPT), {}),
 }
@@ -129,3 +143,77 @@ def test_the_sdk_writes_the_remote_of_the_folder_on_its_jobs_and_we_do_not(stage
     trainer.create(plan, "ours", files)
     assert stage.job("ours").properties["properties"] == {}
     assert "azure.ai.ml" in sys.modules  # of the other tests here; whoever only submits never loads it: test_azureml_trainer.py
+
+
+def test_the_unmodified_client_lists_models_fetches_and_archives_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(tmp_path, habits=Habits(page=1)) as stage:
+        model = stage.tuned()
+        name = model.id.split("/")[1]
+        other = stage.tuned(recipe(about="parcel"), name="job-2").id.split("/")[1]
+        with ml_client(stage.emulator, monkeypatch) as client:
+            assert {each.name for each in client.models.list()} == {name, other}
+            found = client.models.get(name=name, version="1")
+            assert (found.job_name, found.type, found.path) == ("job-1", "mlflow_model", model.details["model_uri"])
+            assert [each.version for each in client.models.list(name=name)] == ["1"]
+            client.models.archive(name=name)
+            assert [each.name for each in client.models.list()] == [other]
+            assert [each.id for each in stage.server().models()] == [f"models/{other}/versions/1"]
+            client.models.restore(name=name)
+            client.models.archive(name=other, version="1")
+            assert [each.version for each in client.models.list(name=other)] == []
+        assert [each.id for each in stage.server().models()] == [f"models/{other}/versions/1", model.id]
+
+
+def test_the_unmodified_client_drives_a_serverless_endpoint_from_its_making_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+    with served(tmp_path, serving=Serving(creating_s=0, deleting_s=0, deaf_s=0)) as stage:
+        model, server = stage.tuned(), stage.server()
+        plan = server.deployment_plan(model, options={"name": "cards"})
+        body = dict(plan.requests[0].body)
+        served_by = body["properties"]["modelSettings"]["modelId"]
+        with ml_client(stage.emulator, monkeypatch) as client:
+            from azure.ai.ml.entities import ServerlessEndpoint
+
+            endpoint = ServerlessEndpoint(name="cards", model_id=served_by, tags=body["tags"])
+            made = client.serverless_endpoints.begin_create_or_update(endpoint).result()
+            assert (made.provisioning_state, made.model_id, made.location) == ("succeeded", served_by, "westeurope")
+            assert wire_of(endpoint) == {**body, "properties": {"modelSettings": {"modelId": served_by}}}
+            assert [each.name for each in client.serverless_endpoints.list()] == ["cards"]
+            assert server.deployments()[0].model == model.id
+            keys = client.serverless_endpoints.get_keys("cards")
+            asked = {"messages": [{"role": "user", "content": "My card number 3 is blocked"}], "max_tokens": 1024}
+            url = f"{client.serverless_endpoints.get('cards').scoring_uri}/v1/chat/completions"
+            for header in (keys.primary_key, f"Bearer {keys.secondary_key}"):
+                answer = requests.post(url, json=asked, headers={"Authorization": header}, timeout=10)
+                assert answer.json()["choices"][0]["message"]["content"] == "It is blocked"
+            with pytest.raises(HttpResponseError, match="already"):
+                client.serverless_endpoints.begin_create_or_update(ServerlessEndpoint(name="second", model_id=served_by))
+            client.serverless_endpoints.begin_delete("cards").result()
+            with pytest.raises(ResourceNotFoundError):
+                client.serverless_endpoints.get("cards")
+        assert server.deployments() == []
+
+
+def wire_of(endpoint: Any) -> Any:
+    """What the SDK sends of an endpoint."""
+    import json
+
+    from azure.ai.ml._restclient.arm_ml_service._utils.model_base import SdkJSONEncoder
+
+    return json.loads(json.dumps(endpoint._to_rest_object(), cls=SdkJSONEncoder, exclude_readonly=True))
+
+
+def test_the_unmodified_client_hides_a_job_and_deletes_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with served(tmp_path) as stage:
+        stage.made()
+        with ml_client(stage.emulator, monkeypatch) as client:
+            client.jobs.archive("job-1")
+            assert list(client.jobs.list()) == []
+            assert [each.provider_id for each in stage.trainer().list()] == ["job-1"]
+            client.jobs.restore("job-1")
+            assert [each.name for each in client.jobs.list()] == ["job-1"]
+            client.jobs.begin_delete("job-1").wait()
+        assert stage.trainer().fetch(["job-1"]) == {}

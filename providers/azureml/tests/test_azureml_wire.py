@@ -118,6 +118,55 @@ def test_a_row_to_summarize_that_is_a_whole_conversation_is_named_by_its_line() 
         planned(recipe(task="summarization").model_copy(update={"train": rows}))
 
 
+def asked_of(*turns: tuple[str, str]) -> Recipe:
+    """A recipe of question answering with one good row and one of these turns."""
+    good = ChatExample((Message("system", "It rains in Ghent."), Message("user", "Where?"), Message("assistant", "Ghent")))
+    other = ChatExample(tuple(Message(role, text) for role, text in turns))  # type: ignore[arg-type]
+    rows = Dataset.from_examples([good, other], name="talks")
+    return recipe(task="question_answering").model_copy(update={"train": rows})
+
+
+@pytest.mark.parametrize(
+    ("turns", "expected"),
+    [
+        ((("system", "Snow in Łódź fell."), ("user", "Where?"), ("assistant", "Łódź")), ("Where?", "Snow in Łódź fell.", 8)),
+        ((("user", "A is 1.\n\nB is 22.\n \nWhat is B?"), ("assistant", " 22\n")), ("What is B?", "A is 1.\n\nB is 22.", 14)),
+    ],
+)
+def test_a_question_goes_with_its_context_and_the_place_of_its_answer(
+    turns: tuple[tuple[str, str], ...], expected: tuple[str, str, int]
+) -> None:
+    plan = planned(asked_of(*turns))
+    second = json.loads(b"".join(plan.files[0].chunks()).splitlines()[1])
+    question, context, start = expected
+    answer = context[start : start + len(turns[-1][1].strip())]
+    assert second == {"question": question, "context": context, "answers": {"text": [answer], "answer_start": [start]}}
+    assert answer == turns[-1][1].strip()
+    assert details(plan)["taskType"] == "questionAnswering"
+    assert details(plan)["hyperParameters"]["answer_text_key"] == "text"
+
+
+@pytest.mark.parametrize(
+    ("turns", "said"),
+    [
+        ((("system", "Snow in Ghent."), ("user", "Where?"), ("assistant", "Bruges")), "word for word"),
+        ((("system", "Ghent, Ghent!"), ("user", "Where?"), ("assistant", "Ghent")), "2 times"),
+        ((("system", "aaa"), ("user", "What?"), ("assistant", "aa")), "2 times"),
+        ((("user", "Where does it snow?"), ("assistant", "Ghent")), "whose last paragraph"),
+        ((("user", "\n\nWhere does it snow?"), ("assistant", "Ghent")), "whose last paragraph"),
+        (
+            (("system", "Snow in Ghent."), ("user", "Where?"), ("assistant", "Ghent"), ("user", "?"), ("assistant", "!")),
+            "whose last paragraph",
+        ),
+    ],
+)
+def test_an_answer_without_its_one_place_is_named_by_its_line_and_not_repeated(turns: tuple[tuple[str, str], ...], said: str) -> None:
+    with pytest.raises(DatasetError, match="talks:2") as caught:
+        planned(asked_of(*turns))
+    assert said in str(caught.value)
+    assert not any(text.strip() in str(caught.value) for _, text in turns if len(text.strip()) > 3)
+
+
 def test_on_machines_that_are_named_the_adapter_and_what_was_changed_are_sent() -> None:
     method = SFT(epochs=1, lora=LoRA(rank=8, dropout=0.1), schedule="cosine", weight_decay=0.01)
     values = details(planned(recipe().model_copy(update={"method": method}), compute="gpu"))["hyperParameters"]
@@ -160,7 +209,7 @@ def test_where_a_job_runs_is_said_by_the_recipe_before_the_profile() -> None:
     ("chosen", "kind", "words"),
     [
         (recipe("no-such-model"), UnknownModel, "azureml://registries/"),
-        (recipe(task="question_answering"), Unsupported, "where an answer stands"),
+        (recipe(task="translation"), Unsupported, "not carried yet"),
         (recipe(task="text_completion"), Unsupported, "text completion"),
         (recipe(task="image_classification"), Unsupported, "images"),
         (recipe(task="text_classification"), RecipeError, "method classify"),

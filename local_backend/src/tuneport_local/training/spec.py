@@ -83,6 +83,7 @@ class TrainingSpec:
     profile: bool = False
     share_beginning: bool = False
     sharding: str = "none"
+    rented: Mapping[str, Any] | None = None
 
     @property
     def kind(self) -> TunedKind:

@@ -1,4 +1,4 @@
-"""Tuneport's provider `azureml`: fine-tuning jobs on models of Azure Machine Learning's registries. Importing this loads no SDK."""
+"""Tuneport's provider `azureml`: fine-tuning jobs and serverless endpoints of Azure Machine Learning. Importing this loads no SDK."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from tuneport.provider import Provider
 
 if TYPE_CHECKING:
-    from tuneport.provider import ProviderSettings, Trainer
+    from tuneport.provider import ProviderSettings, Server, Trainer
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "provider"]
@@ -19,9 +19,16 @@ def _open_trainer(settings: ProviderSettings) -> Trainer:
     return AzureMLTrainer(settings)
 
 
+def _open_server(settings: ProviderSettings) -> Server:
+    from tuneport_azureml.adapter.server import AzureMLServer
+
+    return AzureMLServer(settings)
+
+
 provider = Provider(
     name="azureml",
-    summary="Azure Machine Learning: models of its registries, tuned on serverless or named GPUs of a workspace.",
+    summary="Azure Machine Learning: models of its registries, tuned on serverless or named GPUs of a workspace, and served there.",
     open_trainer=_open_trainer,
+    open_server=_open_server,
     version=__version__,
 )

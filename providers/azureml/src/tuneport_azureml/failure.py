@@ -16,6 +16,8 @@ MOST_WORDS = 500
 """Characters of the vendor's that are handed on."""
 MOST_SAID = 300
 """Of one credential's."""
+LEAST_PIECE = 8
+"""Characters of a question in an answer that are taken for a quotation."""
 SAY_NOTHING = frozenset(
     {"DecodeError", "IncompleteReadError", "DeserializationError", "SerializationError", "ValueError", "JSONDecodeError"}
 )
@@ -60,6 +62,22 @@ def failure_of(error: Exception, *, doing: str, creating: bool) -> Failure:
         code=without_secrets(code) if isinstance(code, str) and len(code) <= 80 and code.isprintable() else "",
         retry_after_s=retry_after_s({str(k).casefold(): str(v) for k, v in headers.items()} if isinstance(headers, Mapping) else {}),
     )
+
+
+def without_question(error: Exception, body: Mapping[str, Any]) -> Exception:
+    """A model's refusal, without its words where these repeat what it was asked: that is a row, perhaps."""
+    said = getattr(error, "error", None)
+    words = f"{_text(said)} {' '.join(_text(each) for each in getattr(said, 'details', None) or ())}"
+    asked = [str(each.get("content") or "") for each in body.get("messages", ()) if isinstance(each, Mapping)]
+    if said is not None and any(piece in words for text in asked for piece in _pieces(text)):
+        said.message, said.details = None, []
+    return error
+
+
+def _pieces(text: str) -> Iterable[str]:
+    """Parts of a question that no sentence of the service's holds by chance."""
+    lines = [line.strip() for line in text.splitlines()]
+    return [line[:40] for line in lines if len(line) >= LEAST_PIECE]
 
 
 def retry_after_s(headers: Mapping[str, str]) -> float | None:

@@ -11,17 +11,13 @@ _CANNOT = {
     Capability.RESUME: "Azure ML cannot pause a fine-tuning job, and so not resume one",
     Capability.TOOLS: "Azure ML's chat completion has no place for tools in its rows",
     Capability.IMAGES: "the tasks that are carried learn from text alone",
+    Capability.LOG_PROBABILITIES: "endpoints tell the log-probabilities of what the model says, not of a reference",
     Capability.CHECKPOINTS: "a fine-tuning job registers one model, without its checkpoints",
 }
 _NOT_YET = {
     Capability.SEED: "the seed is not sent; where a base takes one: options.azureml.hyperparameters",
     Capability.CONTINUE: "a model that was tuned in the workspace is not named as a base",
-    Capability.DELETE: "jobs and models are not deleted; the studio can",
-    Capability.DOWNLOAD: "the registered model is not fetched; the studio, or az ml model download, can",
-    Capability.EXPORT: "the registered model is not fetched; the studio, or az ml model download, can",
-    Capability.DEPLOY: "endpoints of Azure ML are not made; the studio can",
-    Capability.PREDICT: "endpoints of Azure ML are not asked",
-    Capability.LOG_PROBABILITIES: "endpoints of Azure ML are not asked",
+    Capability.EXPORT: "the registered model is fetched as it lies (tuneport archive); its adapter is not made into another format",
 }
 
 

@@ -19,6 +19,7 @@ from tuneport.replies import Json
 from tuneport.retry import reading
 from tuneport_azureml.adapter.signing_in import SignIn
 from tuneport_azureml.errors import TokenRefused, translated
+from tuneport_azureml.failure import without_question
 from tuneport_azureml.profile import Workspace
 from tuneport_azureml.wire.datastores import api_url
 
@@ -34,7 +35,8 @@ Reply = dict[str, Any]
 
 VERSION = "2024-10-01-preview"
 """The API's, which azure-ai-ml 1.35.2 creates fine-tuning jobs by."""
-CONNECT_S, ANSWER_S = 20, 120
+CONNECT_S, ANSWER_S, THINKS_S = 20, 120, 600
+"""Seconds: to a connection, to an answer, and to what a model says."""
 MOST_BYTES = 4 << 20
 """Of a log."""
 
@@ -137,6 +139,29 @@ class Connection:
         """`read`, again if there is no answer, by our own clock: for what nobody else repeats."""
         return reading(read, clock=self.clock)
 
+    def asked(self, url: str, *, body: Json, headers: Mapping[str, str], doing: str, stream: bool = False) -> Any:
+        """One question to an endpoint, which has keys of its own: its answer, that of a stream still to be read. A refusal that repeats a
+        part of the question loses its words."""
+        from azure.core.rest import HttpRequest
+
+        request = HttpRequest("POST", url, headers={"User-Agent": "tuneport", **headers}, json=body)
+
+        def once() -> Any:
+            try:
+                return self._answered(request, stream=stream, read_timeout=THINKS_S)
+            except Exception as error:
+                raise without_question(error, body) from None
+
+        return self._translating(once, doing=doing, creating=False)
+
+    def telling(self, parts: Iterator[T], *, doing: str) -> Iterator[T]:
+        """The parts of an answer that is read as it comes, with what breaks it off in our words."""
+        while True:
+            part = self._translating(lambda: next(parts, None), doing=doing, creating=False)
+            if part is None:
+                return
+            yield part
+
     @property
     def transport(self) -> HttpTransport[Any, Any]:
         """What all requests go through; it repeats nothing."""
@@ -166,8 +191,12 @@ class Connection:
             headers["Range"] = f"bytes=0-{MOST_BYTES - 1}"
         else:
             headers["Authorization"] = f"Bearer {self.sign_in.token(self.place.cloud.scope)}"
-        request = HttpRequest(method, url, params=dict(query or {}), headers=headers, json=body)
-        response = self._pipeline().send_request(request)
+        return self._answered(HttpRequest(method, url, params=dict(query or {}), headers=headers, json=body))
+
+    def _answered(self, request: Any, **how: Any) -> Any:
+        response = self._pipeline().send_request(request, **how)
+        if response.status_code >= 300 and how.get("stream"):
+            response.read()  # a refusal is short
         if 300 <= response.status_code < 400:
             raise ValueError("an answer was expected")  # nobody follows a redirection, since the token would go along
         response.raise_for_status()

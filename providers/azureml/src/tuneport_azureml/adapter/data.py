@@ -12,17 +12,15 @@ from tuneport.plan import PlannedFile
 from tuneport.provider import FileState
 from tuneport.replies import object_in, text_in
 from tuneport_azureml.adapter.connection import Connection, Reply, found_or_none
-from tuneport_azureml.wire.clouds import STORAGE_SCOPE
-from tuneport_azureml.wire.datastores import Store, blob_path, data_uri, store_of
+from tuneport_azureml.adapter.reading_blobs import blob_content, checked
+from tuneport_azureml.adapter.stores import BLOCK_BYTES, Headers, Opened, opened
+from tuneport_azureml.wire.datastores import blob_address, blob_path, data_uri
 from tuneport_azureml.wire.names import data_id, data_name, data_name_of, data_path
 from tuneport_azureml.wire.sends import asset_body
-from tuneport_azureml.wire.tags import is_of_file
+from tuneport_azureml.wire.tags import is_of_file, sha256_of
 
 if TYPE_CHECKING:
     from azure.storage.blob import BlobClient
-
-BLOCK_BYTES = 8 << 20
-"""A file of one block goes in one request, a larger one block by block: what arrived of one that broke off is not sent again."""
 
 
 class DataAssets:
@@ -45,12 +43,12 @@ class DataAssets:
         return FileState("ready")
 
     def upload(self, file: PlannedFile) -> str:
-        """The bytes first, then the asset over them. Both are named by what is in them: sent again, they are the same."""
+        """The bytes first, then the asset over them. Both are named by what is in them: sent again, they are the same. Of a file in blocks
+        those that arrived before it broke off are not sent again."""
         name, connection = data_name(file), self._connection
-        store = self._store()
-        secret = self._secret(store)
-        connection.trying(lambda: self._send(store, secret, file, blob_path(name)), doing="sending data", creating=True)
-        body = asset_body(file, uri=data_uri(self._place, store.name, blob_path(name)))
+        there = opened(connection, self._place.datastore)
+        connection.trying(lambda: _send(there, file, blob_path(name)), doing="sending data", creating=True)
+        body = asset_body(file, uri=data_uri(self._place, there.store.name, blob_path(name)))
         connection.arm("PUT", data_path(name), doing="registering data", body=body, creating=True)
         return data_id(self._place, name)
 
@@ -59,68 +57,46 @@ class DataAssets:
         name = data_name_of(self._place, file_id)
         if name is None or self.file_state(file_id).state == "gone":
             raise NotFound(f"{self._place.name} has no data asset {file_id!r}.")
-        store = self._store()
-        secret = self._secret(store)
-        self._connection.trying(lambda: self._remove(store, secret, blob_path(name)), doing="deleting data", creating=True)
+        there = opened(self._connection, self._place.datastore)
+        self._connection.trying(lambda: _remove(there, blob_path(name)), doing="deleting data", creating=True)
         self._connection.arm("DELETE", data_path(name), doing="deleting a data asset", creating=True)
+
+    def content(self, file_id: str) -> Iterator[bytes]:
+        """The bytes of an asset of ours, compared with the digest that it was registered with when all have come."""
+        name = data_name_of(self._place, file_id)
+        asset = None if name is None else found_or_none(lambda: self._asset(name))
+        address = None if asset is None else blob_address(text_in(object_in(asset, "properties"), "dataUri") or "")
+        if asset is None or address is None:
+            raise NotFound(f"{self._place.name} has no data asset {file_id!r}.")
+        return checked(blob_content(opened(self._connection, address[0]), address[1], doing="reading data"), sha256_of(asset), name=file_id)
 
     # --- inside --------------------------------------------------------------------------------------------------------------------
 
     def _asset(self, name: str) -> Reply:
         return self._connection.arm("GET", data_path(name), doing="looking for data")
 
-    def _store(self) -> Store:
-        answer = self._connection.arm("GET", f"/datastores/{self._place.datastore}", doing="looking at the datastore")
-        return store_of(self._place, answer)
 
-    def _remove(self, store: Store, secret: str | None, path: str) -> None:
-        from azure.core.exceptions import ResourceNotFoundError
+def _remove(there: Opened, path: str) -> None:
+    from azure.core.exceptions import ResourceNotFoundError
 
-        with suppress(ResourceNotFoundError):
-            self._blob(store, secret, path).delete_blob(**self._signature(secret))
+    with suppress(ResourceNotFoundError):
+        there.blob(path).delete_blob(**there.signed())
 
-    def _secret(self, store: Store) -> str | None:
-        """The signature or key of the datastore; None where the identity itself may write."""
-        if not store.signed:
-            return None
-        body = {"expirableSecret": True, "expireAfterHours": 1}
-        path = f"/datastores/{store.name}/listSecrets"
-        answer = self._connection.arm("POST", path, doing="asking for the key of the datastore", body=body)
-        return text_in(answer, "sasToken") or text_in(answer, "key")
 
-    def _blob(self, store: Store, secret: str | None, path: str) -> BlobClient:
-        from azure.storage.blob import BlobClient
-
-        local = {"use_env_settings": False} if self._place.local else {}
-        return BlobClient(
-            store.account_url,
-            container_name=store.container,
-            blob_name=path,
-            credential=secret,
-            transport=self._connection.transport,
-            retry_total=0,
-            max_single_put_size=BLOCK_BYTES,
-            **local,
-        )
-
-    def _signature(self, secret: str | None) -> dict[str, dict[str, str]]:
-        """What a call says where nothing is in the address: whoever is signed in. The SDK's own way to do so refuses this machine."""
-        return {} if secret else {"headers": {"Authorization": f"Bearer {self._connection.sign_in.token(STORAGE_SCOPE)}"}}
-
-    def _send(self, store: Store, secret: str | None, file: PlannedFile, path: str) -> None:
-        blob, signed = self._blob(store, secret, path), self._signature(secret)
-        blocks = blocks_of(file.chunks())
-        if file.size_bytes <= BLOCK_BYTES:
-            blob.upload_blob(b"".join(blocks), overwrite=True, **signed)
-            return
-        there = _staged(blob, signed)
-        ids = []
-        for number, block in enumerate(blocks):
-            block_id = f"{number:06d}-{hashlib.sha256(block).hexdigest()[:32]}"
-            if block_id not in there:
-                blob.stage_block(block_id, block, **signed)
-            ids.append(block_id)
-        blob.commit_block_list(ids, **signed)
+def _send(there: Opened, file: PlannedFile, path: str) -> None:
+    blob, signed = there.blob(path), there.signed()
+    blocks = blocks_of(file.chunks())
+    if file.size_bytes <= BLOCK_BYTES:
+        blob.upload_blob(b"".join(blocks), overwrite=True, **signed)
+        return
+    staged = _staged(blob, signed)
+    ids = []
+    for number, block in enumerate(blocks):
+        block_id = f"{number:06d}-{hashlib.sha256(block).hexdigest()[:32]}"
+        if block_id not in staged:
+            blob.stage_block(block_id, block, **signed)
+        ids.append(block_id)
+    blob.commit_block_list(ids, **signed)
 
 
 def blocks_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -135,7 +111,7 @@ def blocks_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
         yield bytes(kept)
 
 
-def _staged(blob: BlobClient, signed: dict[str, dict[str, str]]) -> frozenset[str]:
+def _staged(blob: BlobClient, signed: Headers) -> frozenset[str]:
     """The blocks that arrived earlier and belong to no blob yet."""
     from azure.core.exceptions import ResourceNotFoundError
 

@@ -102,6 +102,10 @@ class AzureMLTrainer:
     def upload(self, file: PlannedFile) -> str:
         return self._data.upload(file)
 
+    def file_content(self, file_id: str) -> Iterable[bytes]:
+        """The rows as they lie in the datastore. Raises NotFound when they are gone, Refused where they are others than the asset says."""
+        return self._data.content(file_id)
+
     def delete_file(self, file_id: str) -> None:
         """Deletes the data asset and its bytes. Raises NotFound when it is gone already."""
         self._data.delete_file(file_id)
@@ -168,7 +172,8 @@ class AzureMLTrainer:
     def result(self, job_id: str) -> Model:
         """The model that the job registered, as far as the workspace's registry still has it."""
         job = self._job(job_id)
-        model = model_of(self._place, job, self._version(job))
+        run = self._run(self._name(job_id)) if jobs.ended(job) else None
+        model = model_of(self._place, job, self._version(job), run=run)
         if model is None:
             said = snapshot_of(job)
             raise NotFound(
@@ -178,13 +183,19 @@ class AzureMLTrainer:
         return model
 
     def download(self, job_id: str, to: Path) -> Path:
-        self._cannot(Capability.DOWNLOAD)
+        """The files of the registered model from its datastore, into `model`, and the service's record of the job, `job.json`."""
+        from tuneport_azureml.adapter.outputs import fetch
+
+        return fetch(self._connection, self._finished(job_id), to=to)
 
     def delete(self, job_id: str) -> None:
-        self._cannot(Capability.DELETE)
+        """Deletes the registered model and the record of the job. The model's files stay in the datastore."""
+        from tuneport_azureml.adapter.ending import delete
+
+        delete(self._connection, self._job(job_id))
 
     def billed(self, job_id: str) -> Decimal | None:
-        """Not told: machines are billed by the subscription, not by the job."""
+        """Not told: machines are billed by the subscription, and how many a job took nobody says."""
         return None
 
     # --- inside ----------------------------------------------------------------------------------------------------------------------
@@ -192,6 +203,13 @@ class AzureMLTrainer:
     def _job(self, job_id: str) -> Reply:
         name = self._name(job_id)
         return self._connection.patiently(lambda: jobs.job(self._connection, name))
+
+    def _finished(self, job_id: str) -> Reply:
+        """A job that has made a model. Raises NotFound."""
+        job = self._job(job_id)
+        if (said := snapshot_of(job)).model is None:
+            raise NotFound(f"job {said.provider_id} has nothing to fetch: it is {said.provider_state}.")
+        return job
 
     def _run(self, name: str) -> Json | None:
         """None where the run history knows nothing of it, or this identity may not look."""

@@ -1,4 +1,4 @@
-"""Blob storage, as far as the blobs of one container go: whole, or block by block (REST version 2024-11-04)."""
+"""Blob storage, as far as the blobs of a workspace's containers go: whole, in parts, or block by block (REST version 2024-11-04)."""
 
 from __future__ import annotations
 
@@ -8,19 +8,29 @@ from collections.abc import Iterator
 from email.utils import format_datetime
 from typing import Any
 from xml.etree import ElementTree
+from xml.sax.saxutils import escape
 
 from tuneport.testing.emulator import Answer, Blob, Request, Routes
 from tuneport_azureml.emulator import refusals
-from tuneport_azureml.emulator.world import World
+from tuneport_azureml.emulator.refusals import refuse
+from tuneport_azureml.emulator.world import World, blob_key
 
 MOST_AT_ONCE = 5000 << 20
+DEEPEST = 8
+"""Folders that a blob may lie in."""
+ARTIFACTS = "azureml"
+"""The container of workspaceartifactstore."""
 _ID = re.compile(r"[A-Za-z0-9+/=]+")
+_RANGE = re.compile(r"bytes=(\d+)-(\d*)")
 
 
 class Blobs:
     def __init__(self, world: World, routes: Routes) -> None:
         self._world = world
-        for path in ("/{account}/{container}/{folder}/{name}", "/{account}/{container}/{folder}/{inner}/{name}"):
+        routes.add("GET /{account}/{container}", self.list)
+        shallow = ("/{account}/{container}/{folder}/{name}", "/{account}/{container}/{folder}/{inner}/{name}")
+        deep = (f"/{world.account}/{{container}}/{'/'.join(f'{{part{n}}}' for n in range(depth))}" for depth in (1, *range(4, DEEPEST + 2)))
+        for path in (*shallow, *deep):
             routes.add(f"PUT {path}", self.put, stores=True)
             routes.add(f"GET {path}", self.get)
             routes.add(f"HEAD {path}", self.head)
@@ -47,23 +57,53 @@ class Blobs:
         return self._answer(201)
 
     def get(self, request: Request) -> Answer:
+        """The whole blob, or the part that was asked for, as long as it is the blob that is meant."""
         path = self._path(request)
         if self._asked(request, "comp") == "blocklist":
-            return self._block_list(path)
+            return self._block_list(path, self._asked(request, "blocklisttype") or "committed")
         if path.startswith("logs/"):
             raise refusals.blob_error(404, "BlobNotFound", "The specified blob does not exist.")
         blob = self._blob(path)
-        return Answer(200, data=blob, media_type="application/octet-stream", headers=self._about())
+        if request.headers.get("if-match", "*") not in ("*", _etag(blob)):
+            raise refusals.blob_error(412, "ConditionNotMet", "The condition specified using HTTP conditional header(s) is not met.")
+        asked = _RANGE.fullmatch(request.headers.get("x-ms-range") or request.headers.get("range") or "")
+        if asked is None:
+            return Answer(200, data=blob, media_type="application/octet-stream", headers=self._about(blob))
+        start, end = int(asked[1]), min(int(asked[2] or blob.size_bytes - 1), blob.size_bytes - 1)
+        if start >= blob.size_bytes:
+            raise refusals.blob_error(416, "InvalidRange", "The range specified is invalid for the current size of the resource.")
+        with blob.open() as file:
+            file.seek(start)
+            part = file.read(end - start + 1)
+        told = {**self._about(blob), "Content-Range": f"bytes {start}-{end}/{blob.size_bytes}"}
+        return Answer(206, data=part, media_type="application/octet-stream", headers=told)
 
     def head(self, request: Request) -> Answer:
         blob = self._blob(self._path(request))
-        return Answer(200, data=b"", headers={**self._about(), "x-ms-blob-type": "BlockBlob", "x-ms-size": str(blob.size_bytes)})
+        return Answer(200, data=b"", headers={**self._about(blob), "x-ms-size": str(blob.size_bytes)})
 
     def delete(self, request: Request) -> Answer:
         path = self._path(request)
         self._world.store.discard(self._blob(path))
         del self._world.blobs[path]
         return self._answer(202)
+
+    def list(self, request: Request) -> Answer:
+        """The blobs whose names begin as asked, a page of them."""
+        world = self._world
+        request.only_asks(*_LISTS, refuse=refuse)
+        if (self._asked(request, "restype"), self._asked(request, "comp")) != ("container", "list"):
+            raise refusals.blob_error(400, "InvalidQueryParameterValue", "restype=container and comp=list are needed.")
+        root = self._root(request)
+        prefix, marker = self._asked(request, "prefix") or "", self._asked(request, "marker") or ""
+        ours = {key.removeprefix(root): blob for key, blob in world.blobs.items() if key.startswith(root) and (root or ":" not in key)}
+        names = sorted(name for name in ours if name.startswith(prefix) and name >= marker)
+        size = world.habits.blob_page
+        inner = "".join(_told(name, ours[name], self._modified()) for name in names[:size])
+        following = f"<NextMarker>{escape(names[size])}</NextMarker>" if len(names) > size else "<NextMarker />"
+        said = f"<Prefix>{escape(prefix)}</Prefix><Marker>{escape(marker)}</Marker><MaxResults>{size}</MaxResults>"
+        text = f'<?xml version="1.0" encoding="utf-8"?><EnumerationResults>{said}<Blobs>{inner}</Blobs>{following}</EnumerationResults>'
+        return Answer(200, data=text.encode(), media_type="application/xml")
 
     # --- blocks --------------------------------------------------------------------------------------------------------------------
 
@@ -87,12 +127,16 @@ class Blobs:
         self._world.staged.pop(path, None)
         return self._answer(201)
 
-    def _block_list(self, path: str) -> Answer:
-        staged = self._world.staged.get(path)
-        if staged is None and path not in self._world.blobs:
+    def _block_list(self, path: str, kinds: str) -> Answer:
+        """The blocks that wait to become a blob (`uncommitted`), and what it is made of: one block for all, here."""
+        staged, blob = self._world.staged.get(path), self._world.blobs.get(path)
+        if staged is None and blob is None:
             raise refusals.blob_error(404, "BlobNotFound", "The specified blob does not exist.")
-        inner = "".join(f"<Block><Name>{name}</Name><Size>{blob.size_bytes}</Size></Block>" for name, blob in (staged or {}).items())
-        text = f'<?xml version="1.0" encoding="utf-8"?><BlockList><UncommittedBlocks>{inner}</UncommittedBlocks></BlockList>'
+        one = f"<Block><Name>MDAwMDAw</Name><Size>{blob.size_bytes}</Size></Block>" if blob is not None and blob.size_bytes else ""
+        waiting = "".join(f"<Block><Name>{name}</Name><Size>{each.size_bytes}</Size></Block>" for name, each in (staged or {}).items())
+        inner = f"<CommittedBlocks>{one}</CommittedBlocks>" if kinds in ("all", "committed") else ""
+        inner += f"<UncommittedBlocks>{waiting}</UncommittedBlocks>" if kinds in ("all", "uncommitted") else ""
+        text = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{inner}</BlockList>'
         return Answer(200, data=text.encode(), media_type="application/xml", headers=self._about())
 
     # --- inside --------------------------------------------------------------------------------------------------------------------
@@ -104,9 +148,14 @@ class Blobs:
         self._world.blobs[path] = blob
 
     def _path(self, request: Request) -> str:
-        if (request.params["account"], request.params["container"]) != (self._world.account, self._world.container):
+        names = [value for name, value in request.params.items() if name not in ("account", "container")]
+        return self._root(request) + "/".join(names)
+
+    def _root(self, request: Request) -> str:
+        account, container = request.params.get("account", self._world.account), request.params["container"]
+        if account != self._world.account or container not in (self._world.container, ARTIFACTS, *self._world.uploads):
             raise refusals.blob_error(404, "ContainerNotFound", "The specified container does not exist.")
-        return "/".join(request.params[name] for name in ("folder", "inner", "name") if name in request.params)
+        return blob_key(self._world, container, "")
 
     def _blob(self, path: str) -> Blob:
         blob = self._world.blobs.get(path)
@@ -117,13 +166,34 @@ class Blobs:
     def _asked(self, request: Request, name: str) -> str | None:
         return next((value for key, value in request.query if key == name), None)
 
-    def _about(self) -> dict[str, str]:
-        return {"Last-Modified": format_datetime(self._world.now(), usegmt=True), "ETag": '"0x8DEMULATED"'}
+    def _modified(self) -> str:
+        return format_datetime(self._world.now(), usegmt=True)
+
+    def _about(self, blob: Blob | None = None) -> dict[str, str]:
+        told = {"Last-Modified": self._modified(), "ETag": _etag(blob), "x-ms-blob-type": "BlockBlob"}
+        return told | ({"x-ms-creation-time": self._modified()} if blob else {})
 
     def _answer(self, status: int) -> Answer:
         return Answer(status, data=b"", headers={**self._about(), "x-ms-request-server-encrypted": "true"})
 
 
+_LISTS = ("restype", "comp", "prefix", "marker", "maxresults", "include", "timeout", "sv", "sr", "sp", "sig", "se", "st", "spr")
+
+
 def contents(world: World) -> Iterator[tuple[str, Any]]:
     """The blobs by their paths."""
     yield from world.blobs.items()
+
+
+def _etag(blob: Blob | None) -> str:
+    return '"0x8DEMULATED"' if blob is None else f'"0x{blob.sha256[:16].upper()}"'
+
+
+def _told(name: str, blob: Blob, modified: str) -> str:
+    """A blob in a list. What was sent block by block has no Content-MD5; here no blob has."""
+    inner = (
+        f"<Creation-Time>{modified}</Creation-Time><Last-Modified>{modified}</Last-Modified><Etag>{_etag(blob)[1:-1]}</Etag>"
+        f"<Content-Length>{blob.size_bytes}</Content-Length><Content-Type>application/octet-stream</Content-Type>"
+        "<BlobType>BlockBlob</BlobType><AccessTier>Hot</AccessTier><LeaseStatus>unlocked</LeaseStatus><LeaseState>available</LeaseState>"
+    )
+    return f"<Blob><Name>{escape(name)}</Name><Properties>{inner}</Properties></Blob>"

@@ -9,6 +9,7 @@ from tuneport.testing.emulator import Answer, Request, Routes, json_answer
 from tuneport_azureml.emulator import refusals
 from tuneport_azureml.emulator.job_routes import WORKSPACE, check_version
 from tuneport_azureml.emulator.refusals import moment, refuse
+from tuneport_azureml.emulator.registered import STORES, container_of
 from tuneport_azureml.emulator.world import Asset, World
 
 DATASTORE = "workspaceblobstore"
@@ -68,13 +69,13 @@ class Data:
 
     def datastores(self, request: Request) -> Answer:
         check_version(request)
-        return json_answer({"value": [self._store()]})
+        return json_answer({"value": [self._store(name) for name in STORES]})
 
     def datastore(self, request: Request) -> Answer:
         check_version(request)
-        if request.params["name"] != DATASTORE:
+        if request.params["name"] not in STORES:
             raise refusals.error(404, "UserError", f"The datastore {request.params['name']} was not found.")
-        return json_answer(self._store())
+        return json_answer(self._store(request.params["name"]))
 
     def secrets(self, request: Request) -> Answer:
         check_version(request)
@@ -102,19 +103,19 @@ class Data:
             raise refusals.error(404, "UserError", f"Data version {name}:{version} (dataContainerName: {name}) not found.")
         return asset
 
-    def _store(self) -> dict[str, Any]:
+    def _store(self, name: str) -> dict[str, Any]:
         world = self._world
         return {
-            "id": f"{world.place.id}/datastores/{DATASTORE}",
-            "name": DATASTORE,
+            "id": f"{world.place.id}/datastores/{name}",
+            "name": name,
             "type": "Microsoft.MachineLearningServices/workspaces/datastores",
             "properties": {
                 "datastoreType": "AzureBlob",
                 "accountName": world.account,
-                "containerName": world.container,
+                "containerName": container_of(name, world),
                 "endpoint": world.address.partition("://")[2],
                 "protocol": "http",
-                "isDefault": True,
+                "isDefault": name == DATASTORE,
                 "credentials": {"credentialsType": "AccountKey" if world.habits.signs else "None"},
                 "serviceDataAccessAuthIdentity": "None",
                 "tags": {},

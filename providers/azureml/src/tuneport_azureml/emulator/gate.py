@@ -10,6 +10,8 @@ from tuneport_azureml.emulator import refusals
 from tuneport_azureml.emulator.world import ARM, READ, SECRETS, STORAGE, WRITE, Token, World
 
 WORDS = frozenset({"status"})
+SERVED = "/serverless/"
+"""Endpoints answer at addresses of their own, to keys of their own."""
 _CODES = {429: "TooManyRequests", 500: "InternalServerError", 502: "BadGateway", 503: "ServiceUnavailable", 504: "GatewayTimeout"}
 
 
@@ -32,7 +34,7 @@ class Gate:
     def admit(self, request: Request) -> None:
         if request.path.startswith(f"/{self._world.account}/"):
             self._admit_to_storage(request)
-        elif not request.path.startswith("/discovery"):
+        elif not request.path.startswith(("/discovery", SERVED)):
             self._admit_to_workspace(request)
 
     def _admit_to_storage(self, request: Request) -> None:
@@ -48,7 +50,7 @@ class Gate:
 
     def _admit_to_workspace(self, request: Request) -> None:
         token, place = self._token(request, ARM), self._world.place
-        action = SECRETS if request.path.endswith("/listSecrets") else READ if request.method == "GET" else WRITE
+        action = SECRETS if request.path.endswith(("/listSecrets", "/listKeys")) else READ if request.method == "GET" else WRITE
         parts = request.path.strip("/").split("/")
         at = parts.index("subscriptions") if "subscriptions" in parts else -1
         if at < 0:

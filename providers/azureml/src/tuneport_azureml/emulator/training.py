@@ -67,6 +67,8 @@ def _wrong(row: Any, task: str, values: dict[str, Any]) -> str:
         return "it is no object"
     if task == "ChatCompletion":
         return _wrong_chat(row.get("messages"))
+    if task == "QuestionAnswering":
+        return _wrong_answer(row, values)
     keys = {
         "TextClassification": ("sentence1_key", "label_key"),
         "TextSummarization": ("document_key", "summary_key"),
@@ -77,6 +79,21 @@ def _wrong(row: Any, task: str, values: dict[str, Any]) -> str:
         if not isinstance(row.get(values[key]), str):
             return f"the key {values[key]} holds no text"
     return ""
+
+
+def _wrong_answer(row: dict[str, Any], values: dict[str, Any]) -> str:
+    """An answer is text that stands in the context where its start says."""
+    names = ("question_key", "context_key", "answers_key", "answer_start_key", "answer_text_key")
+    if (missing := next((name for name in names if name not in values), None)) is not None:
+        return f"the hyperparameter {missing} is missing"
+    question, context, answers = (row.get(values[name]) for name in names[:3])
+    if not isinstance(question, str) or not isinstance(context, str) or not isinstance(answers, dict):
+        return "it has no question, no context or no answers"
+    starts, texts = (answers.get(values[name]) for name in names[3:])
+    if not isinstance(starts, list) or not isinstance(texts, list) or len(starts) != len(texts) or not texts:
+        return "its answers are no lists of one length"
+    wrong = any(context[start : start + len(text)] != text for start, text in zip(starts, texts, strict=True))
+    return "an answer does not stand where its start says" if wrong else ""
 
 
 def _wrong_chat(messages: Any) -> str:

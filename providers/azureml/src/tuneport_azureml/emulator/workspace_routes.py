@@ -7,8 +7,7 @@ from typing import Any
 from tuneport.testing.emulator import Answer, Request, Routes, json_answer
 from tuneport_azureml.emulator import refusals
 from tuneport_azureml.emulator.job_routes import WORKSPACE, check_version
-from tuneport_azureml.emulator.refusals import moment
-from tuneport_azureml.emulator.world import SIZES, World
+from tuneport_azureml.emulator.world import SIZES, WORKSPACE_ID, World
 
 LOCATION = "/subscriptions/{subscription}/providers/Microsoft.MachineLearningServices/locations/{location}"
 
@@ -18,7 +17,6 @@ class Workspaces:
         self._world = world
         routes.add(f"GET {WORKSPACE}", self.get)
         routes.add(f"GET {WORKSPACE}/computes/{{compute}}", self.compute)
-        routes.add(f"GET {WORKSPACE}/models/{{name}}/versions/{{version}}", self.model)
         routes.add(f"GET {LOCATION}/vmSizes", self.sizes)
         routes.add(f"GET {LOCATION}/usages", self.usages)
         routes.add("GET /discovery", self.discovery)
@@ -30,7 +28,7 @@ class Workspaces:
         host = world.address.partition("://")[2]
         group = f"/subscriptions/{world.place.subscription}/resourceGroups/{world.place.group}"
         properties = {
-            "workspaceId": "00000000-0000-4000-8000-000000000001",
+            "workspaceId": WORKSPACE_ID,
             "friendlyName": world.place.workspace,
             "provisioningState": "Succeeded",
             "discoveryUrl": f"{world.address}/discovery",
@@ -69,28 +67,6 @@ class Workspaces:
         properties: dict[str, Any] = {"computeType": "AmlCompute", "provisioningState": "Succeeded", "properties": inner}
         found = {"id": f"{self._world.place.id}/computes/{name}", "name": name, "location": self._world.region, "properties": properties}
         return json_answer(found)
-
-    def model(self, request: Request) -> Answer:
-        """What a job has registered, with the job's name."""
-        check_version(request)
-        world, name, version = self._world, request.params["name"], request.params["version"]
-        made = (job for job in world.jobs.values() if job.properties["outputs"]["registered_model"]["assetName"] == name)
-        job = next((job for job in made if job.status(world.now()) == "Completed"), None)
-        if job is None or version != "1":
-            raise refusals.error(404, "UserError", f"Model version {name}:{version} not found.")
-        properties = {
-            "jobName": job.name,
-            "modelType": "mlflow_model",
-            "modelUri": f"azureml://subscriptions/{world.place.subscription}/datastores/workspaceartifactstore/paths/{job.name}",
-            "isArchived": False,
-            "tags": {},
-            "properties": {},
-        }
-        ended = job.standing(world.now())[1]
-        system = {"createdAt": moment(ended or world.now())}
-        return json_answer(
-            {"id": f"{world.place.id}/models/{name}/versions/1", "name": "1", "systemData": system, "properties": properties}
-        )
 
     def sizes(self, request: Request) -> Answer:
         check_version(request)

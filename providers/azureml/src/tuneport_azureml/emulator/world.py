@@ -9,8 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tuneport.testing.emulator import Blob, BlobStore, Timepiece
+from tuneport_azureml.emulator.commands import CommandJob
 from tuneport_azureml.emulator.courses import Course
 from tuneport_azureml.emulator.habits import Habits
+from tuneport_azureml.emulator.shelf import Serving, Shelf
 
 READ, WRITE, SECRETS = "read", "write", "secrets"
 ROLES: Mapping[str, frozenset[str]] = {
@@ -20,6 +22,7 @@ ROLES: Mapping[str, frozenset[str]] = {
 }
 """AzureML Data Scientist, Reader, and an identity without a role."""
 ARM, STORAGE = "https://management.azure.com", "https://storage.azure.com"
+WORKSPACE_ID = "00000000-0000-4000-8000-000000000001"
 ENDED = frozenset({"Completed", "Failed", "Canceled"})
 
 
@@ -114,7 +117,8 @@ class Asset:
 
 @dataclass(slots=True)
 class World:
-    """`models` are asset ids of the registries; `quotas` cores by family of machines; `blobs` lie in the one container."""
+    """`models` and `shared_environments` are asset ids of the registries; `quotas` cores by family of machines; `blobs` lie in the one
+    container, or in one of `uploads`, which are each made for a single upload. `begin` is what runs command jobs, where they really run."""
 
     clock: Timepiece
     store: BlobStore
@@ -126,6 +130,8 @@ class World:
     container: str
     address: str = ""
     region: str = "westeurope"
+    datastore: str = "workspaceblobstore"
+    low_priority_cores: int = 96
     tokens: dict[str, Token] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     assets: dict[tuple[str, str], Asset] = field(default_factory=dict)
@@ -133,10 +139,18 @@ class World:
     staged: dict[str, dict[str, Blob]] = field(default_factory=dict)
     signatures: dict[str, datetime] = field(default_factory=dict)
     models: set[str] = field(default_factory=set)
+    commands: dict[str, CommandJob] = field(default_factory=dict)
+    codes: dict[tuple[str, str], Asset] = field(default_factory=dict)
+    environments: dict[tuple[str, str], Asset] = field(default_factory=dict)
+    shared_environments: set[str] = field(default_factory=set)
+    uploads: set[str] = field(default_factory=set)
+    begin: Callable[[CommandJob], None] | None = None
     computes: dict[str, str] = field(default_factory=dict)
     quotas: dict[str, int] = field(default_factory=dict)
     served_regions: frozenset[str] | None = None
     connected_to_openai: bool = True
+    shelf: Shelf = field(default_factory=Shelf)
+    serving: Serving = field(default_factory=Serving)
     _drawn: random.Random = field(init=False)
 
     def __post_init__(self) -> None:
@@ -144,6 +158,9 @@ class World:
 
     def now(self) -> datetime:
         return self.clock.now()
+
+    def has_container(self, name: str) -> bool:
+        return name == self.container or name in self.uploads
 
     def word(self, head: str, length: int) -> str:
         return head + "".join(self._drawn.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=length))
@@ -153,6 +170,11 @@ class World:
         value = self.word("", 43)
         self.signatures[value] = self.now() + timedelta(seconds=life_s)
         return f"sv=2024-11-04&sr=c&sp=racwl&sig={value}"
+
+
+def blob_key(world: World, container: str, path: str) -> str:
+    """What a blob goes by in the world: the container of the data is not named."""
+    return path if container == world.container else f"{container}:{path}"
 
 
 SIZES = {

@@ -10,13 +10,15 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """`api_hosts` end the hosts of a workspace's run history; `storage` ends those of its storage accounts."""
+    """`api_hosts` end the hosts of a workspace's run history, `serving_hosts` those of its serverless endpoints, which were found for the
+    public cloud alone; `storage` ends those of its storage accounts."""
 
     name: str
     management_url: str
     authority: str
     api_hosts: tuple[str, ...]
     storage: str
+    serving_hosts: tuple[str, ...] = ()
 
     @property
     def scope(self) -> str:
@@ -24,7 +26,14 @@ class Cloud:
         return f"{self.management_url}/.default"
 
 
-PUBLIC = Cloud("public", "https://management.azure.com", "login.microsoftonline.com", (".api.azureml.ms",), "core.windows.net")
+PUBLIC = Cloud(
+    "public",
+    "https://management.azure.com",
+    "login.microsoftonline.com",
+    (".api.azureml.ms",),
+    "core.windows.net",
+    serving_hosts=(".models.ai.azure.com", ".inference.ai.azure.com", ".services.ai.azure.com"),
+)
 CLOUDS = (
     PUBLIC,
     Cloud(

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from tuneport.errors import Refused
+from tuneport.errors import Refused, Unreachable
 from tuneport.replies import Json, object_in, text_in
 from tuneport_azureml.profile import Workspace
 from tuneport_azureml.wire.clouds import is_loopback
@@ -14,6 +14,7 @@ from tuneport_azureml.wire.clouds import is_loopback
 FOLDER = "tuneport"
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER = re.compile(r"[$a-z0-9][a-z0-9-]{1,62}")
+_ADDRESS = re.compile(r"/datastores/([\w-]{1,255})/paths/(.+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +37,18 @@ def blob_path(name: str) -> str:
     return f"{FOLDER}/{name}.jsonl"
 
 
-def store_of(place: Workspace, datastore: Json) -> Store:
-    """The container that a datastore stands for. Raises Refused for one that is no blob storage of Azure's."""
+def store_of(place: Workspace, datastore: Json, *, name: str | None = None) -> Store:
+    """The container that a datastore stands for: the workspace's own for data, or the one of that name. Raises Refused for one that is no
+    blob storage of Azure's, Unreachable for an answer that leaves out where its blobs lie."""
+    name = name or place.datastore
     properties = object_in(datastore, "properties")
-    kind = text_in(properties, "datastoreType") or "one without a type"
-    account, container = text_in(properties, "accountName") or "", text_in(properties, "containerName") or ""
+    said = [text_in(properties, key) for key in ("datastoreType", "accountName", "containerName")]
+    kind, account, container = (each or "" for each in said)
+    if not kind or (kind.casefold() == "azureblob" and None in said):
+        raise Unreachable(f"{place.name}: the answer does not say where the blobs of the datastore {name} lie.", remedy="Try again later.")
     if kind.casefold() != "azureblob" or not _ACCOUNT.fullmatch(account) or not _CONTAINER.fullmatch(container):
         raise Refused(
-            f"{place.name}: the datastore {place.datastore} is {kind}, and data go to blob storage.",
+            f"{place.name}: the datastore {name} is {kind}, and data go to blob storage.",
             remedy=f"Set datastore in [providers.{place.name}] to one of type AzureBlob, such as workspaceblobstore.",
         )
     credentials = (text_in(object_in(properties, "credentials"), "credentialsType") or "None").casefold()
@@ -53,8 +58,14 @@ def store_of(place: Workspace, datastore: Json) -> Store:
     elif endpoint == place.cloud.storage:
         url = f"https://{account}.blob.{endpoint}"
     else:
-        raise Refused(f"{place.name}: the datastore {place.datastore} is at {endpoint}, which is not {place.cloud.storage}.")
-    return Store(place.datastore, url, container, credentials not in ("none", "aad"))
+        raise Refused(f"{place.name}: the datastore {name} is at {endpoint}, which is not {place.cloud.storage}.")
+    return Store(name, url, container, credentials not in ("none", "aad"))
+
+
+def blob_address(uri: str) -> tuple[str, str] | None:
+    """Datastore and path of something that a workspace names by its datastore; None for any other address."""
+    found = _ADDRESS.search(uri)
+    return None if found is None else (found[1], found[2].strip("/"))
 
 
 def api_url(place: Workspace, workspace: Json) -> str:

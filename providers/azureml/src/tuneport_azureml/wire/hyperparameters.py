@@ -1,8 +1,9 @@
 """Hyperparameters by the names that the service has for them, and what becomes of a recipe's other settings.
 
 Names: three stand in all of Microsoft's samples of fine-tuning jobs (Azure/azureml-examples, cli/jobs/finetuning); the others are inputs of
-the pipelines that such a job runs on compute (Azure/azureml-assets, text_classification_pipeline 0.0.77 and summarization_pipeline 0.0.21,
-read 2026-11-21). Jobs on the service's own machines are sent the three alone. The service wants every value as text.
+the pipelines that such a job runs on compute (Azure/azureml-assets: text_classification_pipeline 0.0.77 and summarization_pipeline 0.0.21,
+read 2026-11-21; question_answering_datapreprocess 0.0.76, read 2026-11-22). Jobs on the service's own machines are sent the three alone.
+The service wants every value as text.
 """
 
 from __future__ import annotations

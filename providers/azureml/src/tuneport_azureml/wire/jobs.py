@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from tuneport.job import JobState, Snapshot
 from tuneport.model import Model
-from tuneport.replies import Json, object_in, text_in, time_in
+from tuneport.replies import Json, object_in, text_in, texts_in, time_in
 from tuneport_azureml.wire.names import VERSION, Placed, model_id
 from tuneport_azureml.wire.plans import OUTPUT
 from tuneport_azureml.wire.states import detail_of, job_state
 from tuneport_azureml.wire.tags import BASE, CLIENT, DATA, METHOD, PLAN, RECIPE, SUFFIX, tags_in
-from tuneport_azureml.wire.tunable import short_of
+from tuneport_azureml.wire.tunable import registry_of, short_of
 
 _METHODS = {"textclassification": "classify"}
 _FILES = {"trainingData": "train", "validationData": "validation"}
@@ -56,14 +56,19 @@ def error_of(run: Json) -> str | None:
     return message or code
 
 
-def model_of(place: Placed, job: Json, version: Json | None) -> Model | None:
-    """The tuned model with its lineage. `version` is what the registry of the workspace says of it."""
+def model_of(place: Placed, job: Json, version: Json | None, *, run: Json | None = None) -> Model | None:
+    """The tuned model with its lineage. `version` is what the workspace says of it, `run` what the run history says of the job."""
     said, found = snapshot_of(job), registered(job)
     if found is None or said.state is not JobState.SUCCEEDED:
         return None
     properties = object_in(version or {}, "properties")
+    details = object_in(object_in(job, "properties"), "fineTuningDetails")
     told = {
         "method": said.method,
+        "task": text_in(details, "taskType"),
+        "machines": machines_of(job),
+        "registry": registry_of(text_in(object_in(details, "model"), "uri") or ""),
+        "run_hours": hours_of(run),
         "files": said.files,
         "model_uri": text_in(properties, "modelUri"),
         "model_type": text_in(properties, "modelType"),
@@ -80,6 +85,19 @@ def model_of(place: Placed, job: Json, version: Json | None) -> Model | None:
         created_at=time_in(object_in(version or {}, "systemData"), "createdAt"),
         details={key: value for key, value in told.items() if value},
     )
+
+
+def machines_of(job: Json) -> str:
+    """The compute or the sizes that were named for a job; '' for the service's own machines."""
+    properties = object_in(job, "properties")
+    compute = (text_in(properties, "computeId") or "").rpartition("/")[2]
+    return compute or ", ".join(texts_in(object_in(properties, "resources"), "instanceTypes"))
+
+
+def hours_of(run: Json | None) -> float | None:
+    """From the start of a run to its end, which is not what is billed: how many machines there were is told by nobody."""
+    start, end = (time_in(run or {}, key) for key in ("startTimeUtc", "endTimeUtc"))
+    return None if start is None or end is None or end < start else round((end - start).total_seconds() / 3600, 3)
 
 
 def _base(details: Json) -> str | None:

@@ -12,9 +12,13 @@ VERSION = "1"
 """Of the data assets and models that are ours: their names say what is in them, so that there is never a second version."""
 CLIENT_ID = "{client_id}"
 """Stands in a plan for what is drawn at each submit."""
+ENDPOINTS = "serverlessEndpoints"
+"""As the management plane calls them, and what their ids begin with."""
 _JOB = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
 _DATA = re.compile(r"/data/(tuneport-[0-9a-f]{32}(?:-[a-z]+)?)/versions/1")
 _MODEL = re.compile(r"models/([A-Za-z0-9][\w.-]{0,254})/versions/([\w.-]{1,30})")
+
+_ENDPOINT = re.compile(rf"{ENDPOINTS}/([A-Za-z][A-Za-z0-9-]{{0,51}})")
 
 
 class Placed(Protocol):
@@ -65,6 +69,17 @@ def data_name_of(place: Placed, file_id: str) -> str | None:
 def model_id(name: str, version: str) -> str:
     """A registered model's, outside."""
     return f"models/{name}/versions/{version}"
+
+
+def endpoint_id(name: str) -> str:
+    """A serverless endpoint's, outside."""
+    return f"{ENDPOINTS}/{name}"
+
+
+def endpoint_name(place: Placed, text: str) -> str | None:
+    """The endpoint's name, if that is the id of one."""
+    found = _ENDPOINT.fullmatch(text.removeprefix(f"{place.name}:"))
+    return None if found is None else found[1]
 
 
 def model_parts(text: str) -> tuple[str, str] | None:

@@ -26,7 +26,8 @@ _Text = Annotated[str, Field(min_length=1)]
 
 
 class AzureMLOptions(Table):
-    """task             chat_completion or summarization of method sft, text_classification of method classify: else what the method says
+    """task             chat_completion, summarization or question_answering of method sft, text_classification of method classify:
+                     else what the method says
     road             custom (models of the registries) or azure_openai; else as the base's registry says
     compute          the named compute that the job runs on;  `instance_types`: sizes of serverless machines: else the profile's
     job_tier         spot, basic, standard or premium: else the profile's

@@ -26,13 +26,17 @@ from tuneport_azureml.wire.tunable import Base, Road, base_of
 PROVIDER = "azureml"
 CREATE = "PUT jobs/{client_id}"
 MOST_SUFFIX_CHARS = 100
-TASKS = {"chat_completion": "chatCompletion", "text_classification": "textClassification", "summarization": "textSummarization"}
+TASKS = {
+    "chat_completion": "chatCompletion",
+    "text_classification": "textClassification",
+    "summarization": "textSummarization",
+    "question_answering": "questionAnswering",
+}
 """The tasks that our rows can say, with the API's words for them."""
 OUTPUT = "registered_model"
-_METHOD = {"chat_completion": "sft", "summarization": "sft", "text_classification": "classify"}
+_METHOD = {"chat_completion": "sft", "summarization": "sft", "question_answering": "sft", "text_classification": "classify"}
 _USUAL = {"sft": "chat_completion", "classify": "text_classification"}
 _NOT_OURS = {
-    "question_answering": "Azure ML's question answering learns where an answer stands in a text, and no row of ours says that",
     "text_completion": "text completion is not carried yet: its rows are documented nowhere",
     "token_classification": "no row of ours labels single tokens",
     "translation": "translation is not carried yet",

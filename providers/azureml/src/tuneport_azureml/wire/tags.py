@@ -47,6 +47,11 @@ def is_of_file(asset: Mapping[str, Any], file: PlannedFile) -> bool:
     return text_in(tags, SHA256) == file.sha256 and text_in(tags, BYTES) == str(file.size_bytes)
 
 
+def sha256_of(asset: Mapping[str, Any]) -> str | None:
+    """The digest that a data asset of ours was registered with."""
+    return text_in(tags_in(asset), SHA256)
+
+
 def problem(tags: Mapping[str, str]) -> str | None:
     """Why we do not take these tags of a user's; None where they are fine."""
     wrong = next((key for key in tags if key.startswith(OURS)), None)

@@ -46,6 +46,12 @@ def base_of(name: str, *, provider: str) -> Base:
     return Base(row["id"] if row is not None else text, found[0], found[1], found[2])
 
 
+def registry_of(asset: str) -> str | None:
+    """The registry in an asset id; None in what is none."""
+    found = _ASSET.fullmatch(asset)
+    return None if found is None else found[1]
+
+
 def short_of(asset: str) -> str:
     """What a base goes by here, from its asset id."""
     return next((str(row["id"]) for row in rows() if row["asset"].casefold() == asset.casefold()), asset)
