@@ -1,8 +1,9 @@
 """A vendor of rented machines for tests: jobs are files in a folder, a machine is a process that runs the bundle's start.py in a clean
 environment, with the packages that are installed here as its container's. `python acme_machines.py <vendor> <name>` is one job's host.
 
-Options of `[options.local.acme]`: vendor (its folder), gpus, container (an interpreter), price. A file `fault-<what>` in that folder
-makes it misbehave: down, lost (the launch is made and its answer lost), unmade (lost, and nothing made), hidden, refused, quota, login.
+Options of `[options.local.acme]`: vendor (its folder), gpus, machines, container (an interpreter), price. A file
+`fault-<what>` in that folder makes it misbehave: down, lost (the launch is made and its answer lost), unmade (lost, and nothing made),
+hidden, refused, quota, login.
 """
 
 from __future__ import annotations
@@ -10,10 +11,11 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -31,14 +33,17 @@ class Acme:
     def read(self, options: Mapping[str, Any]) -> dict[str, Any]:
         from tuneport.errors import RecipeError
 
-        if unknown := sorted(set(options) - {"vendor", "gpus", "container", "price", "profile"}):
+        if unknown := sorted(set(options) - {"vendor", "gpus", "machines", "container", "price", "profile"}):
             raise RecipeError(f"options.local.acme: unknown key {unknown[0]!r}.")
         profile = self.configuration.providers.get(options.get("profile", "acme"), {})
         if not (vendor := options.get("vendor") or profile.get("vendor")):
             raise RecipeError("options.local.acme: vendor is missing.")
         return {"vendor": str(vendor), "gpus": options.get("gpus", 0), "container": options.get("container", sys.executable)} | (
-            {"price": options["price"]} if "price" in options else {}
+            {key: options[key] for key in ("price", "machines") if key in options}
         )
+
+    def machines(self, settings: Mapping[str, Any]) -> int:
+        return int(settings.get("machines", 1))
 
     def gpus(self, settings: Mapping[str, Any]) -> int:
         return int(settings["gpus"])
@@ -120,6 +125,7 @@ def launched(order: Any, there: str) -> None:
     vendor = Path(order.settings["vendor"])
     job: dict[str, Any] = {"seen": {"state": "waiting", "word": "PENDING"}, "there": there, "command": list(order.command(there))}
     job |= {"bundle": str(order.bundle), "container": order.settings["container"], "labels": dict(order.labels)}
+    job |= {"machines": order.settings.get("machines", 1)}
     if (vendor / "no-hosts").exists():
         put(vendor, order.name, job)
         return
@@ -147,48 +153,83 @@ def _job(vendor: Path, name: str) -> Path:
 
 
 def host(vendor: Path, name: str) -> None:
-    """Runs the job on one machine after another: a file `<name>.preempt` takes one away, gently, or at once where it says `kill`."""
+    """Runs the job on its machines, again and again: a file `<name>.preempt` takes them away, gently, or at once where it says `kill`;
+    `lose 1` kills one of several, which is started again by itself, and `break 1` kills one and fails the job."""
     job = {**get(vendor, name), "host": os.getpid()}
-    environment = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "OMP_NUM_THREADS", "HF_HUB_OFFLINE")}
-    environment |= {"TMPDIR": str(vendor / "tmp"), "TUNEPORT_ENVIRONMENTS": str(vendor / "tmp"), "PYTHONDONTWRITEBYTECODE": "1"}
-    (vendor / "tmp").mkdir(exist_ok=True)
     while True:
         put(vendor, name, {**job, "seen": {"state": "running", "word": "RUNNING"}})
-        with (vendor / f"{name}.log").open("ab") as log:
-            command = [job["container"], *job["command"][1:]]
-            machine = subprocess.Popen(command, cwd=job["bundle"], env=environment, stdout=log, stderr=log)
-        how = _until_over(machine, vendor, name)
+        port = _free_port()
+        machines = [_begun(vendor, name, job, number=number, port=port) for number in range(job["machines"])]
+        put(vendor, name, {**job, "seen": {"state": "running", "word": "RUNNING"}, "pids": [machine.pid for machine in machines]})
+        how = _until_over(machines, vendor, name, again=lambda number, at=port: _begun(vendor, name, job, number=number, port=at))
         if how != "preempted":
             word = {"succeeded": "DONE", "failed": "FAILED", "cancelled": "CANCELLED"}[how]
-            put(vendor, name, {**job, "seen": {"state": how, "word": word, "reason": f"exit code {machine.returncode}"}})
+            put(vendor, name, {**job, "seen": {"state": how, "word": word, "reason": f"exit code {machines[0].returncode}"}})
             return
-        put(vendor, name, {**job, "seen": {"state": "waiting", "word": "PREEMPTED"}, "exit": machine.returncode})
+        put(vendor, name, {**job, "seen": {"state": "waiting", "word": "PREEMPTED"}, "exit": machines[0].returncode})
         while not (vendor / f"{name}.again").exists():
             time.sleep(0.05)
         (vendor / f"{name}.again").unlink()
 
 
-def _until_over(machine: subprocess.Popen[bytes], vendor: Path, name: str) -> str:
-    while machine.poll() is None:
+def _begun(vendor: Path, name: str, job: Mapping[str, Any], *, number: int, port: int) -> subprocess.Popen[bytes]:
+    """One machine of the job, with what Azure tells the machines of a job that has several."""
+    environment = {key: value for key, value in os.environ.items() if key in ("PATH", "HOME", "LANG", "OMP_NUM_THREADS", "HF_HUB_OFFLINE")}
+    own = vendor / ("tmp" if number == 0 else f"tmp-{number}")
+    own.mkdir(exist_ok=True)
+    environment |= {"TMPDIR": str(own), "TUNEPORT_ENVIRONMENTS": str(own), "PYTHONDONTWRITEBYTECODE": "1"}
+    if job["machines"] > 1:
+        environment |= {"NODE_RANK": str(number), "RANK": str(number), "LOCAL_RANK": "0", "WORLD_SIZE": str(job["machines"])}
+        environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    with (vendor / (f"{name}.log" if number == 0 else f"{name}-{number}.log")).open("ab") as log:
+        command = [job["container"], *job["command"][1:]]
+        return subprocess.Popen(command, cwd=job["bundle"], env=environment, stdout=log, stderr=log)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+def _until_over(machines: list[subprocess.Popen[bytes]], vendor: Path, name: str, *, again: Callable[[int], Any]) -> str:
+    while machines[0].poll() is None:
         if (vendor / f"{name}.cancel").exists():
-            _end(machine)
+            _end(machines)
             return "cancelled"
         if (taken := vendor / f"{name}.preempt").exists():
-            at_once = taken.read_text() == "kill"
+            what, _, number = taken.read_text().partition(" ")
             taken.unlink()
-            machine.kill() if at_once else _end(machine)
-            machine.wait()
-            return "preempted"
+            if what == "lose":
+                _kill([machines[int(number)]])
+                machines[int(number)] = again(int(number))
+            elif what == "break":
+                _kill([machines[int(number)]])
+                _kill(machines)
+                return "failed"
+            else:
+                _kill(machines) if what == "kill" else _end(machines)
+                return "preempted"
         time.sleep(0.05)
-    return "failed" if machine.returncode else "succeeded"
+    _end(machines[1:])
+    return "failed" if machines[0].returncode else "succeeded"
 
 
-def _end(machine: subprocess.Popen[bytes]) -> None:
-    machine.send_signal(signal.SIGTERM)
-    try:
-        machine.wait(GRACE_S)
-    except subprocess.TimeoutExpired:
+def _end(machines: list[subprocess.Popen[bytes]]) -> None:
+    """Asks them to end, and ends those that do not."""
+    for machine in machines:
+        machine.send_signal(signal.SIGTERM)
+    for machine in machines:
+        try:
+            machine.wait(GRACE_S)
+        except subprocess.TimeoutExpired:
+            machine.kill()
+
+
+def _kill(machines: list[subprocess.Popen[bytes]]) -> None:
+    for machine in machines:
         machine.kill()
+        machine.wait()
 
 
 if __name__ == "__main__":

@@ -23,6 +23,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "a compute": {"compute": COMPUTE},
     "a serverless machine": {"instance_type": A100},
     "low priority": {"instance_type": A100, "job_tier": "spot", "shm_size": "8g", "max_hours": 1.5, "tags": {"team": "support"}},
+    "two machines": {"instance_type": A100, "instance_count": 2, "job_tier": "spot"},
+    "two of a compute": {"compute": COMPUTE, "instance_count": 2},
     "as somebody": {"compute": COMPUTE, "identity": "user", "shm_size": "16g", "max_hours": 30},
     "a registry's environment": {"instance_type": A100, "environment": ACPT, "identity": "managed"},
 }
@@ -36,7 +38,7 @@ def stage(tmp_path: Path) -> Iterator[Stage]:
 
 def by_the_sdk(asked: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
     """What `command(...)` of the SDK makes of the same wishes."""
-    from azure.ai.ml import Output, command
+    from azure.ai.ml import Output, PyTorchDistribution, command
     from azure.ai.ml._restclient.arm_ml_service._utils.model_base import SdkJSONEncoder
     from azure.ai.ml.entities import CommandJobLimits, ManagedIdentityConfiguration, QueueSettings, UserIdentityConfiguration
     from azure.ai.ml.entities._job.to_rest_functions import to_rest_job_object
@@ -54,7 +56,8 @@ def by_the_sdk(asked: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]
         environment_variables=asked["environmentVariables"],
         compute=options.get("compute"),
         instance_type=options.get("instance_type"),
-        instance_count=1 if "instance_type" in options else None,
+        instance_count=options.get("instance_count", 1 if "instance_type" in options else None),
+        distribution=PyTorchDistribution(process_count_per_instance=1) if "instance_count" in options else None,
         shm_size=options.get("shm_size"),
         identity=identities[options["identity"]]() if "identity" in options else None,
         outputs={"place": Output(type="uri_folder", mode="rw_mount", path=place_uri("workspaceblobstore", "job-1"))},

@@ -123,3 +123,20 @@ def test_a_cancelled_job_is_asked_to_end_and_what_it_writes_then_is_kept(worksho
 def test_a_job_is_ended_when_its_time_is_up(workshop: Workshop) -> None:
     rented, order, _ = workshop.launched("import time; time.sleep(600)", max_hours=1 / 3600)
     assert ended(workshop, rented, order) == "cancelled"
+
+
+def test_every_one_of_several_machines_runs_the_command_and_is_told_which_it_is(workshop: Workshop) -> None:
+    program = (
+        "import os; names = ('NODE_RANK', 'WORLD_SIZE', 'MASTER_ADDR'); number = os.environ['NODE_RANK']\n"
+        "(place / f'said-{number}').write_text(' '.join(os.environ[name] for name in names)); int(os.environ['MASTER_PORT'])"
+    )
+    rented, order, place = workshop.launched(program, instance_count=2, job_tier="spot")
+    assert ended(workshop, rented, order) == "succeeded"
+    assert [place.read(f"said-{number}") for number in (0, 1)] == [b"0 2 127.0.0.1", b"1 2 127.0.0.1"]
+
+
+def test_a_machine_that_fails_fails_the_job_and_ends_the_others(workshop: Workshop) -> None:
+    program = "import os, time\nif os.environ['NODE_RANK'] == '1': sys.exit(3)\ntime.sleep(600)"
+    rented, order, _ = workshop.launched(program, instance_count=2, job_tier="spot")
+    assert ended(workshop, rented, order) == "failed"
+    assert "status code 3" in workshop.launcher.look(rented, order.settings).reason

@@ -63,7 +63,7 @@ def test_settings_hold_all_that_a_worker_without_the_configuration_needs(stage: 
         ({"instance_type": A100, "compute": COMPUTE}, "not on both"),
         ({"compute": COMPUTE, "job_tier": "spot"}, "job_tier is of serverless machines"),
         ({"instance_type": A100, "job_tier": "cheap"}, "job_tier must be"),
-        ({"instance_type": A100, "instance_count": 2}, "one machine"),
+        ({"instance_type": A100, "instance_count": 0}, "instance_count must be at least 1"),
         ({"instance_type": A100, "gpus": "1"}, "gpus must be a whole number"),
         ({"instance_type": A100, "environment": "pytorch"}, "environment 'pytorch' is none"),
         ({"instance_type": A100, "environment": "azureml:a:1", "image": IMAGE}, "not in both"),

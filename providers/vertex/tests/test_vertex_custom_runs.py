@@ -159,3 +159,22 @@ def test_an_image_that_is_not_there_is_said_and_nothing_runs(rented: tuple[Renta
     assert seen.reason.startswith("The image us-docker.pkg.dev/my-project/tuning/nothing.py312:1 could not be pulled")
     assert seen.reason.endswith("Look at image: it has to be there, and the job's service account has to be let in.")
     assert job.starts() == 0
+
+
+TELLS = """
+import json, os, pathlib, sys, time
+place, spec = pathlib.Path(sys.argv[1]), json.loads(os.environ["CLUSTER_SPEC"])
+task = spec["task"]
+counts = [len(spec["cluster"][pool]) for pool in ("workerpool0", "workerpool1")]
+(place / f"said-{task['type']}-{task['index']}").write_text(f"{spec['environment']} {counts}")
+while task["type"] == "workerpool1" or len(list(place.glob("said-*"))) < 3:
+    time.sleep(0.05)
+"""
+
+
+def test_every_replica_runs_the_program_and_is_told_where_the_others_are(rented: tuple[Rental, Machines]) -> None:
+    job = Life(*rented, TELLS, replica_count=3)
+    assert job.over().state == "succeeded"  # the primary replica has ended, and the others are ended with it
+    names = [f"said-workerpool{pool}-{index}" for pool, index in ((0, 0), (1, 0), (1, 1))]
+    assert [job.place.read(name) for name in names] == [b"cloud [1, 2]"] * 3
+    assert all(until(lambda other=other: other.over) for other in job.run.beside)  # type: ignore[misc]

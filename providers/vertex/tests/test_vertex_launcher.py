@@ -51,6 +51,18 @@ def test_a_job_runs_the_bundle_from_the_bucket_and_carries_the_name_of_its_launc
     assert rented.page.startswith("https://console.cloud.google.com/agent-platform/locations/us-central1/training/")
 
 
+def test_several_machines_are_one_primary_replica_and_others_of_the_same_kind(rental: Rental) -> None:
+    order = rental.order(replica_count=3)
+    assert rental.launcher().machines(order.settings) == 3
+    body = rental.emulator.custom_job(rental.launcher().launch(order).id).body
+    first, second = body["jobSpec"]["workerPoolSpecs"]
+    assert (first["replicaCount"], second["replicaCount"]) == ("1", "2")
+    assert {**first, "replicaCount": ""} == {**second, "replicaCount": ""}
+    alone = rental.order("tuneport-two-1", job_id="two").settings
+    assert "replica_count" not in alone
+    assert rental.launcher().machines(alone) == 1
+
+
 def test_the_bundle_is_sent_once_and_whole(rental: Rental) -> None:
     rental.launcher().launch(rental.order())
     folder = f"tuneport/bundles/{'5e' * 32}"

@@ -38,45 +38,42 @@ def run(folder: JobFolder, spec: TrainingSpec) -> Outcome:
 def _launched(folder: JobFolder, spec: TrainingSpec) -> Lost | None:
     """Starts the members and waits until all have ended. Which one was lost, where one was."""
     folder.phase(JobState.STARTING, f"starting {spec.workers} workers")
+    meeting = {"min_nodes": 1, "max_nodes": 1, "run_id": uuid.uuid4().hex, "rdzv_backend": "c10d", "rdzv_endpoint": "localhost:0"}
+    failures = started(folder, spec, here=spec.workers, meeting={**meeting, "local_addr": "localhost"})
+    return first_lost(failures, silent={*range(spec.workers)} - {report.rank for report in reports(folder.path)}) if failures else None
+
+
+def started(folder: JobFolder, spec: TrainingSpec, *, here: int, meeting: Mapping[str, Any]) -> Mapping[int, Any]:
+    """Starts the members of this machine, `here` of them, and waits until all have ended; those that failed, by their numbers. `meeting`
+    is what torch's agent is told of where all members meet. Raises Stop when the system ends this process."""
     share_cores()
     from torch.distributed.elastic.multiprocessing import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
     logging.getLogger("torch.distributed.elastic").setLevel(logging.ERROR)
-    config = LaunchConfig(
-        min_nodes=1,
-        max_nodes=1,
-        nproc_per_node=spec.workers,
-        run_id=uuid.uuid4().hex,
-        rdzv_backend="c10d",
-        rdzv_endpoint="localhost:0",
-        local_addr="localhost",
-        max_restarts=0,
-        monitor_interval=0.2,
-        shutdown_timeout=5,
-    )
-    with _told(_environment(spec)), _signals_kept():
+    config = LaunchConfig(nproc_per_node=here, max_restarts=0, monitor_interval=0.2, shutdown_timeout=5, **meeting)
+    with _told(_environment(spec, here=here)), _signals_kept():
         try:
             elastic_launch(config, sys.executable)("-P", "-m", "tuneport_local.engines.member", str(folder.path))
         except SignalException:
             raise Stop from None
         except ChildFailedError as error:
-            return _first_lost(error.failures, silent={*range(spec.workers)} - {report.rank for report in reports(folder.path)})
-    return None
+            return dict(error.failures)
+    return {}
 
 
-def _first_lost(failures: Mapping[int, Any], *, silent: Container[int]) -> Lost:
+def first_lost(failures: Mapping[int, Any], *, silent: Container[int]) -> Lost:
     """The member that ended without a word; the others miss it and say so."""
     rank = min(failures, key=lambda each: (each not in silent, failures[each].timestamp))
     return Lost(rank, failures[rank].pid, failures[rank].exitcode)
 
 
-def _environment(spec: TrainingSpec) -> dict[str, str]:
+def _environment(spec: TrainingSpec, *, here: int) -> dict[str, str]:
     """What the members are told beside who they are."""
     found = {"TOKENIZERS_PARALLELISM": "false"}
     if device_of(spec.device) == "cpu":
-        found["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // spec.workers))
+        found["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // here))
     return found
 
 

@@ -54,14 +54,25 @@ def device_there(asked: str, machine: Machine) -> str:
 
 
 def workers_there(asked: int | str, machine: Machine, *, device: str) -> int:
-    """How many processes train on a machine that is rented: one for each GPU. Raises RecipeError for more than there are."""
-    gpus = machine.gpus if device == "cuda" else 0
+    """How many processes train on what is rented: one for each GPU. Raises RecipeError for more than there are, or for a number that the
+    machines cannot share evenly."""
+    gpus, count = (machine.gpus if device == "cuda" else 0) * machine.count, machine.count
     if asked == "auto":
+        if count > 1 and not gpus:
+            raise RecipeError(
+                f"workers = 'auto' means one for each GPU, and the {count} machines train on their processors.",
+                remedy=f"Say options.local.workers = {count}, or a multiple of it.",
+            )
         return max(1, gpus)
+    has = f"{gpus} GPU{'s' if gpus != 1 else ''}"
     if gpus and int(asked) > gpus:
-        has = f"{gpus} GPU{'s' if gpus != 1 else ''}"
+        which = "the machine that engine" if count == 1 else f"the {count} machines that engine"
+        verb = "has" if count == 1 else "have"
+        raise RecipeError(f"workers = {asked}, and {which} {machine.engine!r} is to rent {verb} {has}.", remedy=f"Ask for {gpus}.")
+    if int(asked) % count:
         raise RecipeError(
-            f"workers = {asked}, and the machine that engine {machine.engine!r} is to rent has {has}.", remedy=f"Ask for {gpus}."
+            f"workers = {asked} cannot be divided evenly among the {count} machines that engine {machine.engine!r} is to rent.",
+            remedy=f"Ask for {max(1, int(asked) // count) * count}.",
         )
     return int(asked)
 

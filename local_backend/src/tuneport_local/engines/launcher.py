@@ -17,7 +17,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 from tuneport.settings import Settings as Configuration
 from tuneport_local.storage.place import Place
 
-__all__ = ["GROUP", "HourlyPrice", "Launcher", "Opens", "Order", "Place", "Priced", "Rented", "Seen", "Settings"]
+__all__ = ["GROUP", "HourlyPrice", "Launcher", "Opens", "Order", "Place", "Priced", "Rented", "Seen", "Settings", "Several"]
 
 GROUP = "tuneport.engines"
 Settings = Mapping[str, Any]
@@ -118,6 +118,15 @@ class Priced(Protocol):
 
     def price(self, settings: Settings) -> HourlyPrice | None:
         """Without any request; None for a machine whose price it does not know."""
+
+
+@runtime_checkable
+class Several(Protocol):
+    """A launcher that rents several machines for one job: each runs the command, with the environment that `tuneport_local.remote.crew`
+    reads to tell which of them it is. `gpus` is then what each of them has."""
+
+    def machines(self, settings: Settings) -> int:
+        """How many. Pure."""
 
 
 Opens = Callable[[Configuration], Launcher]

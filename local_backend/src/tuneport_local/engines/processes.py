@@ -47,7 +47,15 @@ class Processes:
 def connected(*, gpus: bool) -> Processes:
     """The processes that a launcher started with RANK, WORLD_SIZE and the address of the first in their environment."""
     if not distributed.is_initialized():  # Ray Train has done it already
-        distributed.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=_PATIENCE)
+        several = _among_machines() if int(os.environ.get("GROUP_WORLD_SIZE", "1")) > 1 else {}
+        distributed.init_process_group("cpu:gloo,cuda:nccl" if gpus else "gloo", timeout=_PATIENCE, **several)
     if gpus:
         torch.cuda.set_device(int(os.environ["LOCAL_RANK"]))
     return Processes()
+
+
+def _among_machines() -> dict[str, Any]:
+    """Where members of several machines meet: in the store that the machines speak by as well, which outlives a round of the group."""
+    tcp = distributed.TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), None, False, _PATIENCE, wait_for_workers=False)
+    store = distributed.PrefixStore(f"members/{os.environ['TORCHELASTIC_RUN_ID']}", tcp)
+    return {"store": store, "rank": int(os.environ["RANK"]), "world_size": int(os.environ["WORLD_SIZE"])}

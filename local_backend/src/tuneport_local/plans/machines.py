@@ -13,18 +13,19 @@ from tuneport.settings import Settings as Configuration
 from tuneport.settings import load_settings
 from tuneport_local.engines.engine import ENGINES
 from tuneport_local.engines.installed import KNOWN, installed, opened
-from tuneport_local.engines.launcher import HourlyPrice, Priced
+from tuneport_local.engines.launcher import HourlyPrice, Priced, Several
 
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a launcher has read of its table: the settings that every later call gets, how many GPUs there are, and what an hour costs where
-    the launcher knows it."""
+    """What a launcher has read of its table: the settings that every later call gets, how many GPUs there are, what an hour costs where
+    the launcher knows it, and how many machines there are of the kind."""
 
     engine: str
     settings: Mapping[str, Any]
     gpus: int
     price: HourlyPrice | None = None
+    count: int = 1
 
     @property
     def device(self) -> str:
@@ -49,7 +50,8 @@ def machine_of(options: Mapping[str, Any], *, configuration: Configuration | Non
         raise RecipeError(f"options.local.{engine} must be a table.")
     settings = dict(launcher.read(table))
     price = launcher.price(settings) if isinstance(launcher, Priced) else None
-    return Machine(engine, settings, launcher.gpus(settings), price)
+    count = launcher.machines(settings) if isinstance(launcher, Several) else 1
+    return Machine(engine, settings, launcher.gpus(settings), price, count)
 
 
 def refuse_unlaunchable(values: Mapping[str, Any], *, configuration: Configuration) -> None:

@@ -139,7 +139,9 @@ def _rented(options: LocalOptions, machine: Machine) -> dict[str, Any]:
     """The same for a machine that is rented: what it is trained on is known from its settings."""
     values = options.model_dump()
     values["device"] = combinations.device_there(options.device, machine)
-    return {**values, "workers": combinations.workers_there(options.workers, machine, device=values["device"]), "rented": machine.settings}
+    several = {"machines": machine.count} if machine.count > 1 else {}
+    workers = combinations.workers_there(options.workers, machine, device=values["device"])
+    return {**values, "workers": workers, **several, "rented": machine.settings}
 
 
 def _validated_every(method: Training, options: LocalOptions) -> dict[str, Any]:

@@ -19,7 +19,7 @@ _SHOWN = 200
 def refuse_machine(spec: TrainingSpec) -> None:
     """Raises MachineGaveOut with what is missing, and Unsupported for a package that cannot be had."""
     if spec.device.startswith("cuda"):
-        refuse_without_gpus(spec.workers)
+        refuse_without_gpus(spec.workers // spec.machines)
     if spec.lora.quantize is not None and importlib.util.find_spec("bitsandbytes") is None:
         _install("tuneport-local[quantize]", "bitsandbytes>=0.50")
 

@@ -13,7 +13,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -27,7 +27,10 @@ from tuneport_local.engines.reports import Report
 from tuneport_local.jobs.folder import JobFolder
 from tuneport_local.jobs.launch import claim
 from tuneport_local.remote.brought import base_taken
+from tuneport_local.remote.crew import Crew, crew_of, machines_of
 from tuneport_local.remote.fitness import refuse_machine
+from tuneport_local.remote.helping import Helper
+from tuneport_local.remote.leading import led
 from tuneport_local.remote.printed import kept_in
 from tuneport_local.storage.ended import ended, leave
 from tuneport_local.storage.lease import Held, Lease
@@ -43,10 +46,21 @@ _NOT_THERE = ("address", "storage", "rented", "track")
 
 
 def worked(place: Place, *, launch: str, clock: Clock | None = None) -> int:
-    """The exit code of a launch."""
+    """The exit code of a launch, on the one machine of it or on one of several."""
     if (before := ended(place, [launch])) is not None:
         print(f"this launch has ended already: {before.kind} {before.message}")
         return _code(before)
+    try:
+        crew = crew_of(os.environ, wanted=machines_of(place))
+    except TuneportError as error:
+        print(f"tuneport: {error}")
+        leave(place, Report.of(0, error), launch=launch)
+        return 1
+    return _helped(place, crew, launch=launch) if crew is not None and crew.number else _led(place, crew, launch=launch, clock=clock)
+
+
+def _led(place: Place, crew: Crew | None, *, launch: str, clock: Clock | None) -> int:
+    """Of the machine that speaks for the job."""
     lease = Lease(place, launch=launch, lost=lambda: _shut_out("another machine took the lease of this job"), clock=clock)
     try:
         lease.take()
@@ -54,7 +68,7 @@ def worked(place: Place, *, launch: str, clock: Clock | None = None) -> int:
         print(f"tuneport: {held.message}")
         return 0
     try:
-        report = _trained(place)
+        report = _trained(place, crew)
         if report is None:
             return TAKEN_AWAY
         leave(place, report, launch=launch)
@@ -63,7 +77,23 @@ def worked(place: Place, *, launch: str, clock: Clock | None = None) -> int:
         lease.give_back()
 
 
-def _trained(place: Place) -> Report | None:
+def _helped(place: Place, crew: Crew, *, launch: str) -> int:
+    """Of one of the other machines."""
+    _Terminator()
+    with ExitStack() as held:
+
+        def copied() -> JobFolder:
+            folder = JobFolder(_as_here(fetched(place, home=Path()), place))
+            held.enter_context(_locked(folder))
+            return folder
+
+        try:
+            return Helper(place, crew, launch=launch, copied=copied).helped()
+        except Stop:
+            return TAKEN_AWAY
+
+
+def _trained(place: Place, crew: Crew | None) -> Report | None:
     """How the job ended; None where the machine is taken away before it has."""
     terminator = _Terminator()
     copy: Path | None = None
@@ -72,7 +102,7 @@ def _trained(place: Place) -> Report | None:
         folder = JobFolder(_as_here(copy, place))
         terminator.folder = folder
         with sending(copy, place), kept_in(folder.log), _locked(folder):
-            report = _reported(folder)
+            report = _reported(folder, crew)
     except Stop:
         report = None
     except TuneportError as error:
@@ -84,7 +114,7 @@ def _trained(place: Place) -> Report | None:
     return None if taken_away else report
 
 
-def _reported(folder: JobFolder) -> Report:
+def _reported(folder: JobFolder, crew: Crew | None) -> Report:
     """Trains, and says how it ended."""
     attempt = folder.status().attempt
     if any(line.get("attempt") == attempt for _, line in folder.readings()):
@@ -94,6 +124,8 @@ def _reported(folder: JobFolder) -> Report:
     try:
         spec = TrainingSpec.from_dict(folder.recipe())
         refuse_machine(spec)
+        if crew is not None:
+            return led(folder, spec, crew)
         return Report(0, ENGINES[spec.engine].load().run(folder, spec))
     except Exception as error:  # whatever a library raises: the worker that follows decides what it means for the job
         traceback.print_exc()

@@ -77,6 +77,7 @@ class TrainingSpec:
     track: tuple[str, ...] = ()
     engine: str = "process"
     workers: int = 1
+    machines: int = 1
     restarts: int = 3
     address: str | None = None
     storage: str | None = None

@@ -49,6 +49,7 @@ def _nested(properties: Fields) -> dict[str, Any]:
         "inputs": {},
         "outputs": _outputs(properties.nested("outputs", nullable=True)),
         "resources": _resources(properties.nested("resources", nullable=True)),
+        "distribution": _distribution(properties.nested("distribution", nullable=True)),
         "limits": _limits(properties.nested("limits", nullable=True)),
         "queueSettings": _words(properties.nested("queueSettings", nullable=True), "jobTier", TIERS),
         "identity": _words(properties.nested("identity", nullable=True), "identityType", IDENTITIES),
@@ -90,6 +91,18 @@ def _resources(fields: Fields | None) -> dict[str, Any] | None:
     if (inner := fields.nested("properties", nullable=True)) is not None:
         inner.done()
     fields.done()
+    return found
+
+
+def _distribution(fields: Fields | None) -> dict[str, Any] | None:
+    """Of PyTorch only: one process for each instance where nothing else is said."""
+    if fields is None:
+        return None
+    found: dict[str, Any] = {"distributionType": fields.text("distributionType", required=True, words=("PyTorch",))}
+    found["processCountPerInstance"] = fields.whole("processCountPerInstance", nullable=True, least=1) or 1
+    fields.done()
+    if found["processCountPerInstance"] != 1:
+        raise refusals.user_error("The emulator rehearses one process for each instance.")
     return found
 
 
@@ -144,6 +157,6 @@ def _machine(found: dict[str, Any], world: World) -> None:
         raise refusals.user_error(f"The instance type {size} is not available.")
     spot = found.get("queueSettings", {}).get("jobTier") == "Spot"
     limit = world.low_priority_cores if spot else world.quotas.get(family, 0)
-    if limit < cores:
+    if limit < cores * found["resources"]["instanceCount"]:
         what = "low priority cores" if spot else family
         raise refusals.user_error(f"There is not enough quota of {what} for {size}: the limit is {limit} cores.")

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -37,8 +38,16 @@ class Container:
     environ: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """One instance of a job."""
+
+    process: subprocess.Popen[bytes]
+    mounts: tuple[Mount, ...]
+
+
 class Machine:
-    """One job at work, on one machine after the other."""
+    """One job at work, on one machine after the other, or on several of them at once."""
 
     def __init__(self, job: CommandJob, world: World, turn: threading.RLock, *, container: Container, folder: Path) -> None:
         self.word, self.error = "Queued", ""
@@ -49,7 +58,7 @@ class Machine:
         self._cancelled, self._taken = threading.Event(), threading.Event()
         self._back = threading.Event()
         self._back.set()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._nodes: list[_Node] = []
         self._thread = threading.Thread(target=self._run, name=f"machine of {job.name}", daemon=True)
         self._thread.start()
 
@@ -104,7 +113,19 @@ class Machine:
         """How it ended there; None where the machine was taken away."""
         self.word = "Preparing"
         self.starts += 1
-        here = self._folder / f"machine-{self.starts}"
+        here, count = self._folder / f"machine-{self.starts}", self._job.properties.get("resources", {}).get("instanceCount", 1)
+        port = _free_port()
+        nodes = [
+            self._begun(here / f"node-{number}" if count > 1 else here, number=number, count=count, port=port) for number in range(count)
+        ]
+        self._nodes = nodes
+        if not self._cancelled.is_set():
+            self.word = "Running"
+        self.started_at = self.started_at or self._world.now()
+        return self._watched(nodes)
+
+    def _begun(self, here: Path, *, number: int, count: int, port: int) -> _Node:
+        """One instance of the job. What the first prints is the job's log."""
         with self._turn:
             code, mounts = self._code(here / "code"), self._mounts(here)
         for mount in mounts.values():
@@ -112,26 +133,28 @@ class Machine:
         command = self._job.properties["command"]
         for name, mount in mounts.items():
             command = command.replace(f"${{{{outputs.{name}}}}}", str(mount.folder))
-        if not self._cancelled.is_set():
-            self.word = "Running"
-        self.started_at = self.started_at or self._world.now()
-        with (self._folder / "std_log.txt").open("wb") as log:
-            self._process = subprocess.Popen(
+        environ = self._environ(here)
+        if "distribution" in self._job.properties:
+            environ |= {"NODE_RANK": str(number), "RANK": str(number), "LOCAL_RANK": "0", "WORLD_SIZE": str(count)}
+            environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+        with (self._folder / ("std_log.txt" if number == 0 else f"std_log_{number}.txt")).open("wb") as log:
+            process = subprocess.Popen(
                 ["/bin/bash", "-c", command],
                 cwd=code,
-                env=self._environ(here),
+                env=environ,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        return self._watched(self._process, mounts)
+        return _Node(process, tuple(mounts.values()))
 
-    def _watched(self, process: subprocess.Popen[bytes], mounts: Mapping[str, Mount]) -> str | None:
-        most, began, asked_at = self._job.timeout_s, time.monotonic(), None
-        timed_out = False
-        while process.poll() is None:
-            if self._taken.is_set():  # it may have come while the process was made
+    def _watched(self, nodes: Sequence[_Node]) -> str | None:
+        """Until all have ended. One that fails fails the job, and the others end with it (not published)."""
+        most, began, asked_at, code = self._job.timeout_s, time.monotonic(), None, 0
+        while None in (codes := [node.process.poll() for node in nodes]):
+            code = code or next((each for each in codes if each), 0)
+            if self._taken.is_set() or code:  # it may have come while the process was made
                 self._kill(signal.SIGKILL)
             timed_out = most is not None and time.monotonic() - began > most
             if (self._cancelled.is_set() or timed_out) and asked_at is None:
@@ -139,20 +162,24 @@ class Machine:
                 self._kill(signal.SIGTERM)
             if asked_at is not None and time.monotonic() - asked_at > GRACE_S:
                 self._kill(signal.SIGKILL)
-            for mount in mounts.values():
-                mount.settle()
+            self._settle(nodes)
             with suppress(subprocess.TimeoutExpired):
-                process.wait(LOOK_EVERY_S)
+                next((node for node in nodes if node.process.poll() is None), nodes[0]).process.wait(LOOK_EVERY_S)
         self._kill(signal.SIGKILL)  # whatever it has left behind ends with the container
         if self._taken.is_set():
             return None
-        for mount in mounts.values():
-            mount.settle(all_of_it=True)
+        self._settle(nodes, all_of_it=True)
         if self._cancelled.is_set() or asked_at is not None:
             return "Canceled"
-        if process.returncode:
-            self.error = f"Execution failed. User process 'python' exited with status code {process.returncode}. See user_logs/std_log.txt."
-        return "Failed" if process.returncode else "Completed"
+        code = code or next((node.process.returncode for node in nodes if node.process.returncode), 0)
+        if code:
+            self.error = f"Execution failed. User process 'python' exited with status code {code}. See user_logs/std_log.txt."
+        return "Failed" if code else "Completed"
+
+    def _settle(self, nodes: Sequence[_Node], *, all_of_it: bool = False) -> None:
+        for node in nodes:
+            for mount in node.mounts:
+                mount.settle(all_of_it=all_of_it)
 
     # --- what it needs -----------------------------------------------------------------------------------------------------------------
 
@@ -200,10 +227,15 @@ class Machine:
         }
 
     def _kill(self, number: int) -> None:
-        process = self._process
-        if process is not None:
+        for node in self._nodes:
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, number)
+                os.killpg(node.process.pid, number)
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
 
 
 class Machines:

@@ -82,7 +82,7 @@ def _machine(connection: Connection, settings: Mapping[str, Any], region: str) -
         return
     yield from _gpus(row_of, size, int(settings["gpus"]))
     if not compute and settings.get("job_tier") != "spot":
-        yield from _quota(connection, where, row_of, size, region)
+        yield from _quota(connection, where, row_of, size, region, count=int(settings.get("instance_count", 1)))
 
 
 def _gpus(row: Json, size: str, wanted: int) -> Iterator[str]:
@@ -91,7 +91,7 @@ def _gpus(row: Json, size: str, wanted: int) -> Iterator[str]:
         yield f"{size} has {there} GPUs, and options.local.azureml.gpus is {wanted}. Name a larger machine, or set gpus = {there}."
 
 
-def _quota(connection: Connection, where: str, row: Json, size: str, region: str) -> Iterator[str]:
+def _quota(connection: Connection, where: str, row: Json, size: str, region: str, *, count: int) -> Iterator[str]:
     """That of the family. Machines of low priority have a quota of their own, which is told under no family."""
     family, cores = text_in(row, "family") or "", whole_in(row, "vCPUs") or 0
     limits = {
@@ -100,5 +100,6 @@ def _quota(connection: Connection, where: str, row: Json, size: str, region: str
         for each in page
     }
     limit = limits.get(family.casefold())
-    if limit is not None and limit < cores:
-        yield f"{size} has {cores} cores, and the quota of {family} is {limit} in {region}. Ask for more: the studio, Quota."
+    if limit is not None and limit < cores * count:
+        has = f"{size} has {cores} cores" if count == 1 else f"{count} machines of size {size} have {cores * count} cores"
+        yield f"{has}, and the quota of {family} is {limit} in {region}. Ask for more: the studio, Quota."

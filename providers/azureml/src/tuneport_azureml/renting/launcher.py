@@ -47,6 +47,9 @@ class AzureMLLauncher:
     def gpus(self, settings: Settings) -> int:
         return int(settings["gpus"])
 
+    def machines(self, settings: Settings) -> int:
+        return int(settings.get("instance_count", 1))
+
     def check(self, settings: Settings) -> list[str]:
         from tuneport_azureml.renting.checks import reasons
 

@@ -30,7 +30,7 @@ _PLACE = ("subscription", "resource_group", "workspace", "cloud", "token_env", "
 class RentingOptions(Table):
     """profile         the name of a provider profile: else `azureml`
     compute         the named compute that the job runs on;  `instance_type`: the size of a serverless machine: else the profile's
-    gpus            how many GPUs that machine has
+    instance_count  so many machines of that kind train the job together;  `gpus`: how many GPUs each of them has
     job_tier        spot, basic, standard or premium, of a serverless machine: else the profile's
     environment     an environment of a registry or of the workspace;  `image`: a container image that becomes one
     experiment      what the job is listed under in the studio;  `datastore`: where its folder lies: else the profile's
@@ -43,7 +43,7 @@ class RentingOptions(Table):
     profile: _Text | None = None
     compute: _Text | None = None
     instance_type: _Text | None = None
-    instance_count: int = 1
+    instance_count: Annotated[int, Field(ge=1, le=100)] = 1
     gpus: Annotated[int, Field(ge=0, le=64)] = 1
     job_tier: JobTier | None = None
     environment: _Text | None = None
@@ -68,13 +68,6 @@ class RentingOptions(Table):
         """They become parts of addresses."""
         if value is not None and not _NAME.fullmatch(value):
             raise ValueError(f"{value[:90]!r} is no name")
-        return value
-
-    @field_validator("instance_count")
-    @classmethod
-    def _one(cls, value: int) -> int:
-        if value != 1:
-            raise ValueError("a job runs on one machine there, with as many GPUs as that has; several machines: engine 'ray'")
         return value
 
     @field_validator("shm_size")
@@ -122,6 +115,7 @@ def read(options: Mapping[str, Any], configuration: Configuration) -> dict[str, 
         "management_url": place.management_url if place.management_url != place.cloud.management_url else None,
         "compute": compute,
         "instance_type": size,
+        "instance_count": asked.instance_count if asked.instance_count > 1 else None,
         "gpus": asked.gpus,
         "job_tier": tier,
         "environment": asked.environment,

@@ -23,6 +23,9 @@ FOLDER = "tuneport/jobs"
 VARIABLES = {"DATASET_MOUNT_ATTRIBUTE_CACHE_TTL": "1000"}
 """Milliseconds. Else what the machine has once seen of a file it never asks for again, and no wish of ours would be heard there
 (learn.microsoft.com/azure/machine-learning/how-to-read-write-data-v2, read 2026-11-22)."""
+EACH_MACHINE = {"distributionType": "PyTorch", "processCountPerInstance": 1}
+"""Of several machines each runs the command once, with NODE_RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT in its environment
+(learn.microsoft.com/azure/machine-learning/how-to-train-distributed-gpu, read 2026-11-22)."""
 _IDENTITIES = {"user": "UserIdentity", "managed": "Managed"}
 
 
@@ -62,6 +65,7 @@ def command_body(
         "inputs": {},
         "outputs": {OUTPUT: {"jobOutputType": "uri_folder", "mode": "ReadWriteMount", "uri": place_uri(settings["datastore"], job_id)}},
         "computeId": settings.get("compute"),
+        "distribution": dict(EACH_MACHINE) if settings.get("instance_count", 1) > 1 else None,
         "resources": _resources(settings),
         "limits": {"jobLimitsType": "Command", "timeout": duration(hours)} if hours else None,
         "queueSettings": {"jobTier": str(queue).capitalize()} if queue else None,
@@ -105,10 +109,12 @@ def _same(job: Json, ours: Mapping[str, str]) -> bool | None:
 
 
 def _resources(settings: Mapping[str, Any]) -> dict[str, Any] | None:
-    """As the SDK spells them: a serverless machine by its size, shared memory for either kind."""
+    """As the SDK spells them: a serverless machine by its size, how many, and shared memory for either kind."""
     found: dict[str, Any] = {}
     if settings.get("instance_type"):
         found = {"instanceCount": 1, "instanceType": settings["instance_type"]}
+    if settings.get("instance_count"):
+        found["instanceCount"] = settings["instance_count"]
     if settings.get("shm_size"):
         found["shmSize"] = settings["shm_size"]
     return {**found, "properties": {}} if found else None

@@ -7,15 +7,17 @@ again up to six times. What is not there: a container, its network and its limit
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import socket
 import subprocess
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from tuneport_vertex.emulator.custom_requests import first_pool
 from tuneport_vertex.emulator.mounts import Mounts
 from tuneport_vertex.emulator.reading import Json
 
@@ -45,6 +47,7 @@ class Run:
         self._process: subprocess.Popen[bytes] | None = None
         self._taken, self._ending, self._back = threading.Event(), threading.Event(), threading.Event()
         self._back.set()
+        self.beside: tuple[Run, ...] = ()
         self.over = self.away = self.stopped = False
         self.problem = problem
         self.starts = self.preemptions = 0
@@ -57,17 +60,25 @@ class Run:
         path = self._folder / "printed.log"
         return path.read_text(encoding="utf-8", errors="replace") if path.is_file() else ""
 
+    def leads(self, others: Sequence[Run]) -> None:
+        """Of the primary replica: the others are stopped when it is over, and it stands for the job."""
+        self.beside = tuple(others)
+
     def preempt(self, *, grace_s: float | None = None, comes_back: bool = True) -> None:
         """Takes the machine away; the job is started again on another, or only once there is one: after `come_back`."""
         with self._lock:
             self._taken.set()
             if not comes_back:
                 self._back.clear()
+        for other in self.beside:
+            other.preempt(grace_s=grace_s, comes_back=comes_back)
         self._end_process(self._grace_s if grace_s is None else grace_s)
 
     def come_back(self) -> None:
         """There is a machine again."""
         self._back.set()
+        for other in self.beside:
+            other.come_back()
 
     def stop(self) -> None:
         """Ends it for good: cancelled, or out of time."""
@@ -75,12 +86,16 @@ class Run:
             return
         self._ending.set()
         self._back.set()
+        for other in self.beside:
+            other.stop()
         threading.Thread(target=self._end_process, args=(self._grace_s,), daemon=True).start()
 
     def close(self) -> None:
         """Ends it at once."""
         self._ending.set()
         self._back.set()
+        for other in self.beside:
+            other.close()
         self._end_process(0.0)
         self._thread.join(timeout=10)
 
@@ -106,6 +121,8 @@ class Run:
                 self._restarts_left -= 1
             self.stopped = self._ending.is_set()
         finally:
+            for other in self.beside:
+                other.stop()
             self.over = True
 
     def _ran(self) -> int:
@@ -156,17 +173,31 @@ class Machines:
 
     def begin(self, body: Json, *, name: str) -> Run:
         """Starts what a job asks for. For an image that is not there nothing is started."""
-        container = first_pool(body)["containerSpec"]
+        pools = [pool for pool in body["jobSpec"]["workerPoolSpecs"][:2] if pool]
+        names = [f"workerpool{pool}-{index}" for pool, spec in enumerate(pools) for index in range(int(spec["replicaCount"]))]
+        cluster = _cluster(names)
+        primary, *others = [self._replica(body, pools[int(each[10])], each, job=name, cluster=cluster) for each in names]
+        primary.leads(others)
+        self.runs[name] = primary
+        return primary
+
+    def _replica(self, body: Json, pool: Mapping[str, Any], each: str, *, job: str, cluster: Mapping[str, Any]) -> Run:
+        """One replica, `workerpool1-0`: it is told of the others by CLUSTER_SPEC, as documented (distributed-training and
+        containers-overview, copies read 2026-11-22)."""
+        container = pool["containerSpec"]
         python = self._images if isinstance(self._images, Path) else self._images.get(container["imageUri"])
         self.mounts.settle()
         words = [self._led(word) for word in (*container.get("command", ()), *container.get("args", ()))]
-        home = self._folder / name
+        home = self._folder / (job if each == "workerpool0-0" else f"{job}-{each}")
+        kind, _, index = each.partition("-")
+        spec = {"cluster": cluster, "environment": "cloud", "task": {"type": kind, "index": int(index)}, "job": body["jobSpec"]}
         environ = {
             "PATH": PATH,
             "HOME": str(home),
             "TMPDIR": str(home / "tmp"),
             "LANG": "C.UTF-8",
-            "CLOUD_ML_JOB_ID": name,
+            "CLOUD_ML_JOB_ID": job,
+            "CLUSTER_SPEC": json.dumps(spec),
             **self._environ,
         }
         environ |= {one["name"]: self._led(one.get("value") or "") for one in container.get("env") or ()}
@@ -174,9 +205,7 @@ class Machines:
         problem = "" if python else f"The image {container['imageUri']} could not be pulled: it was not found, or access to it was denied."
         if python is not None:
             environ["PATH"] = f"{python.parent}{os.pathsep}{environ['PATH']}"
-        run = Run(words, environ=environ, folder=home, restarts=self._restarts, grace_s=self._grace_s, problem=problem)
-        self.runs[name] = run
-        return run
+        return Run(words, environ=environ, folder=home, restarts=self._restarts, grace_s=self._grace_s, problem=problem)
 
     def settle(self) -> None:
         """Brings buckets and folders into step, once a machine has ended."""
@@ -189,6 +218,16 @@ class Machines:
 
     def _led(self, word: str) -> str:
         return f"{self.mounts.folder}/{word.removeprefix(MOUNT)}" if word.startswith(MOUNT) else word
+
+
+def _cluster(names: Sequence[str]) -> dict[str, list[str]]:
+    """Where each replica is reached, by its pool."""
+    found: dict[str, list[str]] = {}
+    for name in names:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            found.setdefault(name.partition("-")[0], []).append(f"127.0.0.1:{free.getsockname()[1]}")
+    return found
 
 
 def _signal(process: subprocess.Popen[bytes], number: int) -> None:

@@ -59,13 +59,12 @@ def first_pool(body: Json) -> Mapping[str, Any]:
 
 
 def accelerators_of(body: Json) -> tuple[str, int]:
-    """Which, and how many its replicas take together; ('', 0) for none."""
-    pool = first_pool(body)
-    machine = pool.get("machineSpec") or {}
-    kind = machine.get("acceleratorType") or ""
+    """Which, and how many its replicas take together, by its first pool's kind; ('', 0) for none."""
+    kind = (first_pool(body).get("machineSpec") or {}).get("acceleratorType") or ""
     if kind in ("", "ACCELERATOR_TYPE_UNSPECIFIED"):
         return "", 0
-    return kind, int(machine.get("acceleratorCount") or 0) * int(pool.get("replicaCount") or 1)
+    pools = [(pool.get("machineSpec") or {}, int(pool.get("replicaCount") or 1)) for pool in body["jobSpec"]["workerPoolSpecs"] if pool]
+    return kind, sum(int(one.get("acceleratorCount") or 0) * count for one, count in pools if one.get("acceleratorType") == kind)
 
 
 def _wrong(body: Json, place: Place) -> Iterator[tuple[str, str]]:

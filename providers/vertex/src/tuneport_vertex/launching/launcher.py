@@ -1,6 +1,6 @@
 """The launcher of Vertex AI's custom jobs. SDKs are imported when something is asked; planning only reads settings.
 
-There is one replica. The container finds the bucket mounted under /gcs, so that it needs neither credentials nor a package for storage.
+The container finds the bucket mounted under /gcs, so that it needs neither credentials nor a package for storage.
 Create is not idempotent there: the name of the launch goes on the job, the SDK repeats nothing, and a lost answer is looked for.
 """
 
@@ -74,6 +74,9 @@ class VertexLauncher:
 
     def gpus(self, settings: Settings) -> int:
         return int(settings["accelerator_count"])
+
+    def machines(self, settings: Settings) -> int:
+        return int(settings.get("replica_count", 1))
 
     def check(self, settings: Settings) -> list[str]:
         """Three requests at most. Quotas and the accelerators of a region are left to the service: it tells neither by this API."""

@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 
 from tuneport.errors import ConfigError, RecipeError
 from tuneport.nearest import did_you_mean
+from tuneport.own_settings import own
 from tuneport.provider import ProviderSettings
 from tuneport.settings import Settings as Configuration
 from tuneport.tables import Table, read_table
@@ -36,6 +37,7 @@ class VertexMachine(Table):
     """profile            the table of tuneport.toml that says project, region, bucket and sign-in (vertex)
     machine_type       as Compute Engine calls it, such as g2-standard-12
     accelerator_type   NVIDIA_TESLA_T4 and the like, with `accelerator_count`, for a machine that has none built in
+    replica_count      so many machines of that kind train the job together
     image              of the container: one with Python 3.11 or newer, and with PyTorch for CUDA where the machine has a GPU
     spot               machines at a discount that may be taken away; the job goes on from its last checkpoint
     restart_job_on_worker_restart   as the API has it
@@ -48,6 +50,7 @@ class VertexMachine(Table):
     machine_type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9]*(-[a-z0-9]+)+$")]
     accelerator_type: _NAME | None = None
     accelerator_count: Annotated[int, Field(ge=1, le=16)] | None = None
+    replica_count: Annotated[int, Field(ge=1, le=100)] = own(1)
     image: _NAME
     spot: bool = False
     restart_job_on_worker_restart: bool = False

@@ -76,7 +76,13 @@ def _spec(settings: Mapping[str, Any], program: Sequence[str]) -> dict[str, Any]
     if settings["boot_disk_gb"] is not None:
         pool["diskSpec"] = {"bootDiskSizeGb": settings["boot_disk_gb"]}
     said = {"serviceAccount": settings["place"].get("service_account"), "network": settings["network"], "scheduling": _scheduling(settings)}
-    return {"workerPoolSpecs": [pool], **{key: value for key, value in said.items() if value}}
+    return {"workerPoolSpecs": _pools(pool, settings.get("replica_count", 1)), **{key: value for key, value in said.items() if value}}
+
+
+def _pools(pool: Mapping[str, Any], replicas: int) -> list[dict[str, Any]]:
+    """The first pool holds the primary replica alone, the second all others (docs.cloud.google.com/vertex-ai/docs/training/
+    distributed-training, copy read 2026-11-22)."""
+    return [dict(pool)] if replicas == 1 else [dict(pool), {**pool, "replicaCount": str(replicas - 1)}]
 
 
 def _scheduling(settings: Mapping[str, Any]) -> dict[str, Any]:
