@@ -1,10 +1,11 @@
-"""Batched answers, as `predict` and evaluation have them, beside plain `generate` of transformers: tokens/s on the same prompts, in turns.
+"""Batched answers, as `predict` and evaluation have them, beside transformers: its `generate` and its server, in turns on the same prompts.
 
     python -m benchmarks.predict [--data FOLDER] [--prompts 48] [--tokens 48] [--rounds 4] [--batches 8 48] [--no-record]
 
-Greedy answers to questions of gsm8k by the built-in model in bf16, in one process. transformers gets the prompts in padded batches of each
-size, in their order. Counted are the tokens that were written up to the end of each answer, by the clock and by the processor's time.
-Limit: not slower than the faster of its batches. `transformers serve` is not measured: it needs fastapi, which is no part of this checkout.
+Greedy answers to questions of gsm8k by the built-in model in bf16. `generate` gets the prompts in padded batches of each size, in their
+order. `transformers serve` gets them from as many clients at once as the largest batch has rows, once answering in turn and once with its
+continuous batching; it needs fastapi (pip install 'transformers[serving]'), and is passed over without. Counted are the tokens that were
+written up to the end of each answer, by the clock and by the processor's time, the server's with it. Limit: not slower than the fastest.
 """
 
 from __future__ import annotations
@@ -15,10 +16,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from benchmarks.predict_room.served import Served, served, why_absent
 from benchmarks.record import paired_rounds, record
+from benchmarks.train import base_folder
 from benchmarks.train_room.material import FOLDER, SOURCES
 
 BASE = "smollm2-135m-instruct"
@@ -26,6 +32,14 @@ LIMIT = 1.0
 OURS = "tuneport"
 
 Answers = list[list[int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """Who answers: `work` returns how many tokens were written, `elsewhere` what another process has used of the processor so far."""
+
+    work: Callable[[], int]
+    elsewhere: Callable[[], float] = float
 
 
 def prompts_of(questions: list[str], tokenizer: Any) -> list[list[int]]:
@@ -63,14 +77,20 @@ def theirs(model: Any, tokenizer: Any, prompts: Answers, *, tokens: int, batch: 
     return written
 
 
-def measured(sides: dict[str, Callable[[], int]], *, rounds: int) -> dict[str, list[dict[str, float]]]:
+def by_server(server: Served, tokenizer: Any, questions: list[str], *, tokens: int) -> int:
+    """The same by a server, counted from the words of its answers."""
+    answers = server.answers(questions, tokens=tokens)
+    return sum(len(tokenizer(answer, add_special_tokens=False)["input_ids"]) for answer in answers)
+
+
+def measured(sides: dict[str, Side], *, rounds: int) -> dict[str, list[dict[str, float]]]:
     """Every side once a round, every other round backwards; a round before them warms up."""
     found: dict[str, list[dict[str, float]]] = {name: [] for name in sides}
     for number in range(rounds + 1):
-        for name, work in list(sides.items())[:: 1 if number % 2 else -1]:
-            began, cpu = time.perf_counter(), time.process_time()
-            written = work()
-            took, spent = time.perf_counter() - began, time.process_time() - cpu
+        for name, side in list(sides.items())[:: 1 if number % 2 else -1]:
+            began, cpu = time.perf_counter(), time.process_time() + side.elsewhere()
+            written = side.work()
+            took, spent = time.perf_counter() - began, time.process_time() + side.elsewhere() - cpu
             if number:
                 found[name].append({"tokens": written, "per_s": written / took, "per_processor_s": written / spent})
                 print(f"{name:28} {written / took:7.1f} tokens/s {written / spent:7.1f} a processor second", flush=True)
@@ -97,10 +117,18 @@ def run(prompts: int, *, tokens: int, rounds: int, batches: list[int], data: Pat
     questions = [asked for asked, _ in SOURCES["gsm8k"].rows(data, count=prompts, file="test")]
     asked = prompts_of(questions, loaded.tokenizer)
     given = (loaded.model, loaded.tokenizer, asked)
-    sides: dict[str, Callable[[], int]] = {OURS: lambda: ours(*given, tokens=tokens)}
+    sides = {OURS: Side(partial(ours, *given, tokens=tokens))}
     for batch in batches:
-        sides[f"transformers, batches of {batch}"] = lambda batch=batch: theirs(*given, tokens=tokens, batch=batch)  # type: ignore[misc]
-    return {"base": base, "prompts": prompts, "max_tokens": tokens, **compared(measured(sides, rounds=rounds))}
+        sides[f"transformers, batches of {batch}"] = Side(partial(theirs, *given, tokens=tokens, batch=batch))
+    with ExitStack() as servers:
+        for words, batching in () if why_absent() else (("in turn", False), ("continuous batching", True)):
+            folder = str(base_folder(base, home))
+            server = servers.enter_context(served(folder, clients=max(batches), batching=batching))
+            sides[f"transformers serve, {words}"] = Side(
+                partial(by_server, server, loaded.tokenizer, questions, tokens=tokens), server.processor_s
+            )
+        found = compared(measured(sides, rounds=rounds))
+    return {"base": base, "prompts": prompts, "max_tokens": tokens, "not_measured": why_absent(), **found}
 
 
 def main() -> int:

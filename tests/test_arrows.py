@@ -32,8 +32,8 @@ CLOSED_TO_PROVIDERS = ("client", "cli", "connections", "submit", "upload", "poll
 
 BETWEEN_DISTRIBUTIONS = {
     "tuneport_azure": ("tuneport_openai",),
-    "tuneport_vertex": ("tuneport_local.bundle",),
-    "tuneport_azureml": ("tuneport_local.bundle",),
+    "tuneport_vertex": ("tuneport_local.engines.launcher",),
+    "tuneport_azureml": ("tuneport_local.engines.launcher",),
 }
 """The only imports from one provider's distribution into another's; both ends must declare the dependency."""
 

@@ -92,7 +92,12 @@ class Connections:
         from tuneport.provider import ProviderSettings
 
         return ProviderSettings(
-            name=name, home=self.settings.home, environ=self.settings.environ, profile=self.profile(name), clock=self.clock
+            name=name,
+            home=self.settings.home,
+            environ=self.settings.environ,
+            profile=self.profile(name),
+            profiles=self.settings.providers,
+            clock=self.clock,
         )
 
     def listing(self) -> list[ProviderInfo]:

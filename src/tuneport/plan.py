@@ -56,7 +56,8 @@ class Plan:
     that are not there yet and what is written on the job to find it again (`{client_id}` stands for what is drawn at each submit).
 
     `tier` is the one of the price book that the job is paid in, where the provider has several: what a quote of this very job goes by.
-    `unquoted` is what will be billed beside the quote, for want of a price: with any of it there is no upper bound.
+    `unquoted` is what will be billed beside the quote, for want of a price: with any of it there is no upper bound. `billed`: somebody will
+    send a bill for this job, though its provider usually sends none.
     """
 
     provider: str
@@ -76,6 +77,7 @@ class Plan:
     sends: tuple[PlannedRequest, ...] = ()
     tier: str | None = None
     unquoted: tuple[str, ...] = ()
+    billed: bool = False
 
     @property
     def fingerprint(self) -> str:

@@ -116,14 +116,15 @@ class Generation:
 class ProviderSettings:
     """What a provider gets when it is opened. `name` is the provider's or the profile's name, the first part of its URIs.
 
-    `home` is Tuneport's state folder, `profile` the table `[providers.<name>]` of the configuration, `environ` the environment.
-    Those two may hold keys: `repr` leaves them out.
+    `home` is Tuneport's state folder, `profile` the table `[providers.<name>]` of the configuration, `profiles` all of these tables by
+    their names, `environ` the environment. Those three may hold keys: `repr` leaves them out.
     """
 
     name: str
     home: Path
     environ: Mapping[str, str] = field(default_factory=dict, repr=False)
     profile: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    profiles: Mapping[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
     clock: Clock = field(default_factory=SystemClock)
 
 

@@ -15,10 +15,12 @@ from tuneport.errors import ConfigError, FileGone, NotFound, Refused, TuneportEr
 from tuneport.files import write_chunks
 from tuneport.job import Event, JobState, Metric, Snapshot
 from tuneport.provider import YES, BaseModel, Capability, FileState, ProviderSettings, Support, vendor_cannot
+from tuneport.settings import Settings as Configuration
 from tuneport_local.jobs.folder import JobFolder, JobStatus, Wish
 from tuneport_local.jobs.home import Jobs
 from tuneport_local.jobs.lifecycle import Lifecycle
 from tuneport_local.jobs.trained import trained
+from tuneport_local.plans.machines import refuse_unlaunchable
 from tuneport_local.support import support
 
 if TYPE_CHECKING:
@@ -51,7 +53,7 @@ class LocalTrainer:
     def check(self) -> Sequence[Finding]:
         from tuneport_local.readiness import readiness
 
-        return readiness(self._settings.home)
+        return readiness(self._configuration())
 
     def catalogue(self) -> Sequence[BaseModel]:
         from tuneport_local.bases.weights import catalogue
@@ -83,17 +85,24 @@ class LocalTrainer:
         earlier = earlier_tune(recipe.base_for(self._name), jobs=self._jobs, provider=self._name)
         base = recipe.base_for(self._name) if earlier is None else earlier.base
         asked = recipe if earlier is None else going_on(recipe, earlier)
-        refuse_recipe(asked, base=base, provider=self._name, home=self._settings.home)
+        configuration = self._configuration()
+        refuse_recipe(asked, base=base, provider=self._name, home=self._settings.home, configuration=configuration)
         found = resolve(base, home=self._settings.home)
         knows_tools = found.source in ("package", "hub") or template_knows_tools(Path(found.location))
         blind = why_base_blind(found)
-        made = planning.plan(asked, provider=self._name, scope=self.scope(), base=base, knows_tools=knows_tools, blind=blind)
+        about: dict[str, Any] = {"knows_tools": knows_tools, "blind": blind, "configuration": configuration}
+        made = planning.plan(asked, provider=self._name, scope=self.scope(), base=base, **about)
         return made if earlier is None else carried(made, earlier, recipe)
 
     def estimate(self, recipe: Recipe, *, usage: Usage | None = None) -> Quote:
         from tuneport_local.plans.estimate import estimate
 
-        return estimate(recipe, provider=self._name, home=self._settings.home, profile=self._settings.profile, usage=usage)
+        profile, configuration = self._settings.profile, self._configuration()
+        return estimate(recipe, provider=self._name, home=self._settings.home, profile=profile, usage=usage, configuration=configuration)
+
+    def _configuration(self) -> Configuration:
+        """What a launcher reads: of all profiles, not of this one alone."""
+        return Configuration(self._settings.home, providers=self._settings.profiles, environ=self._settings.environ)
 
     # --- files -----------------------------------------------------------------------------------------------------------------------
 
@@ -155,6 +164,7 @@ class LocalTrainer:
     def create(self, plan: Plan, client_id: str, files: Mapping[str, str]) -> Snapshot:
         folder = self._jobs.get(client_id)
         if folder is None:
+            refuse_unlaunchable(plan.hyperparameters, configuration=self._configuration())
             folder, _ = self._jobs.make(client_id, self._recipe_file(plan, client_id, files), self._paths(files))
         made_from = folder.recipe().get("plan_fingerprint")
         if made_from != plan.fingerprint:

@@ -9,8 +9,11 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from tuneport.errors import ConfigError, RecipeError, TuneportError
 from tuneport.finding import Finding
 from tuneport.registry_schema import NETWORK_FILE_SYSTEMS, file_system
+from tuneport.settings import Settings as Configuration
+from tuneport_local.engines.installed import installed, opened
 from tuneport_local.jobs.devices import device_of
 
 _LIBRARIES = ("torch", "transformers", "peft", "trl", "accelerate", "datasets", "safetensors", "gguf")
@@ -18,9 +21,26 @@ _DISK_WANTED_BYTES = 2 * 10**9
 _MEMORY_WANTED_BYTES = 2 * 10**9
 
 
-def readiness(home: Path) -> tuple[Finding, ...]:
-    """Findings about libraries, device, memory, the home folder and the embedded model. An error means that training would fail."""
-    return (*_libraries(), _device(), _memory(), *_home(home), _embedded_model())
+def readiness(configuration: Configuration) -> tuple[Finding, ...]:
+    """Findings about libraries, device, memory, the home folder, the embedded model, and the engines that rent machines, which ask their
+    vendors. An error means that training would fail."""
+    engines = (_engine(name, configuration) for name in installed())
+    return (*_libraries(), _device(), _memory(), *_home(configuration.home), _embedded_model(), *engines)
+
+
+def _engine(name: str, configuration: Configuration) -> Finding:
+    """What an engine without settings of a recipe's, by its profile alone, finds in the way. This machine trains whatever it says."""
+    rule = f"engine-{name}"
+    try:
+        launcher = opened(name, configuration)
+        reasons = launcher.check(launcher.read({}))
+    except (RecipeError, ConfigError) as error:
+        return Finding(rule, "info", f"engine {name!r} rents machines where a recipe has a table [options.local.{name}]: {error}")
+    except TuneportError as error:
+        return Finding(rule, "warning", f"engine {name!r}: {error.message}", remedy=error.remedy)
+    if reasons:
+        return Finding(rule, "warning", f"engine {name!r} cannot launch anything now: {' '.join(reasons)}")
+    return Finding(rule, "info", f"engine {name!r} can rent machines: options.local.engine = {name!r}.")
 
 
 def _libraries() -> Iterator[Finding]:

@@ -23,10 +23,10 @@ from typing import Any
 from tuneport.errors import TuneportError, Unreachable
 from tuneport.job import JobState
 from tuneport_local.adapters.tuned_kinds import work_of
-from tuneport_local.engines.engine import ENGINES, Stop, stop_elsewhere
+from tuneport_local.engines.engine import Stop, engine_of, stop_elsewhere
 from tuneport_local.jobs import marks
 from tuneport_local.jobs.devices import DeviceQueues, device_of
-from tuneport_local.jobs.failures import MachineGaveOut, told
+from tuneport_local.jobs.failures import Interrupted, MachineGaveOut, told
 from tuneport_local.jobs.folder import JobFolder, JobStatus
 from tuneport_local.jobs.launch import claim, process_started
 from tuneport_local.machine import throughput
@@ -129,7 +129,7 @@ def _train(folder: JobFolder) -> Outcome:
 
     recipe = folder.recipe()
     spec = TrainingSpec.from_dict(recipe)
-    outcome = ENGINES[spec.engine].load().run(folder, spec)
+    outcome = engine_of(spec.engine).run(folder, spec)
     _remember_speed(folder, recipe)
     return outcome
 
@@ -196,12 +196,14 @@ def _cancelled(folder: JobFolder) -> None:
 
 
 def _break_off(folder: JobFolder, error: TuneportError) -> None:
-    """Failed; or paused, where only the machine or the hub gave out and there is a checkpoint to go on from."""
+    """Failed; or paused, where only the machine or the hub gave out and there is a checkpoint to go on from, or none is wanted for that."""
     reason = str(error)
     with suppress(OSError):  # the disk may be full; what the state says is worth more
         folder.event("error", reason)
     saved = marks.newest_checkpoint(folder)
-    if isinstance(error, MachineGaveOut | Unreachable) and saved is not None:
+    if isinstance(error, Interrupted):
+        folder.phase(JobState.PAUSED, f"interrupted: {reason}")
+    elif isinstance(error, MachineGaveOut | Unreachable) and saved is not None:
         folder.phase(JobState.PAUSED, f"interrupted: {reason} Saved is {saved.name}; resume continues from there.")
     else:
         folder.phase(JobState.FAILED, error=reason, partial=marks.something_kept(folder))

@@ -61,7 +61,7 @@ def submit(
     if profile:
         recipe = given.with_option(recipe, "profile", True, provider=where)
     plan = session.client.plan(recipe, provider=where)
-    asked = (dry_run or not yes) and _bills(session, where)
+    asked = (dry_run or not yes) and (plan.billed or _bills(session, where))
     asked = asked or most_usd is not None
     quotes = session.client.quote(recipe, providers=[where], epochs=plan.epochs, tier=plan.tier) if asked else []
     if most_usd is not None:

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from tuneport.errors import TuneportError
 from tuneport_local.bases import embedded
+from tuneport_local.bases.brought import brought
 from tuneport_local.bases.weights import BaseWeights, resolve
 
 
 def at_hand(base: str, *, home: Path) -> BaseWeights | None:
     """Where the base's weights lie: in a folder, the hub's cache, or the embedded package; None where they would have to be fetched."""
-    if base != embedded.MODEL_ID and not Path(base).expanduser().is_dir() and not _in_cache(base):
+    named = base == embedded.MODEL_ID or Path(base).expanduser().is_dir() or brought(base, home=home) is not None
+    if not named and not _in_cache(base):
         return None
     try:
         found = resolve(base, home=home)

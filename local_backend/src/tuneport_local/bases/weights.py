@@ -17,6 +17,7 @@ from typing import Any, Literal
 from tuneport.errors import UnknownModel, Unreachable
 from tuneport.provider import BaseModel
 from tuneport_local.bases import embedded, hub
+from tuneport_local.bases.brought import brought
 from tuneport_local.machine.threads import share_cores
 from tuneport_local.methods.objectives import METHODS
 
@@ -74,6 +75,8 @@ def resolve(model_id: str, *, home: Path) -> BaseWeights:
 
     Raises UnknownModel with the nearest names, or Unreachable when only the hub could tell and does not answer.
     """
+    if (came := brought(model_id, home=home)) is not None:
+        return BaseWeights(model_id, "folder", str(came[0]), came[1])
     if model_id == embedded.MODEL_ID:
         return _resolve_embedded(home)
     folder = Path(model_id).expanduser()

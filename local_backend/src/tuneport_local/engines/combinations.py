@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import RecipeError, Unsupported
 from tuneport.provider import YES, Support, not_yet
 from tuneport_local.adapters.tuned_kinds import LORA, kind_of
 from tuneport_local.engines.engine import ENGINES
+from tuneport_local.engines.installed import installed
 from tuneport_local.jobs.devices import device_of, gpus_here
+
+if TYPE_CHECKING:
+    from tuneport_local.plans.machines import Machine
 
 _METHODS = ("sft",)
 """Those whose loss is a sum over tokens: whoever learned them, the sums of all workers make the loss of the step."""
@@ -19,10 +23,46 @@ _METHODS = ("sft",)
 def trains(engine: str, *, method: str | None = None) -> Support:
     """Whether an engine can train, and by that method with several workers."""
     if engine not in ENGINES:
-        return not_yet(f"engine {engine!r} is not built for the local backend; it trains with {' or '.join(ENGINES)}")
-    if ENGINES[engine].several and method is not None and method not in _METHODS:
-        return not_yet(f"engine {engine!r} divides a step among workers, which is built for {', '.join(_METHODS)} and not for {method}")
-    return YES
+        if engine in (rented := installed()):
+            return YES
+        return not_yet(f"engine {engine!r} is not built for the local backend; it trains with {' or '.join([*ENGINES, *rented])}")
+    return _divides(engine, method) if ENGINES[engine].several and method is not None else YES
+
+
+def _divides(engine: str, method: str) -> Support:
+    if method in _METHODS:
+        return YES
+    return not_yet(f"engine {engine!r} divides a step among workers, which is built for {', '.join(_METHODS)} and not for {method}")
+
+
+def device_there(asked: str, machine: Machine) -> str:
+    """What a recipe's device means on a machine that is rented. Raises RecipeError for one that it has not."""
+    if asked == "auto":
+        return machine.device
+    if asked not in ("cpu", "cuda"):
+        raise RecipeError(
+            f"device {asked!r} is one of this machine, and engine {machine.engine!r} rents another.",
+            remedy="Leave options.local.device out, or say 'cpu' or 'cuda'.",
+        )
+    if asked == "cuda" and not machine.gpus:
+        raise RecipeError(
+            f"device is 'cuda', and the machine that engine {machine.engine!r} is to rent has no GPU.",
+            remedy=f"Choose one with a GPU in options.local.{machine.engine}, or leave options.local.device out.",
+        )
+    return asked
+
+
+def workers_there(asked: int | str, machine: Machine, *, device: str) -> int:
+    """How many processes train on a machine that is rented: one for each GPU. Raises RecipeError for more than there are."""
+    gpus = machine.gpus if device == "cuda" else 0
+    if asked == "auto":
+        return max(1, gpus)
+    if gpus and int(asked) > gpus:
+        has = f"{gpus} GPU{'s' if gpus != 1 else ''}"
+        raise RecipeError(
+            f"workers = {asked}, and the machine that engine {machine.engine!r} is to rent has {has}.", remedy=f"Ask for {gpus}."
+        )
+    return int(asked)
 
 
 def workers_of(values: Mapping[str, Any]) -> int:
@@ -57,13 +97,16 @@ def refuse(values: Mapping[str, Any], *, method: str, workers: int) -> None:
     """Raises Unsupported, or RecipeError, for what several workers cannot train together."""
     engine = values.get("engine", "process")
     _refuse_half_a_cluster(values, engine)
-    if not ENGINES[engine].several:
+    listed = ENGINES.get(engine)
+    if not listed.several if listed else workers == 1:
         return
-    if why := ENGINES[engine].why_not():
+    if listed and (why := listed.why_not()):
         raise Unsupported(f"{why}.", remedy="Install it, or set options.local.engine to 'accelerate'.")
-    for answer in (trains(engine, method=method), _weights(values), _device(values["device"])):
+    for answer in (_divides(engine, method), _weights(values), _device(values["device"])):
         if not answer:
-            raise Unsupported(f"{answer.reason}.", remedy="Leave options.local.engine out.")
+            raise Unsupported(
+                f"{answer.reason}.", remedy=f"{'Leave options.local.engine out' if listed else 'Set options.local.workers = 1'}."
+            )
     if values["batch_size"] % workers:
         near = max(workers, values["batch_size"] // workers * workers)
         raise RecipeError(

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import importlib.metadata
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import TYPE_CHECKING, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 if TYPE_CHECKING:
     from tuneport_local.jobs.folder import JobFolder
@@ -78,8 +79,21 @@ ENGINES: dict[str, Listed] = {
 }
 
 
+def engine_of(name: str) -> Engine:
+    """The engine of that name: one of this room, or the one that has machines rented by a launcher of that name."""
+    if name in ENGINES:
+        return ENGINES[name].load()
+    rented: Engine = import_module("tuneport_local.engines.rented")
+    return rented
+
+
+def elsewhere(values: Mapping[str, Any]) -> bool:
+    """Whether a recipe's hyperparameters have other machines train than this one."""
+    return bool(values.get("address")) or values.get("rented") is not None
+
+
 def stop_elsewhere(folder: JobFolder) -> None:
     """Ends what a job that is over here still has going on other machines; most have nothing there."""
     values = folder.recipe().get("hyperparameters", {})
-    if values.get("address"):
-        cast(EngineElsewhere, ENGINES[values["engine"]].load()).stop(folder)
+    if elsewhere(values):
+        cast(EngineElsewhere, engine_of(values["engine"])).stop(folder)

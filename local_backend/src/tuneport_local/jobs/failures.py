@@ -17,6 +17,10 @@ class MachineGaveOut(ConfigError):
     """The disk or the memory did not suffice. Nothing is wrong with the job: once there is room it can go on from its last checkpoint."""
 
 
+class Interrupted(MachineGaveOut):
+    """Whatever trains it is elsewhere, or was not to be had now: the job waits to be resumed, with a checkpoint here or without one."""
+
+
 @contextmanager
 def written(what: str) -> Iterator[None]:
     """Whatever the block raises because `what` does not fit on the disk becomes MachineGaveOut. torch and safetensors raise their own."""

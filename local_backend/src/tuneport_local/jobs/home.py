@@ -17,6 +17,7 @@ from tuneport.clock import Clock, SystemClock
 from tuneport.errors import ConfigError, UsageError
 from tuneport.files import write_text
 from tuneport.job import JobState
+from tuneport_local.engines.engine import elsewhere
 from tuneport_local.jobs.devices import devices_of
 from tuneport_local.jobs.folder import JobFolder, JobStatus
 
@@ -129,8 +130,8 @@ class Jobs:
 
 
 def _devices(values: Mapping[str, Any], job_id: str) -> str:
-    """What a job waits for: on a cluster for nothing here."""
-    if values.get("address"):
+    """What a job waits for: one that other machines train, for nothing here."""
+    if elsewhere(values):
         return f"cluster-{job_id}"
     workers = int(values.get("workers", 1))
     return str(values["device"]) if workers == 1 else devices_of(values["device"], workers=workers)

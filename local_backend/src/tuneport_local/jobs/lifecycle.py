@@ -18,7 +18,7 @@ from pathlib import Path
 from tuneport.clock import Clock, SystemClock
 from tuneport.errors import Refused
 from tuneport.job import JobState
-from tuneport_local.engines.engine import stop_elsewhere
+from tuneport_local.engines.engine import elsewhere, stop_elsewhere
 from tuneport_local.jobs import marks
 from tuneport_local.jobs.devices import DeviceQueues, device_of
 from tuneport_local.jobs.folder import JobFolder, JobStatus, Wish
@@ -207,6 +207,8 @@ def _lost(folder: JobFolder, status: JobStatus, *, for_memory: bool) -> JobStatu
         folder.event("warning", "the worker ended after what it trained was complete")
         return folder.phase(JobState.SUCCEEDED)
     folder.event("error", "the worker is gone", {"reason": "worker_lost", "state": str(status.state), "pid": status.pid})
+    if elsewhere(folder.recipe().get("hyperparameters", {})):
+        return folder.phase(JobState.PAUSED, detail="worker_lost: nobody follows what trains the job elsewhere; resume follows it again")
     less = note_that_it_ran_out(folder.path) if for_memory else None
     memory = "the system ended a process for want of memory meanwhile, most likely this one; " if for_memory else ""
     goes_on = f"the next worker takes {said(less.rows, recompute=less.recompute)}; resume begins it" if less else "resume continues it"

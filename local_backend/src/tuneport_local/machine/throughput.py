@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import platform
@@ -70,7 +71,10 @@ def hardware_of(wanted: str = "auto") -> str:
 
 
 def one_of(values: Mapping[str, Any]) -> str:
-    """What one worker of a recipe's hyperparameters trains on: this machine, or one of a cluster's."""
+    """What one worker of a recipe's hyperparameters trains on: this machine, one of a cluster's, or one that is rented."""
+    if values.get("rented") is not None:
+        said = hashlib.sha256(json.dumps(values["rented"], sort_keys=True).encode()).hexdigest()
+        return f"{values['device']} of a machine that {values['engine']} rents ({said[:8]})"
     return f"the Ray cluster at {values['address']}" if values.get("address") else hardware_of(values["device"])
 
 

@@ -10,7 +10,9 @@ from typing import Any
 from tuneport.catalogue import catalogue
 from tuneport.errors import Refused
 from tuneport.recipe import Recipe
+from tuneport.settings import Settings as Configuration
 from tuneport_local.adapters.tuned_kinds import KINDS, LORA, kind_of
+from tuneport_local.engines.engine import elsewhere
 from tuneport_local.jobs.devices import device_of
 from tuneport_local.machine.memory_need import MemoryNeed, memory_need
 from tuneport_local.plans.planning import hyperparameters
@@ -32,11 +34,11 @@ def refuse_what_cannot_fit(
     return need
 
 
-def refuse_recipe(recipe: Recipe, *, base: str, provider: str, home: Path) -> None:
+def refuse_recipe(recipe: Recipe, *, base: str, provider: str, home: Path, configuration: Configuration | None = None) -> None:
     """The same for a recipe, from what it says alone."""
-    values = hyperparameters(recipe, provider=provider)
-    if values.get("address"):
-        return  # the cluster's machines are others
+    values = hyperparameters(recipe, provider=provider, configuration=configuration)
+    if elsewhere(values):
+        return  # what fits there is found out there
     kind, device = kind_of(values.get("weights")).name, device_of(values["device"])
     refuse_what_cannot_fit(base, home=home, device=device, method=recipe.method.kind, kind=kind, lora=values["lora"])
 

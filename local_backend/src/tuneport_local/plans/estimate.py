@@ -16,6 +16,7 @@ from tuneport.quoting.serving import HOURS_A_MONTH
 from tuneport.span import Span
 from tuneport_local.adapters.tuned_kinds import kind_of, work_of
 from tuneport_local.bases.at_hand import at_hand
+from tuneport_local.engines.engine import elsewhere
 from tuneport_local.jobs.devices import device_of
 from tuneport_local.jobs.home import Jobs
 from tuneport_local.machine import throughput
@@ -24,11 +25,13 @@ from tuneport_local.machine.throughput import Throughput
 from tuneport_local.methods.objectives import OBJECTIVES
 from tuneport_local.plans import planning
 from tuneport_local.plans.continuing import earlier_tune, going_on
+from tuneport_local.plans.machines import Machine, machine_of
 from tuneport_local.plans.token_count import TokenCount, count_tokens
 from tuneport_local.profile import LocalProfile, profile_of
 
 if TYPE_CHECKING:
     from tuneport.recipe import Method, Recipe
+    from tuneport.settings import Settings as Configuration
 
 _CALIBRATION_LIMIT_S = 60.0
 _KILO = Decimal(1000)
@@ -71,7 +74,15 @@ class _Work:
         return f"{tokens} at {seen.tokens_per_second:,.0f} tokens/s, seen on {seen.on} ({seen.source})"
 
 
-def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str, Any], usage: Usage | None = None) -> Quote:
+def estimate(
+    recipe: Recipe,
+    *,
+    provider: str,
+    home: Path,
+    profile: Mapping[str, Any],
+    usage: Usage | None = None,
+    configuration: Configuration | None = None,
+) -> Quote:
     """The quote. Measures this machine for some seconds when nothing is known yet of a base that lies here, and the profile allows it.
 
     Fetches nothing, and asks the hub nothing. Raises RecipeError, ConfigError, DatasetError, and UnknownModel for a name that cannot be
@@ -81,37 +92,47 @@ def estimate(recipe: Recipe, *, provider: str, home: Path, profile: Mapping[str,
     base = recipe.base_for(provider)
     if (earlier := earlier_tune(base, jobs=Jobs(home), provider=provider)) is not None:
         recipe, base = going_on(recipe, earlier), earlier.base
-    values = planning.hyperparameters(recipe, provider=provider)
+    values = planning.hyperparameters(recipe, provider=provider, configuration=configuration)
     method = recipe.method.kind
     trained, lora = values.get("weights"), values["lora"]
     about: dict[str, Any] = {"method": method, "kind": kind_of(trained).name, "lora": lora}
-    need = None if values.get("address") else memory_need(base, home=home, device=device_of(values["device"]), **about)
+    need = None if elsewhere(values) else memory_need(base, home=home, device=device_of(values["device"]), **about)
     if need is not None and need.fits is False:
         return Quote(provider, base, (), availability="unavailable", why=need.sentence, billed=False, usage=usage)
     here = _weights_here(base, home)
     counted = count_tokens(recipe.train, base=base, home=home, method=method)
-    allowed = settings.calibrate and here and not counted.images
+    allowed = settings.calibrate and here and not counted.images and not elsewhere(values)
     seen = _measured(base, values, home=home, allowed=allowed, method=recipe.method)
     measured, scaled = seen or (None, False)
     if OBJECTIVES[method].writes:
         counted = _with_answers(counted, rows=len(recipe.train), answers=values["samples_per_prompt"], most=values["max_tokens"])
     work = _Work(method, values["epochs"], counted, measured)
-    lines = _paid(
-        work.hours,
-        settings,
-        name=provider,
-        item="machine time",
-        note=_note(work, base, here),
-        on=measured.on if measured else None,
-        seen=not scaled,
-    )
+    machine = machine_of(recipe.options.get(provider, {}), configuration=configuration)
+    if machine is not None:
+        lines: tuple[QuoteLine, ...] = (_rented(work, machine, base),)
+    else:
+        note, on = _note(work, base, here), measured.on if measured else None
+        lines = _paid(work.hours, settings, name=provider, item="machine time", note=note, on=on, seen=not scaled)
     if usage is not None:
         lines += _paid(
             Span.exactly(HOURS_A_MONTH), settings, name=provider, item="hosting", when="monthly", note="the machine runs all month"
         )
     free = QuoteLine("answers", Span.exactly(0), "request", None, note="paid by the hours of the machine")
     notes = (*((need.sentence,) if need is not None else ()), *_together(values))
-    return Quote(provider, base, lines, billed=False, usage=usage, per_request=(free,), notes=notes)
+    return Quote(provider, base, lines, billed=machine is not None, usage=usage, per_request=(free,), notes=notes)
+
+
+def _rented(work: _Work, machine: Machine, base: str) -> QuoteLine:
+    """The hours of a machine that is rented, by its launcher's price. Those of waiting, preparing and sending are not known."""
+    said = f"{work.said}; the minutes in which a machine is prepared come on top"
+    if work.measured is None:
+        said = f"{work.said}; no machine of engine {machine.engine!r} has trained {base} yet, so the time is not known"
+    if machine.price is None:
+        note = f"its vendor bills the machine, and what an hour costs is not known here; {said}"
+        return QuoteLine("machine time", work.hours, "hour", None, note=note)
+    price = machine.price
+    about: dict[str, Any] = {"source": price.source, "as_of": price.as_of.isoformat(), "confidence": price.confidence, "note": said}
+    return QuoteLine("machine time", work.hours, "hour", price.usd, **about)
 
 
 def _together(values: Mapping[str, Any]) -> tuple[str, ...]:
@@ -119,7 +140,9 @@ def _together(values: Mapping[str, Any]) -> tuple[str, ...]:
     workers = values.get("workers", 1)
     if workers == 1:
         return ()
-    where = f"of the cluster at {values['address']}" if values.get("address") else "of this machine"
+    where = (
+        f"of the cluster at {values['address']}" if values.get("address") else "of the machine" if elsewhere(values) else "of this machine"
+    )
     return (f"{workers} workers {where} by engine {values['engine']!r}; a price for an hour is that of all of them together",)
 
 
@@ -179,14 +202,14 @@ def _paid(
 
 def _measured(base: str, values: Mapping[str, Any], *, home: Path, allowed: bool, method: Method) -> tuple[Throughput, bool] | None:
     """What was seen with so many workers; else what one was seen to do, times their number, and True: that is an estimate."""
-    local, workers, elsewhere = home / "local", values.get("workers", 1), bool(values.get("address"))
+    local, workers = home / "local", values.get("workers", 1)
     trained = {name: value for name, value in method.model_dump(mode="json").items() if name in ("weights", "lora")}
     work = work_of(method.kind, trained.get("weights"), trained["lora"])
     together = throughput.known(local, base=base, hardware=throughput.all_of(values), method=work)
     if together is not None:
         return together, False
     found = throughput.known(local, base=base, hardware=throughput.one_of(values), method=work)
-    if found is None and allowed and not elsewhere:
+    if found is None and allowed:
         _calibrate_apart(base, device=values["device"], home=home, method=method.kind, trained=trained)
         found = throughput.known(local, base=base, hardware=throughput.one_of(values), method=work)
     if found is None:

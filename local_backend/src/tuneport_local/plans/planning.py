@@ -18,9 +18,9 @@ from tuneport_local.adapters.tuned_kinds import KINDS, LORA, goes_with
 from tuneport_local.bases import quantized
 from tuneport_local.engines import combinations
 from tuneport_local.engines.engine import RESTARTS
-from tuneport_local.engines.engine import Name as Engine
 from tuneport_local.jobs.devices import device_of
 from tuneport_local.methods.objectives import OBJECTIVES
+from tuneport_local.plans.machines import Machine, machine_of, without_table
 from tuneport_local.support import support
 from tuneport_local.tracking import tools
 from tuneport_local.training.checkpoints import KEPT
@@ -28,6 +28,7 @@ from tuneport_local.training.checkpoints import KEPT
 if TYPE_CHECKING:
     from tuneport.methods import Training
     from tuneport.plan import Plan
+    from tuneport.settings import Settings as Configuration
 
 Auto = Literal["auto"]
 SHARED = ("weights", "early_stopping", "keep", "neftune_alpha")
@@ -46,7 +47,8 @@ class LocalOptions(Table):
     `trust_remote_code` runs Python code that comes with a model of the hub: only for models whose code you have read. `checkpoints_kept`
     are the newest; with keep = 'best' that one stays beside them. `forgetting`: whether a general text is read before and after.
     `track` names tools that are told of the training, beside TensorBoard's files. `engine` is what trains, `workers` are its processes
-    (auto: one for each GPU), `restarts` how often they begin again from the last checkpoint when one is lost.
+    (auto: one for each GPU), `restarts` how often they begin again from the last checkpoint when one is lost. An engine that rents machines
+    has a table of its own, named as it is, which its launcher reads (`machines`).
     `address` is that of a Ray cluster's jobs API, `storage` an fsspec URL that this machine and all of the cluster's reach.
     `profile`: whether it is written where the time went. `share_beginning`: what all rows of a batch begin with goes through the model once
     (`sft`).
@@ -65,7 +67,7 @@ class LocalOptions(Table):
     checkpoints_kept: Annotated[int, Field(ge=1, le=1000)] = own(KEPT)
     forgetting: bool | Auto = own("auto")
     track: list[tools.Name] = own([])
-    engine: Engine = own("process")
+    engine: str = own("process")
     workers: Annotated[int, Field(ge=1, le=1024)] | Auto = own("auto")
     restarts: Annotated[int, Field(ge=0, le=100)] = own(RESTARTS)
     address: str | None = own(None)
@@ -76,15 +78,20 @@ class LocalOptions(Table):
 
 def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:
     """The recipe's settings for this provider. Raises RecipeError naming the key, with the nearest known one."""
-    return read_table(LocalOptions, recipe.options.get(provider, {}), place=f"options.{provider}", error=RecipeError)
+    return read_table(LocalOptions, without_table(recipe.options.get(provider, {})), place=f"options.{provider}", error=RecipeError)
 
 
-def hyperparameters(recipe: Recipe, *, provider: str) -> dict[str, Any]:
-    """Every number the training of this recipe will use; `auto` stays only where the hardware decides. Raises RecipeError."""
-    return resolved(_method(recipe), options_of(recipe, provider=provider), seed=recipe.seed)
+def hyperparameters(recipe: Recipe, *, provider: str, configuration: Configuration | None = None) -> dict[str, Any]:
+    """Every number the training of this recipe will use; `auto` stays only where the hardware decides. Raises RecipeError.
+
+    `configuration` is what a launcher reads its profile in; without it the one that this process finds.
+    """
+    machine = machine_of(recipe.options.get(provider, {}), configuration=configuration)
+    options, method = options_of(recipe, provider=provider), _method(recipe)
+    return resolved(method, options, seed=recipe.seed, machine=machine)
 
 
-def resolved(method: Training, options: LocalOptions, *, seed: int) -> dict[str, Any]:
+def resolved(method: Training, options: LocalOptions, *, seed: int, machine: Machine | None = None) -> dict[str, Any]:
     """The same from its parts."""
     objective = OBJECTIVES[_kind(method)]
     if method.batch_size != "auto" and method.batch_size < objective.least_batch:
@@ -113,7 +120,7 @@ def resolved(method: Training, options: LocalOptions, *, seed: int) -> dict[str,
         "seed": seed,
         **{name: _plain(_or(getattr(method, name), usual)) for name, usual in objective.own.items()},
         **{name: _plain(value) for name, value in own_settings(method) if name in SHARED},
-        **_machine(options),
+        **(_machine(options) if machine is None else _rented(options, machine)),
         **_validated_every(method, options),
     }
 
@@ -127,13 +134,29 @@ def _machine(options: LocalOptions) -> dict[str, Any]:
     return {name: value for name, value in values.items() if name != "workers"}
 
 
+def _rented(options: LocalOptions, machine: Machine) -> dict[str, Any]:
+    """The same for a machine that is rented: what it is trained on is known from its settings."""
+    values = options.model_dump()
+    values["device"] = combinations.device_there(options.device, machine)
+    return {**values, "workers": combinations.workers_there(options.workers, machine, device=values["device"]), "rented": machine.settings}
+
+
 def _validated_every(method: Training, options: LocalOptions) -> dict[str, Any]:
     """`eval_interval` of a method that has one, where the options do not say it."""
     asked = getattr(method, "eval_interval", "auto")
     return {} if asked == "auto" or options.eval_every != "auto" else {"eval_every": asked}
 
 
-def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: bool = True, blind: str = "") -> Plan:
+def plan(
+    recipe: Recipe,
+    *,
+    provider: str,
+    scope: str,
+    base: str,
+    knows_tools: bool = True,
+    blind: str = "",
+    configuration: Configuration | None = None,
+) -> Plan:
     """The plan for a recipe whose base has been found to exist. Raises RecipeError, Unsupported, DatasetError, CheckFailed.
 
     `knows_tools` is False when the base's chat template is at hand and has no place for tools; `blind`: why it is shown no images.
@@ -141,7 +164,7 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
     from tuneport.plan import Plan, PlannedRequest
     from tuneport_local.plans import planned_files
 
-    values = hyperparameters(recipe, provider=provider)
+    values = hyperparameters(recipe, provider=provider, configuration=configuration)
     refuse_what_does_not_run_here(recipe, options_of(recipe, provider=provider), values)
     tools.refuse_absent(values.get("track", ()))
     OBJECTIVES[recipe.method.kind].refuse(recipe)
@@ -169,6 +192,7 @@ def plan(recipe: Recipe, *, provider: str, scope: str, base: str, knows_tools: b
         suffix=recipe.suffix,
         findings=data.findings,
         notes=_notes(recipe, values),
+        billed="rented" in values,
     )
 
 
@@ -176,7 +200,7 @@ def refuse_what_does_not_run_here(recipe: Recipe, options: LocalOptions, values:
     """Raises Unsupported for settings that this machine, or a kind of weights, cannot do."""
     method = recipe.method
     combinations.refuse(values, method=method.kind, workers=values.get("workers", 1))
-    if method.lora.quantize is not None and (why := quantized.why_not(device_of(options.device))):
+    if method.lora.quantize is not None and "rented" not in values and (why := quantized.why_not(device_of(options.device))):
         raise Unsupported(f"{why}.", remedy="Leave lora.quantize out.")
     if options.share_beginning and method.kind != "sft":
         raise Unsupported(
@@ -247,6 +271,8 @@ def _notes(recipe: Recipe, values: dict[str, Any]) -> tuple[str, ...]:
     if method.learning_rate_multiplier != "auto":
         times = f"{method.learning_rate_multiplier:g} x the local default {_usual_rate(method):g}"
         notes.append(f"learning rate {values['learning_rate']:g} = {times}")
+    if "rented" in values:
+        notes.append(f"a machine that engine {values['engine']!r} rents trains it, which its vendor bills")
     return (*notes, *unlearned(recipe))
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ from tuneport.files import whole_folder, write_text
 from tuneport.job import JobState
 from tuneport_local.jobs.folder import JobFolder, JobStatus
 from tuneport_local.storage.place import MARKER, Place
+from tuneport_local.storage.sent import RESULT_FILES
 
 _FILE = "followed.json"
 _LISTS = ("events.jsonl", "metrics.jsonl")
+_LOG = "worker.log"
 _UNDERWAY = frozenset({JobState.VALIDATING, JobState.STARTING, JobState.RUNNING, JobState.FINALIZING})
 
 
@@ -30,6 +33,7 @@ class Followed:
         self._place = place
         self._read = _places(folder.path / _FILE)
         self._wish = "run"
+        self._state = b""
 
     def send(self) -> None:
         """Everything that whoever trains there needs. What the place has already, checkpoints among it, stays."""
@@ -46,9 +50,11 @@ class Followed:
                 place.put(marker.parent, f"checkpoints/{marker.parent.name}")
         place.remove("group")
         place.remove("wish")
-        place.put(path / "data", "data")
+        for file in sorted((path / "data").glob("*")):  # they never change
+            if place.size(f"data/{file.name}") != file.stat().st_size:
+                place.put(file, f"data/{file.name}")
         place.put(path / "recipe.json", "recipe.json")
-        self._keep({name: sent.get(name, 0) for name in _LISTS})
+        self._keep({_LOG: self._read.get(_LOG, 0), **{name: sent.get(name, 0) for name in _LISTS}})
 
     def keep_up(self) -> None:
         """Takes over what is new there, and passes on what the client would like."""
@@ -58,13 +64,14 @@ class Followed:
             self._wish = wish
         for name in _LISTS:
             self._take_lines(name)
+        self._take_log()
         self._take_state()
 
     def finish(self) -> None:
         """Takes what the training has left: checkpoints, what was trained, run.json."""
         self.keep_up()
         path = self._folder.path
-        for name in ("memory.json", "run.json"):
+        for name in ("memory.json", *RESULT_FILES):
             if (data := self._place.read(name)) is not None:
                 (path / name).write_bytes(data)
         self._take_checkpoints()
@@ -95,6 +102,14 @@ class Followed:
         if name == "metrics.jsonl":
             self._tell(whole)
 
+    def _take_log(self) -> None:
+        """What the machine there has printed goes to our own log."""
+        data, start = self._place.read(_LOG) or b"", self._read.get(_LOG, 0)
+        if len(data) > start:
+            sys.stdout.write(data[start:].decode(errors="replace"))
+            sys.stdout.flush()
+            self._keep({**self._read, _LOG: len(data)})
+
     def _tell(self, lines: bytes) -> None:
         for raw in lines.splitlines():
             line = json.loads(raw)
@@ -104,11 +119,15 @@ class Followed:
                 hear(step, values)
 
     def _take_state(self) -> None:
-        data = self._place.read("state.json")
+        """What is new there: where the job stands here may be newer than what was written there before."""
+        data = self._place.read("state.json") or b""
+        if data == self._state:
+            return
         try:
-            there = JobStatus.from_json(data or b"")
+            there = JobStatus.from_json(data)
         except (ValueError, TypeError, AttributeError):
             return  # it is being written
+        self._state = data
         here = self._folder.status()
         if there.state in _UNDERWAY and (there.state, there.detail, there.attempt) != (here.state, here.detail, here.attempt):
             self._folder.write_status(replace(here, attempt=there.attempt))
@@ -124,4 +143,4 @@ def _places(path: Path) -> dict[str, int]:
         found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return {name: int(found.get(name, 0)) for name in _LISTS}
+    return {name: int(found.get(name, 0)) for name in (*_LISTS, _LOG)}

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tuneport.errors import ConfigError
+from tuneport.errors import ConfigError, TuneportError
 
 MARKER = "complete.json"
 
@@ -15,13 +15,17 @@ MARKER = "complete.json"
 class Place:
     """`url` as fsspec takes it (s3://bucket/jobs/1, file:///shared/jobs/1, /shared/jobs/1). Names in it go by `/`.
 
-    Everything raises ConfigError, with the URL, where the storage does not do what it is asked.
+    `files` is a filesystem of fsspec's kind that somebody has opened, and `url` then the folder in it. Everything raises ConfigError, with
+    the URL, where the storage does not do what it is asked; what a filesystem of ours raises from tuneport.errors goes through.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, files: Any = None) -> None:
+        self.url = url
+        if files is not None:
+            self._files, self._root = files, files._strip_protocol(url)
+            return
         import fsspec
 
-        self.url = url
         try:
             self._files, self._root = fsspec.url_to_fs(url)
         except (ImportError, ValueError) as error:
@@ -61,6 +65,15 @@ class Place:
             path = self._path(folder)
             return sorted(found.removeprefix(path).lstrip("/") for found in self._files.find(path))
 
+    def size(self, name: str) -> int | None:
+        """Of a file, in bytes; None where there is none."""
+        with self._told(f"{name} cannot be read"):
+            self._files.invalidate_cache()
+            try:
+                return int(self._files.info(self._path(name))["size"] or 0)
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
     def put(self, local: Path, name: str) -> None:
         """Copies a file, or a folder with all it holds, there. Its marker goes last, so that whoever sees it sees the rest."""
         files = [local] if local.is_file() else [path for path in local.rglob("*") if path.is_file()]
@@ -86,7 +99,7 @@ class Place:
     def _told(self, what: str) -> Iterator[None]:
         try:
             yield
-        except ConfigError:
+        except TuneportError:
             raise
         except Exception as error:  # each kind of storage raises its own
             words = (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -20,9 +20,10 @@ NOT_SHARED = "Name storage that every machine reaches under the same address: a 
 _EVERY_S = 1.0
 _BYTES_A_SECOND = 1_000_000
 """A file that only grows is sent whole each time: the longer it is, the more seldom."""
-_SMALL = ("state.json", "memory.json", "events.jsonl", "metrics.jsonl")
+_SMALL = ("state.json", "memory.json", "events.jsonl", "metrics.jsonl", "worker.log")
 """In this order: whoever reads of a step reads as well that the job runs."""
 _RESULTS = ("adapter", "model")
+RESULT_FILES = ("run.json", "profile.json")
 
 
 def fetched(place: Place, *, home: Path) -> Path:
@@ -100,8 +101,9 @@ class Sending:
         for name in _RESULTS:
             if (self._folder / name).is_dir():
                 self._place.put(self._folder / name, name)
-        if (self._folder / "run.json").is_file():
-            self._place.put(self._folder / "run.json", "run.json")
+        for name in RESULT_FILES:
+            if (self._folder / name).is_file():
+                self._place.put(self._folder / name, name)
 
 
 @contextmanager

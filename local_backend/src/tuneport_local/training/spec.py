@@ -82,6 +82,7 @@ class TrainingSpec:
     storage: str | None = None
     profile: bool = False
     share_beginning: bool = False
+    rented: Mapping[str, Any] | None = None
 
     @property
     def kind(self) -> TunedKind:

@@ -33,6 +33,7 @@ _ACTION = re.compile(r"perform action '([^']{1,120})'")
 _GONE = re.compile(r"tuneport-[0-9a-f]{32}")
 _MODEL = re.compile(r"\bmodels?\b.*(?:not (?:be )?found|does not exist|not exist|could not be resolved)", re.IGNORECASE)
 _COMPUTE = re.compile(r"\bcompute\b.*(?:not (?:be )?found|does not exist|not exist)", re.IGNORECASE)
+_ENVIRONMENT = re.compile(r"\benvironment\b.*(?:not (?:be )?found|does not exist|not exist)", re.IGNORECASE)
 _REGION = re.compile(r"\b(?:region|location)\b.*\bnot (?:supported|available|offered)", re.IGNORECASE)
 
 Meaning = Callable[[Failure], TuneportError]
@@ -118,6 +119,7 @@ def _refused(failure: Failure) -> TuneportError:
 
 _KNOWN = (
     (_COMPUTE, "the workspace has no such compute", "Look at compute of the profile or the recipe's options. See: az ml compute list"),
+    (_ENVIRONMENT, "there is no such environment", "Look at environment in options.local.azureml. See: az ml environment list"),
     (_MODEL, "the registry has no such model", "Look at the asset id in the studio's model catalogue: its name and version."),
     (_REGION, "the workspace's region does not offer that", "Use a workspace in a region that the model's card names."),
 )

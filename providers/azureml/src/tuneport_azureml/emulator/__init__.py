@@ -7,7 +7,20 @@ from __future__ import annotations
 
 from tuneport_azureml.emulator.courses import Course
 from tuneport_azureml.emulator.habits import Habits
+from tuneport_azureml.emulator.machines import Container, Machines
 from tuneport_azureml.emulator.platform import COMPUTE, GROUP, START, SUBSCRIPTION, WORKSPACE, AzureMLEmulator
 from tuneport_azureml.emulator.shelf import Serving
 
-__all__ = ["COMPUTE", "GROUP", "START", "SUBSCRIPTION", "WORKSPACE", "AzureMLEmulator", "Course", "Habits", "Serving"]
+__all__ = [
+    "COMPUTE",
+    "GROUP",
+    "START",
+    "SUBSCRIPTION",
+    "WORKSPACE",
+    "AzureMLEmulator",
+    "Container",
+    "Course",
+    "Habits",
+    "Machines",
+    "Serving",
+]

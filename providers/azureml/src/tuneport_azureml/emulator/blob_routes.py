@@ -29,7 +29,7 @@ class Blobs:
         self._world = world
         routes.add("GET /{account}/{container}", self.list)
         shallow = ("/{account}/{container}/{folder}/{name}", "/{account}/{container}/{folder}/{inner}/{name}")
-        deep = (f"/{world.account}/{{container}}/{'/'.join(f'{{part{n}}}' for n in range(depth))}" for depth in range(4, DEEPEST + 2))
+        deep = (f"/{world.account}/{{container}}/{'/'.join(f'{{part{n}}}' for n in range(depth))}" for depth in (1, *range(4, DEEPEST + 2)))
         for path in (*shallow, *deep):
             routes.add(f"PUT {path}", self.put, stores=True)
             routes.add(f"GET {path}", self.get)
@@ -60,7 +60,7 @@ class Blobs:
         """The whole blob, or the part that was asked for, as long as it is the blob that is meant."""
         path = self._path(request)
         if self._asked(request, "comp") == "blocklist":
-            return self._block_list(path)
+            return self._block_list(path, self._asked(request, "blocklisttype") or "committed")
         if path.startswith("logs/"):
             raise refusals.blob_error(404, "BlobNotFound", "The specified blob does not exist.")
         blob = self._blob(path)
@@ -127,12 +127,16 @@ class Blobs:
         self._world.staged.pop(path, None)
         return self._answer(201)
 
-    def _block_list(self, path: str) -> Answer:
-        staged = self._world.staged.get(path)
-        if staged is None and path not in self._world.blobs:
+    def _block_list(self, path: str, kinds: str) -> Answer:
+        """The blocks that wait to become a blob (`uncommitted`), and what it is made of: one block for all, here."""
+        staged, blob = self._world.staged.get(path), self._world.blobs.get(path)
+        if staged is None and blob is None:
             raise refusals.blob_error(404, "BlobNotFound", "The specified blob does not exist.")
-        inner = "".join(f"<Block><Name>{name}</Name><Size>{blob.size_bytes}</Size></Block>" for name, blob in (staged or {}).items())
-        text = f'<?xml version="1.0" encoding="utf-8"?><BlockList><UncommittedBlocks>{inner}</UncommittedBlocks></BlockList>'
+        one = f"<Block><Name>MDAwMDAw</Name><Size>{blob.size_bytes}</Size></Block>" if blob is not None and blob.size_bytes else ""
+        waiting = "".join(f"<Block><Name>{name}</Name><Size>{each.size_bytes}</Size></Block>" for name, each in (staged or {}).items())
+        inner = f"<CommittedBlocks>{one}</CommittedBlocks>" if kinds in ("all", "committed") else ""
+        inner += f"<UncommittedBlocks>{waiting}</UncommittedBlocks>" if kinds in ("all", "uncommitted") else ""
+        text = f'<?xml version="1.0" encoding="utf-8"?><BlockList>{inner}</BlockList>'
         return Answer(200, data=text.encode(), media_type="application/xml", headers=self._about())
 
     # --- inside --------------------------------------------------------------------------------------------------------------------
@@ -149,7 +153,7 @@ class Blobs:
 
     def _root(self, request: Request) -> str:
         account, container = request.params.get("account", self._world.account), request.params["container"]
-        if account != self._world.account or container not in (self._world.container, ARTIFACTS):
+        if account != self._world.account or container not in (self._world.container, ARTIFACTS, *self._world.uploads):
             raise refusals.blob_error(404, "ContainerNotFound", "The specified container does not exist.")
         return blob_key(self._world, container, "")
 

@@ -11,7 +11,8 @@ Ending = Literal["Completed", "Failed", "Canceled"]
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """`paused_s` and `silent_s`: how long in the middle of its training the run is Paused, and how long it is NotResponding."""
+    """`paused_s` and `silent_s`: how long in the middle of its training the run is Paused, and how long it is NotResponding; `away_s`: how
+    long it is queued again there, since its machine was taken away."""
 
     not_started_s: float = 5.0
     queued_s: float = 30.0
@@ -22,6 +23,7 @@ class Course:
     finalizing_s: float = 60.0
     paused_s: float = 0.0
     silent_s: float = 0.0
+    away_s: float = 0.0
     cancelling_s: float = 20.0
     ends: Ending = "Completed"
     error: str = "CUDA out of memory. Tried to allocate more than the machine has."
@@ -36,6 +38,7 @@ class Course:
         yield "Running", self.running_s / 2
         yield "Paused", self.paused_s
         yield "NotResponding", self.silent_s
+        yield "Queued", self.away_s
         yield "Running", self.running_s / 2
         yield "Finalizing", self.finalizing_s
 

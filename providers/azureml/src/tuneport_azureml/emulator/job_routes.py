@@ -8,6 +8,8 @@ from typing import Any
 
 from tuneport.testing.emulator import Answer, Request, Routes, json_answer, visible
 from tuneport_azureml.emulator import refusals
+from tuneport_azureml.emulator.command_requests import read_command
+from tuneport_azureml.emulator.commands import CommandJob
 from tuneport_azureml.emulator.job_requests import read_job
 from tuneport_azureml.emulator.refusals import moment, refuse
 from tuneport_azureml.emulator.registered import shelf_of
@@ -18,6 +20,9 @@ WORKSPACE = "/subscriptions/{subscription}/resourceGroups/{group}/providers/Micr
 VERSION = re.compile(r"20\d\d-\d\d-\d\d(-preview)?")
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
 LISTS = ("api-version", "jobType", "tag", "listViewType", "$skip", "scheduled", "scheduleId", "properties", "assetName")
+
+FIXED = ("command", "codeId", "environmentId", "computeId", "resources", "outputs", "queueSettings", "limits", "environmentVariables")
+"""Of a command job."""
 
 
 def check_version(request: Request) -> None:
@@ -45,6 +50,8 @@ class Jobs:
         name, world = request.params["job"], self._world
         if not NAME.fullmatch(name):
             raise refusals.user_error(f"The name {name} is no name of a job.")
+        if _is_command(request) or name in world.commands:
+            return self._put_command(request, name)
         standing = world.jobs.get(name)
         properties = read_job(request.fields(refuse=refuse), world)
         if standing is None:
@@ -69,7 +76,9 @@ class Jobs:
         request.only_asks(*LISTS, refuse=refuse)
         world, habits = self._world, self._world.habits
         lag = max(habits.listing_lag_s, request.weather.lag_s)
-        jobs = visible(world.jobs.values(), made_at=lambda job: job.created_at, now=world.now(), lag_s=lag)
+        jobs: list[Job | CommandJob] = visible(
+            [*world.jobs.values(), *world.commands.values()], made_at=lambda job: job.created_at, now=world.now(), lag_s=lag
+        )
         if habits.honours_filters and not request.weather.ignores_filters:
             kind = request.asked("jobType", refuse=refuse)
             archived = request.asked("listViewType", refuse=refuse) or "ActiveOnly"
@@ -91,6 +100,8 @@ class Jobs:
             raise refusals.user_error(f"The job {job.name} has ended, and cannot be cancelled.")
         if job.cancelled_at is None:
             job.cancelled_at = now
+            if isinstance(job, CommandJob) and job.running is not None:
+                job.running.cancel()
         return self._begun(job)
 
     def delete(self, request: Request) -> Answer:
@@ -102,22 +113,45 @@ class Jobs:
         if job.status(self._world.now()) not in ENDED:
             raise refusals.user_error(f"The job {job.name} has not ended, and cannot be deleted.")
         shelf_of(self._world)
-        del self._world.jobs[job.name]
+        self._world.jobs.pop(job.name, None)
+        self._world.commands.pop(job.name, None)
         return self._begun(job)
 
-    def _begun(self, job: Job) -> Answer:
+    def _begun(self, job: Job | CommandJob) -> Answer:
         location = f"{self._world.address}{self._world.place.id}/mfeOperationResults/{job.name}?api-version=2023-04-01-preview"
         return Answer(202, data=b"", headers={"Location": location, "Retry-After": "0"})
 
     def operation(self, request: Request) -> Answer:
         return Answer(200, data=b"")
 
-    def json(self, job: Job) -> dict[str, Any]:
+    def _put_command(self, request: Request, name: str) -> Answer:
+        world = self._world
+        if name in world.jobs:
+            raise refusals.user_error(f"The job {name} is of another type.")
+        properties = read_command(request.fields(refuse=refuse), world)
+        standing = world.commands.get(name)
+        if standing is not None:
+            if any(properties.get(key) != standing.properties.get(key) for key in FIXED):
+                raise refusals.user_error("Only tags, description, display name and archiving of a job can be changed.")
+            standing.properties = properties
+            standing.puts += 1
+            return json_answer(self.json(standing))
+        course = world.course_of(len(world.jobs) + len(world.commands))
+        made = CommandJob(name, properties, copy.deepcopy(properties), world.now(), course, _problem(properties, world))
+        world.commands[name] = made
+        if world.begin is not None:
+            world.begin(made)
+        return json_answer(self.json(made), status=201)
+
+    def json(self, job: Job | CommandJob) -> dict[str, Any]:
         """The job as a resource of the management plane."""
         world = self._world
         status = job.status(world.now())
         properties = {**copy.deepcopy(job.properties), "status": status}
-        if status == "Completed":
+        if isinstance(job, CommandJob):
+            studio = f"https://ml.azure.com/runs/{job.name}?wsid={world.place.id}"
+            properties["services"] = {"Studio": {"jobServiceType": "Studio", "endpoint": studio}}
+        elif status == "Completed":
             output = properties["outputs"]["registered_model"]
             output["uri"] = f"azureml:{world.place.id}/models/{output['assetName']}/versions/1"
             if world.habits.tells_version:
@@ -130,8 +164,22 @@ class Jobs:
             "properties": properties,
         }
 
-    def _job(self, request: Request) -> Job:
-        job = self._world.jobs.get(request.params["job"])
+    def _job(self, request: Request) -> Job | CommandJob:
+        name, world = request.params["job"], self._world
+        job = world.jobs.get(name) or world.commands.get(name)
         if job is None:
             raise refusals.error(404, "UserError", f"The run {request.params['job']} was not found.")
         return job
+
+
+def _is_command(request: Request) -> bool:
+    body = request.json(refuse=refuse)
+    properties = body.get("properties") if isinstance(body, dict) else None
+    return isinstance(properties, dict) and properties.get("jobType") == "Command"
+
+
+def _problem(properties: dict[str, Any], world: World) -> str:
+    """What a machine finds out before the command begins."""
+    if not world.habits.signs and "identity" not in properties:
+        return f"The datastore {world.datastore} holds no credentials, and the job has no identity to reach it with."
+    return ""

@@ -7,6 +7,7 @@ from typing import Any
 
 from tuneport.testing.emulator import Answer, Request, Routes, json_answer
 from tuneport_azureml.emulator import refusals
+from tuneport_azureml.emulator.commands import CommandJob
 from tuneport_azureml.emulator.job_routes import WORKSPACE
 from tuneport_azureml.emulator.refusals import moment, refuse
 from tuneport_azureml.emulator.training import log_lines, measured
@@ -27,12 +28,13 @@ class Runs:
         routes.add("GET /{account}/{container}/logs/{run}/std_log.txt", self.log)
 
     def details(self, request: Request) -> Answer:
-        return json_answer(self._details(self._job(request.params["run"])))
+        return json_answer(self._details(self._run(request.params["run"])))
 
     def run(self, request: Request) -> Answer:
-        job = self._job(request.params["run"])
+        job = self._run(request.params["run"])
         told = self._details(job)
-        return json_answer({**told, "createdUtc": told["createdTimeUtc"], "runType": "azureml.FineTuning"})
+        kind = "azureml.commandjob" if isinstance(job, CommandJob) else "azureml.FineTuning"
+        return json_answer({**told, "createdUtc": told["createdTimeUtc"], "runType": kind})
 
     def hide(self, request: Request) -> Answer:
         """What the studio and azure-ai-ml do to archive a job, or to take it back."""
@@ -63,11 +65,12 @@ class Runs:
         return json_answer(page)
 
     def log(self, request: Request) -> Answer:
-        job = self._job(request.params["run"])
-        text = "".join(f"{line}\n" for line in log_lines(job, self._world.now()))
+        job = self._run(request.params["run"])
+        now = self._world.now()
+        text = job.lines(now) if isinstance(job, CommandJob) else "".join(f"{line}\n" for line in log_lines(job, now))
         return Answer(200, data=text.encode(), media_type="text/plain")
 
-    def _details(self, job: Job) -> dict[str, Any]:
+    def _details(self, job: Job | CommandJob) -> dict[str, Any]:
         world, now = self._world, self._world.now()
         status, ended = job.standing(now)
         started = job.started_at(now)
@@ -87,11 +90,20 @@ class Runs:
             address = f"{world.address}/{world.account}/{world.container}/logs/{job.name}/std_log.txt?{world.sign()}"
             found["logFiles"] = {"system_logs/lifecycler.log": address.replace("std_log", "lifecycler"), "user_logs/std_log.txt": address}
         if status == "Failed":
-            found["error"] = {"error": {"code": "UserError", "message": job.problem or job.course.error}, "time": moment(ended or now)}
+            why = job.error() if isinstance(job, CommandJob) else job.problem or job.course.error
+            found["error"] = {"error": {"code": "UserError", "message": why}, "time": moment(ended or now)}
         return found
 
     def _job(self, name: str) -> Job:
-        job, world = self._world.jobs.get(name), self._world
+        """One that measures something."""
+        job = self._run(name)
+        if isinstance(job, CommandJob):
+            raise refusals.error(404, "RESOURCE_DOES_NOT_EXIST", f"Run {name} has logged nothing.")
+        return job
+
+    def _run(self, name: str) -> Job | CommandJob:
+        world = self._world
+        job = world.jobs.get(name) or world.commands.get(name)
         if job is None or world.now() < job.created_at + timedelta(seconds=world.habits.history_lag_s):
             raise refusals.error(404, "UserError", f"Run {name} was not found.")
         return job

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tuneport.testing.emulator import Blob, BlobStore, Timepiece
+from tuneport_azureml.emulator.commands import CommandJob
 from tuneport_azureml.emulator.courses import Course
 from tuneport_azureml.emulator.habits import Habits
 from tuneport_azureml.emulator.shelf import Serving, Shelf
@@ -116,7 +117,8 @@ class Asset:
 
 @dataclass(slots=True)
 class World:
-    """`models` are asset ids of the registries; `quotas` cores by family of machines; `blobs` lie in the one container."""
+    """`models` and `shared_environments` are asset ids of the registries; `quotas` cores by family of machines; `blobs` lie in the one
+    container, or in one of `uploads`, which are each made for a single upload. `begin` is what runs command jobs, where they really run."""
 
     clock: Timepiece
     store: BlobStore
@@ -128,6 +130,8 @@ class World:
     container: str
     address: str = ""
     region: str = "westeurope"
+    datastore: str = "workspaceblobstore"
+    low_priority_cores: int = 96
     tokens: dict[str, Token] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     assets: dict[tuple[str, str], Asset] = field(default_factory=dict)
@@ -135,6 +139,12 @@ class World:
     staged: dict[str, dict[str, Blob]] = field(default_factory=dict)
     signatures: dict[str, datetime] = field(default_factory=dict)
     models: set[str] = field(default_factory=set)
+    commands: dict[str, CommandJob] = field(default_factory=dict)
+    codes: dict[tuple[str, str], Asset] = field(default_factory=dict)
+    environments: dict[tuple[str, str], Asset] = field(default_factory=dict)
+    shared_environments: set[str] = field(default_factory=set)
+    uploads: set[str] = field(default_factory=set)
+    begin: Callable[[CommandJob], None] | None = None
     computes: dict[str, str] = field(default_factory=dict)
     quotas: dict[str, int] = field(default_factory=dict)
     served_regions: frozenset[str] | None = None
@@ -148,6 +158,9 @@ class World:
 
     def now(self) -> datetime:
         return self.clock.now()
+
+    def has_container(self, name: str) -> bool:
+        return name == self.container or name in self.uploads
 
     def word(self, head: str, length: int) -> str:
         return head + "".join(self._drawn.choices("abcdefghijklmnopqrstuvwxyz0123456789", k=length))

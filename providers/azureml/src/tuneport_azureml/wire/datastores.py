@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from tuneport.errors import Refused
+from tuneport.errors import Refused, Unreachable
 from tuneport.replies import Json, object_in, text_in
 from tuneport_azureml.profile import Workspace
 from tuneport_azureml.wire.clouds import is_loopback
@@ -39,11 +39,13 @@ def blob_path(name: str) -> str:
 
 def store_of(place: Workspace, datastore: Json, *, name: str | None = None) -> Store:
     """The container that a datastore stands for: the workspace's own for data, or the one of that name. Raises Refused for one that is no
-    blob storage of Azure's."""
+    blob storage of Azure's, Unreachable for an answer that leaves out where its blobs lie."""
     name = name or place.datastore
     properties = object_in(datastore, "properties")
-    kind = text_in(properties, "datastoreType") or "one without a type"
-    account, container = text_in(properties, "accountName") or "", text_in(properties, "containerName") or ""
+    said = [text_in(properties, key) for key in ("datastoreType", "accountName", "containerName")]
+    kind, account, container = (each or "" for each in said)
+    if not kind or (kind.casefold() == "azureblob" and None in said):
+        raise Unreachable(f"{place.name}: the answer does not say where the blobs of the datastore {name} lie.", remedy="Try again later.")
     if kind.casefold() != "azureblob" or not _ACCOUNT.fullmatch(account) or not _CONTAINER.fullmatch(container):
         raise Refused(
             f"{place.name}: the datastore {name} is {kind}, and data go to blob storage.",

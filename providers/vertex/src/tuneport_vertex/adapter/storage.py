@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,7 @@ from tuneport.finding import Finding
 from tuneport.plan import PlannedFile
 from tuneport.provider import FileState
 from tuneport_vertex.adapter.connection import Connection, Reply
-from tuneport_vertex.adapter.uploading import SHA256, TIMEOUT_S, in_base64, send
+from tuneport_vertex.adapter.uploading import PIECE_BYTES, SHA256, TIMEOUT_S, in_base64, media_type_of, send
 from tuneport_vertex.profile import no_bucket
 from tuneport_vertex.refusals import NoBucket, OtherRegion
 from tuneport_vertex.wire.buckets import SCHEME, BucketPlace, ObjectAddress
@@ -113,6 +113,33 @@ class Storage:
         while (page := self._connection.sent("listing files", lambda: next(pages, None))) is not None:
             yield from ((ObjectAddress(bucket, blob.name), int(blob.size or 0)) for blob in page)
 
+    def write(self, address: ObjectAddress, data: bytes) -> None:
+        """Puts an object there in place of the one before, in one request, again where no answer comes: that makes it the same object."""
+        blob = self._blob(address)
+
+        def upload() -> None:
+            blob.upload_from_string(data, media_type_of(address.name), checksum="crc32c", retry=None, timeout=TIMEOUT_S)
+
+        self._connection.patiently(lambda: self._connection.sent("writing a file", upload))
+
+    def write_file(self, address: ObjectAddress, file: PlannedFile) -> None:
+        """As `write`, of any size: a large one in pieces, which go on where they were cut, and only where other bytes lie there."""
+        if file.size_bytes <= PIECE_BYTES:
+            self.write(address, b"".join(file.chunks()))
+        elif send(file, self._blob(address), session=self._session, connection=self._connection) is None:
+            found = self._described(address)
+            if found is not None and _is_same(found, file):
+                return
+            self.remove(address)
+            if send(file, self._blob(address), session=self._session, connection=self._connection) is None:
+                raise Unreachable(f"{address.uri} is written from elsewhere as well.", remedy="Try again.")
+
+    def remove(self, address: ObjectAddress) -> None:
+        """Deletes an object, if it is there, whoever put it there: for folders that are Tuneport's own."""
+        blob = self._blob(address)
+        with suppress(NotFound):
+            self._connection.patiently(lambda: self._connection.sent("deleting a file", lambda: blob.delete(retry=None, timeout=TIMEOUT_S)))
+
     def described(self, address: ObjectAddress) -> Reply:
         """An object as storage describes it (size, crc32c, generation, metadata). Raises NotFound."""
         found = self._described(address)
@@ -175,6 +202,14 @@ class Storage:
                 found = BucketPlace.of(self._connection.sent("looking at the bucket", lambda: self._bucket_described(bucket)))
             self._regions[bucket] = found  # only what is known: several threads may look
         return self._regions[bucket]
+
+    def lacks(self, bucket: str, permissions: Sequence[str]) -> list[str]:
+        """Which of these this identity has not on the bucket. Raises NotFound where there is none."""
+        asked = self._client.bucket(bucket)
+        has = self._connection.sent(
+            "asking what may be done with the bucket", lambda: asked.test_iam_permissions(list(permissions), retry=None, timeout=TIMEOUT_S)
+        )
+        return [each for each in permissions if each not in has]
 
     def _bucket_described(self, name: str) -> Reply:
         bucket = self._client.bucket(name)

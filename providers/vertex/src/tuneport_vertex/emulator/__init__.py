@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from tuneport_vertex.emulator.bases import KNOWN, PREFERRED, Base
 from tuneport_vertex.emulator.courses import AT_ONCE, SERVED_AT_ONCE, Course, Serving
+from tuneport_vertex.emulator.custom_jobs import CustomCourse
 from tuneport_vertex.emulator.habits import Habits
 from tuneport_vertex.emulator.platform import BUCKET, EUROPEAN_BUCKET, OTHER_PROJECT, PROJECT, START, VertexEmulator
 
@@ -24,6 +25,7 @@ __all__ = [
     "START",
     "Base",
     "Course",
+    "CustomCourse",
     "Habits",
     "Serving",
     "VertexEmulator",

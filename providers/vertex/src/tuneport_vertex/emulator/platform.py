@@ -6,18 +6,23 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from tuneport.testing.emulator import BlobStore, EmulatedPlatform, EmulatorServer, FaultPlan, Routes, SteppedClock, Timepiece
 from tuneport_vertex.emulator.bases import KNOWN, Base, by_name
 from tuneport_vertex.emulator.chat import Chat
+from tuneport_vertex.emulator.containers import Machines
 from tuneport_vertex.emulator.contents import Contents
 from tuneport_vertex.emulator.courses import Course, Serving
+from tuneport_vertex.emulator.custom_jobs import CustomCourse, CustomJob, settle_all
+from tuneport_vertex.emulator.custom_routes import CustomJobs
 from tuneport_vertex.emulator.deployment_routes import Deployments
 from tuneport_vertex.emulator.endpoint_routes import Endpoints
 from tuneport_vertex.emulator.gate import Gate
 from tuneport_vertex.emulator.habits import Habits
 from tuneport_vertex.emulator.jobs import Job
 from tuneport_vertex.emulator.model_routes import Models
+from tuneport_vertex.emulator.mounts import Mounts
 from tuneport_vertex.emulator.operations import Operations
 from tuneport_vertex.emulator.operations import settle as settle_operation
 from tuneport_vertex.emulator.projects import Project, Token
@@ -45,7 +50,8 @@ class VertexEmulator(EmulatedPlatform):
 
     Without a `clock` time stands still at 2026-11-21 09:00 UTC until `clock.advance(seconds)`. There are two projects, `tune-main` with the
     buckets `tune-main-us` (US-CENTRAL1) and `tune-main-eu` (EUROPE-WEST4), and `tune-other`. `course` says what becomes of jobs: one for
-    all, or a function of the job's number; `serving` what becomes of models and endpoints. The state lies in `world`.
+    all, or a function of the job's number; `serving` what becomes of models and endpoints, `custom` what becomes of custom jobs where
+    nothing really runs them. The state lies in `world`.
     """
 
     def __init__(
@@ -57,6 +63,7 @@ class VertexEmulator(EmulatedPlatform):
         habits: Habits | None = None,
         course: Course | Callable[[int], Course] | None = None,
         serving: Serving | None = None,
+        custom: CustomCourse | Callable[[int], CustomCourse] | None = None,
         bases: Iterable[Base] = KNOWN,
         folder: Path | None = None,
         port: int = 0,
@@ -71,12 +78,13 @@ class VertexEmulator(EmulatedPlatform):
             course_of=course if callable(course) else lambda number: course or Course(),
             serving=serving or Serving(),
             ids=Ids(seed),
+            custom_course_of=custom if callable(custom) else lambda number: custom or CustomCourse(),
         )
         self.add_project(PROJECT, number="100000000001")
         self.add_project(OTHER_PROJECT, number="100000000002")
         self.add_bucket(BUCKET, location="US-CENTRAL1")
         self.add_bucket(EUROPEAN_BUCKET, location="EUROPE-WEST4")
-        for part in (TuningJobs, Models, Endpoints, Deployments, Contents, Chat, Operations, Buckets, Objects, Uploads):
+        for part in (TuningJobs, CustomJobs, Models, Endpoints, Deployments, Contents, Chat, Operations, Buckets, Objects, Uploads):
             part(self.world, routes)
         self.server = EmulatorServer(routes, Gate(self.world), clock=self.clock, blobs=blobs, faults=faults, port=port)
         self.world.address = self.server.url
@@ -159,6 +167,31 @@ class VertexEmulator(EmulatedPlatform):
         )
         return self.world.directory.issue(made)
 
+    def run_custom_jobs(
+        self, folder: Path, *, images: Mapping[str, Path], environ: Mapping[str, str] | None = None, **how: Any
+    ) -> Machines:
+        """From now on custom jobs are processes of this machine; buckets are mounted below `folder`. `images` are those that exist, each
+        with its Python; `how` is what Machines takes beside. Give the emulator a clock that runs."""
+        mounts = Mounts(self.world, self.server.turn, folder / "gcs")
+        self.world.machines = Machines(mounts, images=images, folder=folder / "machines", environ=environ, **how)
+        return self.world.machines
+
+    def custom_job(self, name: str) -> CustomJob:
+        """A custom job by any name of it, as it stands."""
+        with self.server.turn:
+            settle_all(self.world)
+            return self.world.custom_jobs[name.rpartition("/")[2]]
+
+    def close(self) -> None:
+        if self.world.machines is not None:
+            self.world.machines.close()
+        super().close()
+
+    def __exit__(self, *what: Any) -> None:
+        if self.world.machines is not None:
+            self.world.machines.close()
+        super().__exit__(*what)
+
     def revoke(self, token: str) -> None:
         self.world.directory.tokens.pop(token, None)
 
@@ -167,5 +200,6 @@ class VertexEmulator(EmulatedPlatform):
         with self.server.turn:
             for project in self.world.projects.values():
                 advance(project, self.world)
+            settle_all(self.world)
             for operation in list(self.world.operations.values()):
                 settle_operation(operation, self.world)

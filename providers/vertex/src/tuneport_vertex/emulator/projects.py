@@ -30,6 +30,8 @@ class Project:
     """Its own quota, where that is not the habit."""
     gpus: dict[str, int] = field(default_factory=lambda: {"NVIDIA_L4": 8, "NVIDIA_A100_80GB": 8, "NVIDIA_H100_80GB": 8})
     """How many of each accelerator may serve in one region at the same time; of others none."""
+    training_gpus: dict[str, int] = field(default_factory=lambda: {"NVIDIA_TESLA_T4": 4, "NVIDIA_L4": 8, "NVIDIA_A100_80GB": 8})
+    """Likewise of custom jobs."""
 
     def is_called(self, name: str) -> bool:
         return name in (self.id, self.number)

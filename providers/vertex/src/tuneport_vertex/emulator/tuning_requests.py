@@ -111,7 +111,7 @@ def read_request(value: object, place: Place, world: World, *, version: str) -> 
     tuned, base = _source(body, place, world)
     _check_base(base, method, place, world)
     request = TuningRequest(body, method, base, tuned, (body.get("preTunedModel") or {}).get("checkpointId") or None)
-    problems = [*_wrong(request, place), *_labels(body.get("labels") or {})]
+    problems = [*_wrong(request, place), *label_problems(body.get("labels") or {}, where="tuning_job.labels")]
     if problems:
         raise refusals.found_errors(problems)
     return request
@@ -238,12 +238,12 @@ def _encryption(request: TuningRequest, place: Place) -> Iterator[tuple[str, str
         yield where, "Customer-managed encryption keys are not supported for this base model."
 
 
-def _labels(labels: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+def label_problems(labels: Mapping[str, str], *, where: str) -> Sequence[tuple[str, str]]:
     """The rules for labels of resources: at most 64, lower case, 63 characters."""
-    problems = [("tuning_job.labels", "At most 64 labels can be set.")] if len(labels) > 64 else []
+    problems = [(where, "At most 64 labels can be set.")] if len(labels) > 64 else []
     for key, value in labels.items():
         if KEY.fullmatch(key) is None or key != key.lower():
-            problems.append(("tuning_job.labels", f"The label key {key!r} is invalid."))
+            problems.append((where, f"The label key {key!r} is invalid."))
         if VALUE.fullmatch(value) is None or value != value.lower():
-            problems.append((f"tuning_job.labels[{key}]", f"The label value {value!r} is invalid."))
+            problems.append((f"{where}[{key}]", f"The label value {value!r} is invalid."))
     return problems

@@ -17,6 +17,8 @@ from tuneport_vertex.emulator.habits import Habits
 from tuneport_vertex.emulator.projects import AIPLATFORM, TITLES, Directory, Project, Token
 
 if TYPE_CHECKING:
+    from tuneport_vertex.emulator.containers import Machines
+    from tuneport_vertex.emulator.custom_jobs import CustomCourse, CustomJob
     from tuneport_vertex.emulator.endpoints import Endpoint
     from tuneport_vertex.emulator.jobs import Job
     from tuneport_vertex.emulator.models import Model
@@ -50,6 +52,8 @@ class World:
     """The course of the n-th job, counted from 1."""
     serving: Serving
     ids: Ids
+    custom_course_of: Callable[[int], CustomCourse]
+    """The course of the n-th custom job, counted from 1."""
     projects: dict[str, Project] = field(default_factory=dict)
     directory: Directory = field(default_factory=Directory)
     buckets: dict[str, Bucket] = field(default_factory=dict)
@@ -64,6 +68,10 @@ class World:
     address: str = ""
     """Of the server that all of this is behind."""
     jobs_made: int = 0
+    custom_jobs: dict[str, CustomJob] = field(default_factory=dict)
+    custom_made: int = 0
+    machines: Machines | None = None
+    """What really runs custom jobs; without it they go by the clock alone."""
     generations: int = 0
 
     def now(self) -> datetime:

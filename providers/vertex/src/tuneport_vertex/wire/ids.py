@@ -12,8 +12,8 @@ from typing import Literal, Protocol
 
 from tuneport.errors import NotFound
 
-Kind = Literal["tuningJobs", "models", "endpoints"]
-WORDS: dict[str, str] = {"tuningJobs": "tuning job", "models": "model", "endpoints": "endpoint"}
+Kind = Literal["tuningJobs", "customJobs", "models", "endpoints"]
+WORDS: dict[str, str] = {"tuningJobs": "tuning job", "customJobs": "custom job", "models": "model", "endpoints": "endpoint"}
 
 _ID = r"(?P<id>[A-Za-z0-9][A-Za-z0-9._-]*)(?:@(?P<version>[A-Za-z0-9._-]+))?(?:#(?P<checkpoint>[A-Za-z0-9._-]+))?"
 _KINDS = "|".join(WORDS)
@@ -94,7 +94,7 @@ def resource(place: Located, text: str, *, kind: Kind) -> ResourceName:
         return ResourceName(place.project, place.location, kind, bare["id"], bare["version"] or "", bare["checkpoint"] or "")
     if found.kind != kind:
         raise _unknown(place, text, kind)
-    if not _same_project(found.project, place.project) or (kind == "tuningJobs" and found.location != place.location):
+    if not _same_project(found.project, place.project) or (kind.endswith("Jobs") and found.location != place.location):
         raise NotFound(
             f"{text} is in {found.project}/{found.location}, and {place.name} is set up for {place.project}/{place.location}.",
             remedy=f'Give it a profile of its own: [providers.NAME] with provider = "vertex", project = "{found.project}", '

@@ -1,0 +1,1 @@
+"""What `benchmarks.predict` compares ours with."""

@@ -1,0 +1,193 @@
+"""Jobs of the local backend on machines of the emulated workspace, from the command line to an adapter that answers.
+
+The machine is a process in an environment made from the bundle alone, and its folder the workspace's blobs.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tuneport_azureml
+import tuneport_local
+from commands import Run
+from tiny import save_tiny, write_chats
+from tuneport_azureml.emulator import AzureMLEmulator, Container, Machines
+from workers import kill_workers
+
+import tuneport
+from tuneport.cli import main
+from tuneport.testing.emulator import RunningClock
+
+pytestmark = pytest.mark.train
+WITHIN_S = 240.0
+ENGINE = "[tuneport.engines]\nazureml = tuneport_azureml.renting.launcher:launcher\n"
+RECIPE = """
+base = {base}
+train = {rows}
+suffix = "cards"
+[method]
+kind = "sft"
+epochs = {epochs}
+batch_size = {batch_size}
+[options.local]
+engine = "azureml"
+precision = "fp32"
+checkpoint_every = 20
+[options.local.azureml]
+compute = "cpu-small"
+gpus = 0
+{more}
+"""
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where command lines are typed, and the workspace that they rent at."""
+
+    folder: Path
+    emulator: AzureMLEmulator
+    machines: Machines
+    capsys: pytest.CaptureFixture[str]
+    base: Path
+
+    def typed(self, *words: object) -> Run:
+        self.capsys.readouterr()
+        code = main([str(word) for word in words])
+        return Run(code, *self.capsys.readouterr())
+
+    def submitted(self, *, epochs: int = 20, batch_size: int = 8, more: str = "") -> Run:
+        rows = write_chats(self.folder / "chats.jsonl")
+        said = {"base": json.dumps(str(self.base)), "rows": json.dumps(str(rows)), "epochs": epochs, "batch_size": batch_size, "more": more}
+        recipe = self.folder / "recipe.toml"
+        recipe.write_text(RECIPE.format(**said), encoding="utf-8")
+        return self.typed("submit", recipe, "--provider", "local", "--yes", "--json")
+
+    def job(self, uri: str) -> dict[str, Any]:
+        return dict(self.typed("jobs", "show", uri, "--json").document)
+
+    def until(self, uri: str, reached: Callable[[dict[str, Any]], object]) -> dict[str, Any]:
+        end = time.monotonic() + WITHIN_S
+        while not reached(job := self.job(uri)):
+            assert time.monotonic() < end, job
+            assert job["state"] not in ("failed", "cancelled"), job["error"]
+            time.sleep(0.3)
+        return job
+
+    def launch(self) -> str:
+        """The name of the one command job."""
+        (name,) = self.emulator.world.commands
+        return name
+
+    def saved(self, uri: str) -> bool:
+        """Whether a checkpoint lies in the job's folder at the workspace."""
+        with self.emulator.server.turn:
+            head = f"tuneport/jobs/{uri.removeprefix('local:')}/checkpoints/"
+            return any(path.startswith(head) and path.endswith("/complete.json") for path in self.emulator.world.blobs)
+
+    def there(self, uri: str, name: str, words: str) -> bool:
+        """Whether a file of the job's folder at the workspace says so."""
+        with self.emulator.server.turn:
+            blob = self.emulator.world.blobs.get(f"tuneport/jobs/{uri.removeprefix('local:')}/{name}")
+            return blob is not None and words in blob.read().decode()
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny(tmp_path_factory.mktemp("tiny"))
+
+
+@pytest.fixture
+def place(tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Place]:
+    metadata = tmp_path / "installed" / "aaa_azureml_engine-1.0.dist-info"
+    metadata.mkdir(parents=True)  # as pip would have installed it: whoever began with an older checkout has no such entry point yet
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: aaa-azureml-engine\nVersion: 1.0\n")
+    (metadata / "entry_points.txt").write_text(ENGINE)
+    ours = [str(Path(str(package.__file__)).parents[1]) for package in (tuneport, tuneport_local, tuneport_azureml)]
+    monkeypatch.syspath_prepend(str(metadata.parent))
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(metadata.parent), *ours]))
+    monkeypatch.setenv("TUNEPORT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("TUNEPORT_CONFIG", str(tmp_path / "none.toml"))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.chdir(tmp_path)
+    with AzureMLEmulator(clock=RunningClock()) as emulator:
+        for name, value in emulator.exports.items():
+            monkeypatch.setenv(name, value)
+        inside = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TUNEPORT_ENVIRONMENTS": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
+        machines = emulator.run_commands(Container(Path(sys.executable), inside), tmp_path / "machines")
+        yield Place(tmp_path, emulator, machines, capsys, base)
+        kill_workers(tmp_path / "home")
+
+
+def test_a_job_trains_on_a_machine_of_the_workspace_and_its_adapter_answers_here(place: Place) -> None:
+    run = place.submitted()
+    assert run.code == 0, run.err
+    uri = run.document["uri"]
+    assert place.typed("jobs", "wait", uri).code == 0
+    job = place.job(uri)
+    assert (job["state"], place.emulator.world.commands[place.launch()].status(place.emulator.world.now())) == ("succeeded", "Completed")
+    assert (place.folder / "home" / "local" / "jobs" / uri.removeprefix("local:") / "adapter" / "adapter_model.safetensors").is_file()
+    asked = place.emulator.world.commands[place.launch()].properties
+    assert asked["tags"]["tuneport_job"] == uri.removeprefix("local:")
+    assert "loss" in place.typed("jobs", "metrics", uri).out
+    assert f"launched as {place.launch()}" in place.typed("jobs", "events", uri).out
+    questions = place.folder / "questions.jsonl"
+    questions.write_text(json.dumps({"messages": [{"role": "user", "content": "Where is my card?"}]}) + "\n", encoding="utf-8")
+    answers = place.typed("models", "predict", uri, questions, "--max-tokens", 4)
+    assert answers.code == 0, answers.err
+
+
+@pytest.mark.slow
+def test_a_job_whose_machine_is_taken_away_goes_on_from_its_checkpoint_on_the_next(place: Place) -> None:
+    uri = place.submitted(epochs=60).document["uri"]
+    place.until(uri, lambda _: place.saved(uri))
+    machine = place.machines.of(place.launch())
+    machine.take_away(for_good=True)
+    place.until(uri, lambda job: "waiting for a machine (Queued)" in (job.get("detail") or ""))
+    machine.give_back()
+    place.until(uri, lambda job: job["state"] == "succeeded")
+    assert machine.starts == 2
+    said = place.typed("jobs", "events", uri).out
+    assert "the machine was taken away (Queued)" in said
+    assert "resuming at step" in said
+    assert len(place.emulator.world.commands) == 1
+
+
+@pytest.mark.slow
+def test_a_job_that_is_cancelled_here_ends_there(place: Place) -> None:
+    uri = place.submitted(epochs=100, batch_size=2).document["uri"]
+    place.until(uri, lambda _: place.there(uri, "metrics.jsonl", '"step":3,'))
+    assert place.typed("jobs", "cancel", uri).code == 0
+    assert place.typed("jobs", "wait", uri).code == 1
+    assert place.job(uri)["state"] == "cancelled"
+    end = time.monotonic() + WITHIN_S
+    while (word := place.emulator.world.commands[place.launch()].status(place.emulator.world.now())) not in ("Canceled", "Completed"):
+        assert time.monotonic() < end, word
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        ('compute = "gpu-h100"', "has no compute 'gpu-h100'"),
+        ('environment = "azureml:mine:3"', "no environment mine of version 3"),
+    ],
+)
+def test_what_cannot_be_launched_is_one_sentence_before_there_is_a_job(place: Place, more: str, said: str) -> None:
+    text = RECIPE.replace('compute = "cpu-small"\n', "") if "compute" in more else RECIPE
+    rows = write_chats(place.folder / "chats.jsonl")
+    recipe = place.folder / "recipe.toml"
+    values = {"base": json.dumps(str(place.base)), "rows": json.dumps(str(rows)), "epochs": 2, "batch_size": 8, "more": more}
+    recipe.write_text(text.format(**values), encoding="utf-8")
+    run = place.typed("submit", recipe, "--provider", "local", "--yes", "--json")
+    assert run.code == 3
+    assert said in run.document["error"]["message"]
+    assert place.emulator.world.commands == {}
+    assert not list((place.folder / "home" / "local" / "jobs").glob("*/recipe.json"))
