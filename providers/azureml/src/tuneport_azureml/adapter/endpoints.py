@@ -40,7 +40,7 @@ class Endpoints:
         raise NotImplementedError
 
     def plan(self, model: Model, *, options: Mapping[str, Any]) -> DeploymentPlan:
-        """Raises Refused where the name is another model's, RecipeError for options, Unsupported for a model that is not served so."""
+        """Raises Refused where the name is another model's or the model is not served so, RecipeError for options, Unsupported for a base."""
         raise NotImplementedError
 
     def steps(self, name: str, plan: DeploymentPlan) -> list[Step]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from tuneport.errors import RecipeError, Unsupported
+from tuneport.errors import RecipeError, Refused
 from tuneport.model import DeploymentPlan, Model
 from tuneport.plan import PlannedRequest
 from tuneport.quote import QuoteLine
@@ -45,7 +45,7 @@ class Online(Endpoints):
     def plan(self, model: Model, *, options: Mapping[str, Any]) -> DeploymentPlan:
         tuned = self.tuned(model)
         if (task := str(tuned.details.get("task", "ChatCompletion"))).casefold() != "chatcompletion":
-            raise Unsupported(
+            raise Refused(  # not Unsupported, which would say that it answers without an endpoint
                 f"{model.uri} was tuned to {task}, and Tuneport lets those answer that were tuned to chat.",
                 remedy="Deploy it in the studio: Deploy, Real-time endpoint.",
             )
