@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from tuneport.testing.emulator.mounts import Mount
 from tuneport_azureml.emulator.command_requests import DATASTORE, asset_of
 from tuneport_azureml.emulator.commands import CommandJob
-from tuneport_azureml.emulator.mounts import Mount
+from tuneport_azureml.emulator.mounts import BlobsBelow
 from tuneport_azureml.emulator.world import World
 
 LOOK_EVERY_S = 0.1
@@ -179,8 +180,8 @@ class Machine:
         for name, output in self._job.properties["outputs"].items():
             place = DATASTORE.fullmatch(output.get("uri") or f"azureml://datastores/x/paths/azureml/{self._job.name}/{name}")
             assert place is not None
-            prefix = f"{place['path'].rstrip('/')}/"
-            found[name] = Mount(self._world, self._turn, prefix=prefix, folder=here / "wd" / name)
+            below = BlobsBelow(self._world, f"{place['path'].rstrip('/')}/")
+            found[name] = Mount(below, self._world.store, self._turn, folder=here / "wd" / name)
         return found
 
     def _environ(self, here: Path) -> dict[str, str]:
