@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tuneport_azureml.emulator import COMPUTE, Course, Habits
+from tuneport_azureml.emulator.platform import ENVIRONMENTS
 from tuneport_azureml.renting.launcher import AzureMLLauncher
 from tuneport_azureml.wire.bundles import IMAGE, environment_name
 
@@ -299,11 +300,15 @@ def test_a_quota_of_zero_is_told_before_the_launch_and_by_it(stage: Stage, tmp_p
         ({"compute": "cpu-small"}, "Standard_E4s_v3 has 0 GPUs, and options.local.azureml.gpus is 1"),
         ({"compute": "nothing"}, "no compute 'nothing'"),
         ({"instance_type": A100, "gpus": 4}, f"{A100} has 1 GPUs"),
+        ({"compute": COMPUTE, "environment": "azureml:mine:3"}, "no environment mine of version 3"),
+        ({"compute": COMPUTE, "environment": "azureml://registries/mine/environments/a/labels/latest"}, "the registry mine"),
+        ({"compute": COMPUTE, "environment": ENVIRONMENTS[0]}, None),
+        ({"compute": COMPUTE, "datastore": "elsewhere"}, "knows nothing of that"),
         ({"compute": "cpu-small", "gpus": 0}, None),
         ({"compute": COMPUTE}, None),
     ],
 )
-def test_a_check_says_why_the_machine_does_not_fit(stage: Stage, options: dict[str, Any], said: str | None) -> None:
+def test_a_check_says_why_no_job_could_run(stage: Stage, options: dict[str, Any], said: str | None) -> None:
     launcher = launching(stage)
     reasons = launcher.check(launcher.read(options))
     assert [said in reason for reason in reasons] == ([] if said is None else [True])
