@@ -137,13 +137,13 @@ class Run:
 
 
 class Machines:
-    """Runs containers. `images` are those that exist, each with the Python of its container; `folder` is where buckets are mounted."""
+    """Runs containers below `folder`. `images` are those that exist, each with its Python; one alone is that of every image."""
 
     def __init__(
         self,
         mounts: Mounts,
         *,
-        images: Mapping[str, Path],
+        images: Mapping[str, Path] | Path,
         folder: Path,
         environ: Mapping[str, str] | None = None,
         restarts: int = RESTARTS,
@@ -151,13 +151,13 @@ class Machines:
     ) -> None:
         self.mounts = mounts
         self.runs: dict[str, Run] = {}
-        self._images, self._folder, self._environ = dict(images), folder, dict(environ or {})
+        self._images, self._folder, self._environ = images, folder, dict(environ or {})
         self._restarts, self._grace_s = restarts, grace_s
 
     def begin(self, body: Json, *, name: str) -> Run:
         """Starts what a job asks for. For an image that is not there nothing is started."""
         container = first_pool(body)["containerSpec"]
-        python = self._images.get(container["imageUri"])
+        python = self._images if isinstance(self._images, Path) else self._images.get(container["imageUri"])
         self.mounts.settle()
         words = [self._led(word) for word in (*container.get("command", ()), *container.get("args", ()))]
         home = self._folder / name

@@ -14,7 +14,7 @@ from tuneport_local.engines.launcher import Place as Folder
 from tuneport_local.engines.launcher import Rented, Seen
 
 from tuneport.clock import Clock, SystemClock
-from tuneport.errors import NotFound, QuotaExceeded, Refused, TuneportError
+from tuneport.errors import NotFound, QuotaExceeded, Refused, TuneportError, Unreachable
 from tuneport_vertex.adapter.connection import Connection, Reply
 from tuneport_vertex.adapter.signing_in import DefaultCredentials, default_credentials
 from tuneport_vertex.launching.bundles import brought, other_region
@@ -130,11 +130,11 @@ class VertexLauncher:
         full = _full(rented, there.place)
         try:
             there.jobs.cancel(full)
-        except NotFound:
-            raise
-        except Refused:
-            if standing(there.jobs.job(full)) in ("waiting", "running", "unknown"):
+        except Refused as error:
+            if type(error) is not Refused:
                 raise
+            if standing(there.jobs.job(full)) in ("waiting", "running", "unknown"):  # by what may be an old answer: to be asked again
+                raise Unreachable(error.message, remedy="It may be over already; look again.") from None
 
     def log(self, rented: Rented, settings: Settings) -> str:
         """What the machine there has left in the job's folder: Cloud Logging has the rest."""
