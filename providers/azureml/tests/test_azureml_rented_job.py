@@ -20,7 +20,7 @@ import tuneport_local
 from commands import Run
 from tiny import save_tiny, write_chats
 from tuneport_azureml.emulator import AzureMLEmulator, Container, Machines
-from workers import kill_workers
+from workers import kill, kill_workers
 
 import tuneport
 from tuneport.cli import main
@@ -191,6 +191,22 @@ def test_a_pause_gives_the_machine_back_and_a_resume_rents_another(place: Place)
     assert (first.puts, second.puts) == (1, 1)
     assert second.properties["codeId"] == first.properties["codeId"]
     assert second.properties["tags"]["tuneport_job"] == first.properties["tags"]["tuneport_job"]
+
+
+@pytest.mark.slow
+def test_a_login_that_ends_in_the_middle_loses_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = place.submitted(epochs=30).document["uri"]
+    place.until(uri, lambda _: place.saved(uri))
+    place.emulator.revoke(os.environ["AZURE_MANAGEMENT_TOKEN"])
+    job = place.emulator.world.commands[place.launch()]
+    place.until(uri, lambda _: job.status(place.emulator.world.now()) == "Completed")
+    assert not place.job(uri)["error"]
+    kill(place.folder / "home", uri.removeprefix("local:"))  # whoever follows has the old token, and would ask for a day
+    place.until(uri, lambda seen: seen["state"] == "paused")
+    monkeypatch.setenv("AZURE_MANAGEMENT_TOKEN", place.emulator.token())
+    assert place.typed("jobs", "resume", uri).code == 0
+    place.until(uri, lambda seen: seen["state"] == "succeeded")
+    assert len(place.emulator.world.commands) == 1
 
 
 @pytest.mark.slow
