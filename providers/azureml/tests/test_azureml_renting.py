@@ -148,7 +148,7 @@ def test_where_the_answer_is_lost_the_job_is_found_under_its_name(stage: Stage, 
 
 
 def test_a_bundle_that_broke_off_is_sent_on_and_not_begun_again(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tuneport_azureml.adapter.containers.BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr("tuneport_azureml.adapter.sending_blobs.BLOCK_BYTES", 1 << 16)
     launcher, log = launching(stage), stage.emulator.log
     ordered = order(launcher, tmp_path / "bundle")
     (ordered.bundle / "wheels" / "large.whl").write_bytes(bytes(range(256)) * 1000)
@@ -163,7 +163,7 @@ def test_a_bundle_that_broke_off_is_sent_on_and_not_begun_again(stage: Stage, tm
 
 
 def test_a_large_file_of_a_bundle_goes_block_by_block(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tuneport_azureml.adapter.containers.BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr("tuneport_azureml.adapter.sending_blobs.BLOCK_BYTES", 1 << 16)
     launcher = launching(stage)
     ordered = order(launcher, tmp_path / "bundle")
     data = bytes(range(256)) * 1000
