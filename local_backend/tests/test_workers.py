@@ -83,7 +83,10 @@ def test_on_a_cpu_somebody_has_to_say_how_many() -> None:
     [
         ({"options": {"workers": 2}}, "workers = 2, and engine 'process' is one of them"),
         ({"method": {"batch_size": 6}, "options": {"workers": 4}}, "batch_size 6 cannot be divided evenly among 4 workers"),
-        ({"method": {"weights": {"kind": "full"}}}, "weights 'full' have not been tried with several workers"),
+        (
+            {"method": {"weights": {"kind": "full", "gradual": True}}},
+            r"weights that thaw one after the other \(gradual\) are not built for",
+        ),
         ({"method": {"lora": {"quantize": 4}}}, "a base in 4 bits has not been tried with several workers"),
         ({"options": {"share_beginning": True}}, "share_beginning has not been tried with several workers"),
         ({"options": {"device": "cuda:1"}}, "device 'cuda:1' is one GPU, and each worker has one of its own"),

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import UnknownModel
+from tuneport_local.bases.divided import is_divided, undivided
 
 if TYPE_CHECKING:
     from tuneport_local.training.assembly import Parts
@@ -70,7 +71,8 @@ def write(tuned: Any, folder: Path, *, to_go_on: bool = False) -> None:
     """The adapter in peft's layout; `to_go_on`: with everything that training goes on from."""
     from safetensors.torch import save_file
 
-    tuned.save_pretrained(folder, save_embedding_layers=False, selected_adapters=[DEFAULT])  # "auto" would ask the hub about the base
+    whole = {"state_dict": undivided(tuned)} if is_divided(tuned) else {}
+    tuned.save_pretrained(folder, save_embedding_layers=False, selected_adapters=[DEFAULT], **whole)  # "auto" would ask the hub
     (folder / "README.md").unlink(missing_ok=True)
     if not hasattr(tuned, "begun_as"):
         return
@@ -97,7 +99,8 @@ def read_to_go_on(tuned: Any, folder: Path) -> bool:
 def _state(tuned: Any) -> dict[str, Any]:
     from peft import get_peft_model_state_dict
 
-    found = get_peft_model_state_dict(tuned, adapter_name=DEFAULT, save_embedding_layers=False)
+    whole = {"state_dict": undivided(tuned)} if is_divided(tuned) else {}
+    found = get_peft_model_state_dict(tuned, adapter_name=DEFAULT, save_embedding_layers=False, **whole)
     return {name: weights.detach() for name, weights in found.items()}
 
 

@@ -8,6 +8,7 @@ from tuneport.tuned_weights import Full
 from tuneport_local.adapters.files import begun, go_on_from, settings_again
 from tuneport_local.adapters.layered import layered
 from tuneport_local.adapters.settings import configuration, refused
+from tuneport_local.bases.divided import is_divided, taken_apart
 from tuneport_local.bases.loading import torch_dtype
 from tuneport_local.bases.weights import Precision, published_name
 
@@ -24,6 +25,8 @@ def loaded_in(spec: TrainingSpec, machine: Hardware) -> Precision:
 
 def trainable(parts: Parts[Any]) -> Any:
     """The model of a job, ready for its trainer. Raises RecipeError for settings that the model has no place for."""
+    if is_divided(parts.model):
+        taken_apart(parts.model)
     return _whole(parts) if parts.spec.kind.whole else _adapted(parts)
 
 

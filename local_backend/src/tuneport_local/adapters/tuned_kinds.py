@@ -57,6 +57,12 @@ KINDS: Mapping[str, TunedKind] = {
     )
 }
 
+_BASE_BYTES = 2
+_AT_ONCE = 0.125
+"""The share of a divided base that is whole at a time: a block and the next one, and the embeddings."""
+_READ_BASE = {"dora": "the norms of the base's weights", "pissa": "the principal parts of the base's weights"}
+_NEED_WHOLE = {"ln": "peft copies the layers that it trains, which torch does not let it do with divided ones"}
+_DIVIDED_METHODS = ("sft",)
 _VIRTUAL_METHODS = ("sft", "dpo")
 _QUANTIZED_METHODS = ("sft", "dpo", "orpo", "kto", "grpo")
 
@@ -76,6 +82,22 @@ def bytes_per_weight(kind: TunedKind, *, method: str, lora: Mapping[str, Any] | 
     if kind.name == LORA and lora and lora.get("variant") == "pissa":
         return 4 + _LORA_BYTES
     return kind.bytes_per_weight
+
+
+def whole_bytes_per_weight(kind: TunedKind) -> float:
+    """Of those for each weight of a base that is divided among processes, what every one of them takes all the same: adapters, and the
+    blocks that are whole while they are computed with."""
+    return _AT_ONCE * _COPY_BYTES if kind.whole else _AT_ONCE * _BASE_BYTES + kind.bytes_per_weight - _BASE_BYTES
+
+
+def why_undivided(kind: str, *, method: str, lora: Mapping[str, Any] | None = None) -> str:
+    """Why the base under such weights cannot be divided among processes, or ''."""
+    if method not in _DIVIDED_METHODS:
+        return f"a divided base is built for {', '.join(_DIVIDED_METHODS)}, not for {method}"
+    variant = str(lora.get("variant", "plain")) if lora and kind == LORA else "plain"
+    if variant in _READ_BASE:
+        return f"lora.variant {variant!r} begins with {_READ_BASE[variant]}, and no process has all of a divided base"
+    return f"weights {kind!r} do not go with a divided base: {_NEED_WHOLE[kind]}" if kind in _NEED_WHOLE else ""
 
 
 def memory_words(kind: TunedKind, lora: Mapping[str, Any] | None) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tuneport.errors import ConfigError, UnknownModel, Unreachable
+from tuneport.errors import ConfigError, UnknownModel, Unreachable, Unsupported
 from tuneport_local.adapters.kind import is_virtual
+from tuneport_local.bases import divided
 from tuneport_local.bases.quantized import configuration, differentiable
 from tuneport_local.bases.seeing import sees
 from tuneport_local.quiet import quiet
@@ -54,7 +55,9 @@ def load_config(folder: Path, *, trust_remote_code: bool = False) -> Any:
         raise cannot_load(folder, error) from None
 
 
-def load_model(folder: Path, *, dtype: str, device: str, trust_remote_code: bool = False, bits: int | None = None) -> Any:
+def load_model(
+    folder: Path, *, dtype: str, device: str, trust_remote_code: bool = False, bits: int | None = None, processes: int = 1
+) -> Any:
     """The model in `folder`, in evaluation mode; its linear layers in 4 or 8 `bits`. One of a family
     that sees and has been tried comes with its eyes.
 
@@ -73,15 +76,21 @@ def load_model(folder: Path, *, dtype: str, device: str, trust_remote_code: bool
                 local_files_only=True,
                 output_loading_info=True,
                 **({"quantization_config": configuration(bits, dtype=torch_dtype(dtype)), "device_map": {"": device}} if bits else {}),
+                **({"distributed_config": divided.configuration(processes)} if processes > 1 else {}),
             )
     except Exception as error:  # transformers, tokenizers, safetensors and the system each raise their own
+        if processes > 1 and "fsdp_plan" in str(error):
+            raise Unsupported(
+                f"transformers does not say how a model such as {folder} is divided among processes.",
+                remedy="Leave options.local.sharding out, or choose a base such as Llama, Qwen, Gemma or Mistral.",
+            ) from None
         raise cannot_load(folder, error) from None
     if told["missing_keys"]:
         raise _no_language_model(folder, f"it lacks {some(told['missing_keys'])}, which would be made up at random")
-    model = (differentiable(model) if bits else placed(model, device)).eval()
+    model = (differentiable(model) if bits else model if processes > 1 else placed(model, device)).eval()
     if not _is_causal(model):
         raise _no_language_model(folder, "what it says of a word depends on the words that follow")
-    return model
+    return divided.taken_apart(model) if processes > 1 else model
 
 
 def _is_causal(model: Any) -> bool:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from tuneport.errors import RecipeError, Unsupported
 from tuneport.provider import YES, Support, not_yet
-from tuneport_local.adapters.tuned_kinds import LORA, kind_of
-from tuneport_local.engines.engine import ENGINES
+from tuneport_local.adapters.tuned_kinds import kind_of, why_undivided
+from tuneport_local.bases import divided
+from tuneport_local.engines.engine import ENGINES, elsewhere
 from tuneport_local.engines.installed import installed
 from tuneport_local.jobs.devices import device_of, gpus_here
 
@@ -97,6 +98,7 @@ def refuse(values: Mapping[str, Any], *, method: str, workers: int) -> None:
     """Raises Unsupported, or RecipeError, for what several workers cannot train together."""
     engine = values.get("engine", "process")
     _refuse_half_a_cluster(values, engine)
+    _refuse_divided(values, engine, method=method, workers=workers)
     listed = ENGINES.get(engine)
     if not listed.several if listed else workers == 1:
         return
@@ -136,10 +138,29 @@ def _refuse_half_a_cluster(values: Mapping[str, Any], engine: str) -> None:
         raise RecipeError("options.local.storage is for a cluster, and no options.local.address says which.")
 
 
+def _refuse_divided(values: Mapping[str, Any], engine: str, *, method: str, workers: int) -> None:
+    """Raises RecipeError, or Unsupported, for a base that shall be divided among workers and cannot be."""
+    asked = values.get("sharding", "none")
+    if asked == "none":
+        return
+    listed = ENGINES.get(engine)
+    if not listed.several if listed else workers == 1:
+        raise RecipeError(
+            f"sharding = {asked!r} divides the base among workers, and engine {engine!r} is one of them.",
+            remedy="Set options.local.engine to 'accelerate', or leave options.local.sharding out.",
+        )
+    why = why_undivided(kind_of(values.get("weights")).name, method=method, lora=values["lora"])
+    if not elsewhere(values):
+        why = why or divided.why_not(device_of(values["device"]))
+    if why and asked == "full":
+        raise Unsupported(f"{why}.", remedy="Leave options.local.sharding out.")
+
+
 def _weights(values: Mapping[str, Any]) -> Support:
-    kind = kind_of(values.get("weights"))
-    if kind.name != LORA:
-        return not_yet(f"weights {kind.name!r} have not been tried with several workers; LoRA has")
+    if (values.get("weights") or {}).get("gradual"):
+        return not_yet(
+            "weights that thaw one after the other (gradual) are not built for several workers, whose steps all learn the same ones"
+        )
     if values["lora"].get("quantize"):
         return not_yet(f"a base in {values['lora']['quantize']} bits has not been tried with several workers")
     if values.get("share_beginning"):

@@ -15,6 +15,7 @@ import torch
 from torch.nn.functional import cross_entropy, mse_loss
 from transformers import TrainingArguments
 
+from tuneport_local.bases.divided import Gathered
 from tuneport_local.heads.batches import Batches, pictures, texts
 from tuneport_local.heads.head import Head
 from tuneport_local.heads.labelled_rows import LabelledRow
@@ -112,7 +113,7 @@ class HeadTrainer(Watched):
         loss = float(self.summed(outputs, right)) / len(right)
         return {"loss": loss, **measured(self.head, outputs.cpu(), right.cpu())}
 
-    def save_parts(self, folder: Path) -> None:
+    def save_parts(self, folder: Path, found: Gathered | None) -> None:
         """With what the head answers."""
-        super().save_parts(folder)
+        super().save_parts(folder, found)
         self.head.write(folder)

@@ -12,9 +12,10 @@ from typing import Any
 from tuneport.catalogue import catalogue
 from tuneport.errors import UsageError
 from tuneport.prices.gpus import gpu
-from tuneport_local.adapters.tuned_kinds import KINDS, LORA, TunedKind, bytes_per_weight, memory_words
+from tuneport_local.adapters.tuned_kinds import KINDS, LORA, TunedKind, bytes_per_weight, memory_words, whole_bytes_per_weight
 from tuneport_local.bases.at_hand import at_hand
 from tuneport_local.machine.memory_there import total_bytes
+from tuneport_local.machine.team import ONE, Team
 from tuneport_local.machine.throughput import gpu_name
 
 OUTPUT_BYTES = 1 << 30
@@ -33,18 +34,25 @@ _AT_A_TIME = {
 
 @dataclass(frozen=True, slots=True)
 class MemoryNeed:
-    """In GB (10^9 bytes). `there` is None where the size of the device's memory cannot be told without loading torch."""
+    """In GB (10^9 bytes), of each worker where there are several. `there` is None where the size of the device's memory cannot be told
+    without loading torch."""
 
     needed: Decimal
     there: Decimal | None
     method: str = "sft"
     kind: TunedKind = KINDS[LORA]
     lora: Mapping[str, Any] | None = None
+    team: Team = ONE
+
+    @property
+    def together(self) -> Decimal:
+        """What those take who share one memory."""
+        return self.needed * self.team.here
 
     @property
     def fits(self) -> bool | None:
         """None where it cannot be told."""
-        return None if self.there is None else self.needed <= self.there
+        return None if self.there is None else self.together <= self.there
 
     @property
     def sentence(self) -> str:
@@ -52,18 +60,29 @@ class MemoryNeed:
         of = "" if self.there is None else f" of the {self.there:.1f} GB there are"
         reference = "a copy of them for the reference" if self.kind.whole else "the reference being the same weights"
         how = _AT_A_TIME.get(self.method, "one row at a time").format(reference=reference)
-        return f"training takes about {self.needed:.1f} GB{of} ({memory_words(self.kind, self.lora)}, {how})"
+        takes = self.team.said(f"{self.needed:.1f} GB", f"{self.together:.1f} GB")
+        return f"training takes about {takes if of else takes.rstrip(',')}{of} ({memory_words(self.kind, self.lora)}, {how})"
 
 
 def memory_need(
-    base: str, *, home: Path, device: str, method: str = "sft", kind: str = LORA, lora: Mapping[str, Any] | None = None
+    base: str,
+    *,
+    home: Path,
+    device: str,
+    method: str = "sft",
+    kind: str = LORA,
+    lora: Mapping[str, Any] | None = None,
+    team: Team = ONE,
 ) -> MemoryNeed | None:
     """What training such weights of the base takes at least; None where the number of its weights is not known."""
     weights = _weights(base, home)
     if weights is None:
         return None
-    needed = (weights * Decimal(str(bytes_per_weight(KINDS[kind], method=method, lora=lora))) + OUTPUT_BYTES) / _GB
-    return MemoryNeed(needed, _there(device), method, KINDS[kind], lora)
+    each = Decimal(str(bytes_per_weight(KINDS[kind], method=method, lora=lora)))
+    if team.divided:
+        stays = Decimal(str(whole_bytes_per_weight(KINDS[kind])))
+        each = stays + (each - stays) / team.size
+    return MemoryNeed((weights * each + OUTPUT_BYTES) / _GB, _there(device), method, KINDS[kind], lora, team)
 
 
 def _weights(base: str, home: Path) -> Decimal | None:

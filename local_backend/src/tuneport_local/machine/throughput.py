@@ -81,7 +81,8 @@ def one_of(values: Mapping[str, Any]) -> str:
 def all_of(values: Mapping[str, Any]) -> str:
     """What all of them train on together: what their speed is kept under."""
     workers = values.get("workers", 1)
-    return one_of(values) if workers == 1 else f"{workers} workers by {values['engine']} on {one_of(values)}"
+    divided = ", the base divided" if values.get("sharding", "none") != "none" else ""
+    return one_of(values) if workers == 1 else f"{workers} workers by {values['engine']} on {one_of(values)}{divided}"
 
 
 def of_several(one: Throughput, *, workers: int) -> Throughput:

@@ -11,10 +11,11 @@ from tuneport.catalogue import catalogue
 from tuneport.errors import Refused
 from tuneport.recipe import Recipe
 from tuneport.settings import Settings as Configuration
-from tuneport_local.adapters.tuned_kinds import KINDS, LORA, kind_of
+from tuneport_local.adapters.tuned_kinds import KINDS, LORA, kind_of, why_undivided
 from tuneport_local.engines.engine import elsewhere
-from tuneport_local.jobs.devices import device_of
+from tuneport_local.jobs.devices import device_of, gpus_here
 from tuneport_local.machine.memory_need import MemoryNeed, memory_need
+from tuneport_local.machine.team import ONE, Team
 from tuneport_local.plans.planning import hyperparameters
 from tuneport_local.training.spec import TrainingSpec
 
@@ -23,10 +24,10 @@ _SMALL_RANK = 8
 
 
 def refuse_what_cannot_fit(
-    base: str, *, home: Path, device: str, method: str, kind: str, lora: Mapping[str, Any] | None = None
+    base: str, *, home: Path, device: str, method: str, kind: str, lora: Mapping[str, Any] | None = None, team: Team = ONE
 ) -> MemoryNeed | None:
     """What the training takes; None where that is not known. Raises Refused for one that takes more than there is, with what would fit."""
-    need = memory_need(base, home=home, device=device, method=method, kind=kind, lora=lora)
+    need = memory_need(base, home=home, device=device, method=method, kind=kind, lora=lora, team=team)
     if need is not None and need.fits is False:
         fitting = list(_fitting(base, need, home=home, device=device, method=method))
         remedy = f"What would fit: {'; '.join(fitting)}." if fitting else "Train on a machine with more memory."
@@ -39,12 +40,27 @@ def refuse_recipe(recipe: Recipe, *, base: str, provider: str, home: Path, confi
     values = hyperparameters(recipe, provider=provider, configuration=configuration)
     if elsewhere(values):
         return  # what fits there is found out there
-    kind, device = kind_of(values.get("weights")).name, device_of(values["device"])
-    refuse_what_cannot_fit(base, home=home, device=device, method=recipe.method.kind, kind=kind, lora=values["lora"])
+    kind, device, team = kind_of(values.get("weights")).name, device_of(values["device"]), Team.planned(values)
+    about: dict[str, Any] = {"home": home, "device": device, "method": recipe.method.kind, "kind": kind, "lora": values["lora"]}
+    if values.get("sharding") == "auto":
+        team = team_that_fits(base, team, **about)
+    refuse_what_cannot_fit(base, **about, team=team)
+
+
+def team_that_fits(
+    base: str, team: Team, *, home: Path, device: str, method: str, kind: str, lora: Mapping[str, Any] | None = None
+) -> Team:
+    """The same, with the base divided where only that fits."""
+    as_it_is = memory_need(base, home=home, device=device, method=method, kind=kind, lora=lora, team=team)
+    if team.size == 1 or as_it_is is None or as_it_is.fits is not False or why_undivided(kind, method=method, lora=lora):
+        return team
+    divided = memory_need(base, home=home, device=device, method=method, kind=kind, lora=lora, team=team.alike)
+    return team.alike if divided is not None and divided.fits else team
 
 
 def _fitting(base: str, need: MemoryNeed, *, home: Path, device: str, method: str) -> Iterator[str]:
     """Other settings, and other bases, that do."""
+    yield from _other_teams(base, need, home=home, device=device, method=method)
     if need.kind.name != LORA:
         lower = memory_need(base, home=home, device=device, method=method, kind=LORA)
         if lower is not None and lower.fits:
@@ -52,6 +68,20 @@ def _fitting(base: str, need: MemoryNeed, *, home: Path, device: str, method: st
     largest = _largest_base(need, home=home, device=device, method=method)
     if largest is not None:
         yield largest
+
+
+def _other_teams(base: str, need: MemoryNeed, *, home: Path, device: str, method: str) -> Iterator[str]:
+    """Fewer workers where they share one memory, a divided base where it is built for such weights."""
+    about: dict[str, Any] = {"home": home, "device": device, "method": method, "kind": need.kind.name, "lora": need.lora}
+    if need.team.here > 1 and need.there is not None and (fewer := int(need.there / need.needed)):
+        yield f"{fewer} worker{'s' if fewer > 1 else ''} instead of {need.team.size}"
+    size = max(need.team.size, gpus_here() if device.startswith("cuda") else 1)
+    if need.team.divided or size == 1 or why_undivided(need.kind.name, method=method, lora=need.lora):
+        return
+    divided = memory_need(base, **about, team=Team(size, need.team.here, divided=True))
+    if divided is not None and divided.fits:
+        how = "options.local.sharding = 'full'" + ("" if need.team.size > 1 else " and engine = 'accelerate'")
+        yield f"divided among {size} workers ({how}) it takes about {divided.needed:.1f} GB in each"
 
 
 def _largest_base(need: MemoryNeed, *, home: Path, device: str, method: str) -> str | None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from trl.trainer.reward_config import RewardConfig
 from trl.trainer.reward_trainer import RewardTrainer
 
+from tuneport_local.bases.divided import Gathered
 from tuneport_local.heads.batches import padded
 from tuneport_local.methods.batches import as_pairs, pair_columns
 from tuneport_local.rows.pairs import RenderedPair
@@ -87,9 +88,9 @@ class ScoringTrainer(Watched, RewardTrainer):  # type: ignore[misc]
             totals.update({name: value * size for name, value in {"loss": loss, **means}.items()})
         return {name: value / pairs for name, value in totals.items()}
 
-    def save_parts(self, folder: Path) -> None:
+    def save_parts(self, folder: Path, found: Gathered | None) -> None:
         """With what the head answers."""
-        super().save_parts(folder)
+        super().save_parts(folder, found)
         self.head.write(folder)
 
     def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, dataset_name: str) -> Any:

@@ -21,6 +21,7 @@ from tuneport_local.jobs.devices import device_of
 from tuneport_local.jobs.home import Jobs
 from tuneport_local.machine import throughput
 from tuneport_local.machine.memory_need import memory_need
+from tuneport_local.machine.team import Team
 from tuneport_local.machine.throughput import Throughput
 from tuneport_local.methods.objectives import OBJECTIVES
 from tuneport_local.plans import planning
@@ -95,7 +96,7 @@ def estimate(
     values = planning.hyperparameters(recipe, provider=provider, configuration=configuration)
     method = recipe.method.kind
     trained, lora = values.get("weights"), values["lora"]
-    about: dict[str, Any] = {"method": method, "kind": kind_of(trained).name, "lora": lora}
+    about: dict[str, Any] = {"method": method, "kind": kind_of(trained).name, "lora": lora, "team": Team.planned(values)}
     need = None if elsewhere(values) else memory_need(base, home=home, device=device_of(values["device"]), **about)
     if need is not None and need.fits is False:
         return Quote(provider, base, (), availability="unavailable", why=need.sentence, billed=False, usage=usage)

@@ -51,7 +51,7 @@ class LocalOptions(Table):
     has a table of its own, named as it is, which its launcher reads (`machines`).
     `address` is that of a Ray cluster's jobs API, `storage` an fsspec URL that this machine and all of the cluster's reach.
     `profile`: whether it is written where the time went. `share_beginning`: what all rows of a batch begin with goes through the model once
-    (`sft`).
+    (`sft`). `sharding`: whether the base is divided among the workers, or whole in each (auto: divided where only that fits).
     """
 
     device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:[0-9]{1,2})?)$")] = "auto"
@@ -74,6 +74,7 @@ class LocalOptions(Table):
     storage: str | None = own(None)
     profile: bool = own(False)
     share_beginning: bool = own(False)
+    sharding: Literal["none", "full", "auto"] = own("none")
 
 
 def options_of(recipe: Recipe, *, provider: str) -> LocalOptions:

@@ -14,6 +14,7 @@ from typing import Any
 from tuneport.files import whole_folder, write_text
 from tuneport.tuned_weights import Full
 from tuneport_local.adapters import files as adapter_files
+from tuneport_local.bases import divided
 from tuneport_local.heads.head import Head
 from tuneport_local.jobs.failures import written
 from tuneport_local.jobs.trained import ADAPTER, MODEL
@@ -74,8 +75,9 @@ def versions() -> dict[str, str]:
     return found
 
 
-def publish(folder: Path, model: Any, *, tokenizer: Any, facts: Facts) -> Path:
-    """Writes run.json and `adapter/` into the job's folder; a model without adapters goes into `model/`, with its tokenizer.
+def publish(folder: Path, model: Any, *, tokenizer: Any, facts: Facts, found: divided.Gathered | None = None) -> Path:
+    """Writes run.json and `adapter/` into the job's folder; a model without adapters goes into `model/`, with its tokenizer. `found` are
+    the weights of one that is divided among processes.
 
     Raises MachineGaveOut when the disk does not take them.
     """
@@ -85,7 +87,7 @@ def publish(folder: Path, model: Any, *, tokenizer: Any, facts: Facts) -> Path:
         if name == ADAPTER:
             adapter_files.write(model, part)
         else:
-            model.save_pretrained(part)
+            divided.write(model, part, found)
             tokenizer.save_pretrained(part)
         if facts.head is not None:
             facts.head.write(part)

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 _TOGETHER = {"ddp_find_unused_parameters": False, "ddp_broadcast_buffers": False}
 """Every adapter has a part in every step, and no buffer changes."""
+_ADDED_AT_ONCE = {"accelerator_config": {"gradient_accumulation_kwargs": {"sync_each_batch": True}}}
+"""Gradients of divided weights are divided after each part of a batch: until then every process has all of them."""
 _SCHEDULES = {"linear": "linear", "cosine": "cosine", "constant": "constant_with_warmup"}
 
 
@@ -78,6 +80,7 @@ def settings(parts: Parts[Any]) -> dict[str, Any]:
         "fp16": machine.autocast and machine.precision == "fp16",
         "use_cpu": machine.device == "cpu",
         **(_TOGETHER if parts.group.size > 1 else {}),
+        **(_ADDED_AT_ONCE if spec.sharding == "full" and spec.kind.whole else {}),
         "seed": spec.seed,
         "neftune_noise_alpha": spec.neftune_alpha,
         "remove_unused_columns": False,

@@ -60,6 +60,7 @@ def _kept(job: JobLog, trainer: Watched, run: Run, rules: Rules) -> tuple[int, s
     if best.step == run.last_step:
         return best.step, why
     found = checkpoint_at(job.checkpoints, best.step, say=lambda message: job.event("warning", message))
+    found = trainer.company.agreed(found)
     if found is None:
         job.event("warning", f"the weights of {why} at step {best.step} are lost; those of the last step are left")
         return run.last_step, f"the last step, since the checkpoint of {why} at step {best.step} is lost"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tuneport_local.adapters.tuned_kinds import bytes_per_weight
+from tuneport_local.adapters.tuned_kinds import bytes_per_weight, whole_bytes_per_weight
 from tuneport_local.jobs.failures import MachineGaveOut
 from tuneport_local.machine import hardware
 from tuneport_local.machine.hardware import Fit, Hardware
@@ -38,7 +38,7 @@ def fit_of(
             longest=rows.widest + room_kept(spec),
             gradient_checkpointing=_recomputed(spec, room),
             at_most=room.rows,
-            held_bytes=int(shape.weights * bytes_per_weight(spec.kind, method=spec.method)) if spec.kind.whole else 0,
+            held_bytes=_held_bytes(spec, shape.weights, workers=workers) if spec.kind.whole else 0,
         )
     for reason in fit.reasons:
         job.event("info", reason)
@@ -48,6 +48,15 @@ def fit_of(
 
 
 _PREFIX = "prefix"
+
+
+def _held_bytes(spec: TrainingSpec, weights: int, *, workers: int) -> int:
+    """Of each worker, where all weights are trained."""
+    each = bytes_per_weight(spec.kind, method=spec.method)
+    if spec.sharding != "full":
+        return int(weights * each)
+    stays = whole_bytes_per_weight(spec.kind)
+    return int(weights * (stays + (each - stays) / workers))
 
 
 def _recomputed(spec: TrainingSpec, room: Room) -> Any:

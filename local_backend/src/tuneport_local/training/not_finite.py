@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 
 from tuneport.errors import TuneportError
+from tuneport_local.bases.divided import here
 from tuneport_local.rows.prepared import named_lines
 from tuneport_local.training.course import Course
 
@@ -30,12 +31,12 @@ class Cause:
 
 def cause(trainer: Watched, *, what: str, course: Course, lines: Sequence[int]) -> Cause:
     """Looks at the weights, then at the rows of the step one by one, then at how the loss went. `lines`: those of the rows, in order."""
-    if broken := _broken(trainer.model, trained=False):
+    if broken := _broken(trainer, trained=False):
         return Cause(f"The base itself is broken: {broken}.", "Fetch the base again, or choose another.")
     too_fast = Cause(
         f"The learning rate is the likely cause ({trainer.args.learning_rate:g}){_rise(course)}.", "Lower learning_rate, or warm up longer."
     )
-    if _broken(trainer.model, trained=True):
+    if _broken(trainer, trained=True):
         return too_fast
     places = trainer.places_of_step(trainer.state.global_step) if what in ("loss", "gradient") else ()
     bad = [place for place in places[:_ROWS_TRIED] if _is_bad(trainer, place, gradient=what == "gradient")]
@@ -53,13 +54,12 @@ def cause(trainer: Watched, *, what: str, course: Course, lines: Sequence[int]) 
     return Cause("It was so before anything was learned.", "Try options.local.precision = 'fp32', or another base.")
 
 
-def _broken(model: Any, *, trained: bool) -> str:
-    """Which of its weights hold values that are no numbers; '' where all are."""
-    names = [
-        name
-        for name, weight in model.named_parameters()
-        if weight.requires_grad == trained and weight.is_floating_point() and not bool(torch.isfinite(weight).all())
-    ]
+def _broken(trainer: Watched, *, trained: bool) -> str:
+    """Which of the model's weights hold values that are no numbers; '' where all are."""
+    kinds = [(name, weight) for name, weight in trainer.model.named_parameters() if weight.requires_grad == trained]
+    here_broken = {name for name, weight in kinds if weight.is_floating_point() and not bool(torch.isfinite(here(weight)).all())}
+    anywhere = set().union(*trainer.company.told(here_broken))
+    names = [name for name, _ in kinds if name in anywhere]
     short = [name.removeprefix("base_model.model.").replace(".base_layer", "") for name in names]
     more = f" and {len(short) - _NAMED} more" if len(short) > _NAMED else ""
     return f"{', '.join(short[:_NAMED])}{more} {'holds' if len(short) == 1 else 'hold'} values that are no numbers" if short else ""
@@ -94,7 +94,8 @@ def _not_finite(trainer: Watched, place: int, *, gradient: bool) -> Iterator[boo
         yield True
     elif gradient:
         loss.backward()
-        yield any(weight.grad is not None and not bool(torch.isfinite(weight.grad).all()) for weight in trainer.model.parameters())
+        gradients = [here(weight.grad) for weight in trainer.model.parameters() if weight.grad is not None]
+        yield any(trainer.company.told(any(not bool(torch.isfinite(each).all()) for each in gradients)))
 
 
 def _computes_in_fp16(trainer: Watched) -> bool:

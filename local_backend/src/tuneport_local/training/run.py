@@ -24,6 +24,7 @@ from tuneport_local.training.stopping import Rules
 from tuneport_local.training.watched import Stopped
 
 if TYPE_CHECKING:
+    from tuneport_local.bases.divided import Gathered
     from tuneport_local.training.joblog import JobLog
     from tuneport_local.training.watched import Watched
 
@@ -128,7 +129,7 @@ class Run(TrainerCallback):  # type: ignore[misc]
         trainer.control.should_save = trainer.control.should_save or bool(enough) or at_its_best
 
     def not_finite(self, trainer: Watched, what: str, value: float) -> JobFailed:
-        if self._group.rank:
+        if self._group.rank and trainer.company.size == 1:
             return JobFailed(f"the {what} became {value}.")  # the first process looks for the cause, and tells
         from tuneport_local.training.not_finite import cause
 
@@ -150,14 +151,14 @@ class Run(TrainerCallback):  # type: ignore[misc]
             evaluation_due=evaluation_due or (self.paused and self._schedule.validates_at(step)),
             course=self.course.to_dict(),
         )
-        states = trainer.random_states()
+        states, found = trainer.random_states(), trainer.gathered()
         if self._group.rank == 0:
-            self._write(trainer, progress, states)
+            self._write(trainer, progress, states, found)
         self._saved_at, self._saved_step = time.monotonic(), step
 
-    def _write(self, trainer: Watched, progress: Progress, states: Mapping[str, bytes]) -> None:
+    def _write(self, trainer: Watched, progress: Progress, states: Mapping[str, bytes], found: Gathered | None) -> None:
         def save(folder: Path) -> None:
-            trainer.save_parts(folder)
+            trainer.save_parts(folder, found)
             for name, data in states.items():
                 (folder / name).write_bytes(data)
 

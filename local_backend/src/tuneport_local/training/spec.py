@@ -82,6 +82,7 @@ class TrainingSpec:
     storage: str | None = None
     profile: bool = False
     share_beginning: bool = False
+    sharding: str = "none"
     rented: Mapping[str, Any] | None = None
 
     @property

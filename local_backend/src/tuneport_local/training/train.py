@@ -8,7 +8,7 @@ from __future__ import annotations
 import shutil
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -29,6 +29,7 @@ from tuneport_local.quiet import quiet
 from tuneport_local.rows.prepared import PreparedRows, Row
 from tuneport_local.training import artefacts
 from tuneport_local.training.checkpoints import Checkpoint, Progress, newest_checkpoint
+from tuneport_local.training.dividing import asked, kept_here, settled, team_of
 from tuneport_local.training.ending import Ending, ending
 from tuneport_local.training.fitting import fit_of, give_memory_back, take_less
 from tuneport_local.training.forgetting import Probe
@@ -91,6 +92,7 @@ def train(job: JobLog, *, spec: TrainingSpec, home: Path, group: Group = ALONE) 
     with clock.phase("libraries"), quiet():
         OBJECTIVES[spec.method].loaded()
     with clock.phase("base and rows"):
+        spec = settled(job, spec, home, group=group)
         prepared = _prepare(job, spec, home, device=device, group=group)
     while True:
         try:
@@ -116,14 +118,16 @@ def _train_once(job: JobLog, spec: TrainingSpec, prepared: _Prepared, *, begun: 
         with _profiled(job, spec, made.trainer, clock=clock, group=group):
             if (stopped := _train_on(made.trainer, made.run, made.checkpoint)) is not None:
                 return stopped
-            if group.rank:
+            if group.rank and made.trainer.company.size == 1:
                 return "succeeded"
             with clock.phase("writing what was trained"):
                 job.phase(JobState.FINALIZING, "writing what was trained")
                 how = ending(job, made.trainer, made.run, rules=Rules.of(spec), probe=made.probe)
-                facts = _facts(spec, prepared, made.run, how, begun=begun)
-                artefacts.publish(job.path, made.trainer.model, tokenizer=_saved_with(prepared), facts=facts)
-                shutil.rmtree(job.path / PICTURES, ignore_errors=True)
+                found = made.trainer.gathered(to_go_on=False)
+                if group.rank == 0:
+                    facts = _facts(spec, prepared, made.run, how, begun=begun)
+                    artefacts.publish(job.path, made.trainer.model, tokenizer=_saved_with(prepared), facts=facts, found=found)
+                    shutil.rmtree(job.path / PICTURES, ignore_errors=True)
     return "succeeded"
 
 
@@ -161,7 +165,7 @@ def _prepare(job: JobLog, spec: TrainingSpec, home: Path, *, device: str, group:
     job.phase(JobState.VALIDATING, "reading and rendering the rows")
     OBJECTIVES[spec.method].attempt(spec)
     found = weights.resolve(spec.base, home=home)
-    about: dict[str, Any] = {"device": device_of(spec.device), "method": spec.method, "kind": spec.kind.name, "lora": asdict(spec.lora)}
+    about = {**asked(spec), "team": team_of(spec, group)}
     refuse_what_cannot_fit(spec.base, home=home, **about)
     base = _fetched(job, found, home=home, group=group)
     job.event("info", f"base {spec.base}: {base.note}")
@@ -215,7 +219,7 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared, group: Group
     from tuneport_local.training.run import Run
 
     machine = prepared.hardware
-    model, head = _loaded(job, spec, prepared)
+    model, head = _loaded(job, spec, prepared, group)
     _refuse_other_vocabulary(model, prepared, spec.base)
     rows_digest = digest(prepared.rows.rows)
     checkpoint = newest_checkpoint(job.checkpoints, say=lambda message: job.event("warning", message), rows_digest=rows_digest)
@@ -244,7 +248,7 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared, group: Group
     )
     probe = (
         Probe.untold()
-        if group.rank
+        if group.rank and spec.sharding != "full"
         else Probe.before(job, model, tokenizer=prepared.tokenizer, spec=spec, tokens_per_epoch=prepared.rows.tokens)
     )
     trainer = OBJECTIVES[spec.method].assemble(parts)
@@ -253,7 +257,7 @@ def _assemble(job: JobLog, spec: TrainingSpec, prepared: _Prepared, group: Group
     return _Assembled(trainer, run, checkpoint, probe)
 
 
-def _loaded(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any, tuple[str, ...]]:
+def _loaded(job: JobLog, spec: TrainingSpec, prepared: _Prepared, group: Group) -> tuple[Any, tuple[str, ...]]:
     """The base in memory, and the names of what is on top of it where the method puts a head there."""
     from tuneport_local.adapters.trainable import loaded_in
     from tuneport_local.bases.loading import load_model
@@ -264,8 +268,11 @@ def _loaded(job: JobLog, spec: TrainingSpec, prepared: _Prepared) -> tuple[Any, 
     if prepared.head is not None:
         headed = load_for(job, spec, folder, prepared.head, dtype=dtype, device=machine.device, reader=prepared.tokenizer)
         return headed.model, headed.modules
-    bits = spec.lora.quantize
-    return load_model(folder, dtype=dtype, device=machine.device, trust_remote_code=spec.trust_remote_code, bits=bits), ()
+    bits, processes = spec.lora.quantize, group.size if spec.sharding == "full" else 1
+    model = load_model(folder, dtype=dtype, device=machine.device, trust_remote_code=spec.trust_remote_code, bits=bits, processes=processes)
+    if processes > 1:
+        job.event("info", kept_here(model))
+    return model, ()
 
 
 def _refuse_other_vocabulary(model: Any, prepared: _Prepared, base: str) -> None:

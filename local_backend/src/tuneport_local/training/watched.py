@@ -16,10 +16,13 @@ from typing import Any, Protocol
 
 import torch
 from transformers import PrinterCallback, Trainer
+from transformers.trainer import OPTIMIZER_NAME, SCHEDULER_NAME
 
 from tuneport.errors import TuneportError
 from tuneport_local.adapters import files as adapter_files
 from tuneport_local.adapters.trainable import is_adapted
+from tuneport_local.bases import divided
+from tuneport_local.bases.divided import Gathered, is_divided
 from tuneport_local.jobs.failures import OutOfMemory, first_line, out_of_memory
 from tuneport_local.methods.batches import EpochOrder
 from tuneport_local.training.group import ALONE, Group
@@ -95,7 +98,7 @@ class Watched(Trainer):  # type: ignore[misc]
         self._group = group
         self._validation = validation
         self._layered = getattr(model, "layered", None)
-        finely = {name: parameter.data for name, parameter in model.named_parameters() if parameter.requires_grad}
+        finely = {name: each.data for name, each in model.named_parameters() if each.requires_grad and is_adapted(model)}
         super().__init__(
             model=model,
             args=arguments,
@@ -109,6 +112,16 @@ class Watched(Trainer):  # type: ignore[misc]
             self.model.get_parameter(name).data = data  # trl rounds adapters of a quantized base to bf16
         self.remove_callback(PrinterCallback)
         self.built()
+
+    @property
+    def company(self) -> Group:
+        """Those who have to take part in whatever one of them computes: all, where the base is divided among them."""
+        return self._group if is_divided(self.model) else ALONE
+
+    @property
+    def in_parts(self) -> bool:
+        """Whether what is trained is itself divided among the processes."""
+        return is_divided(self.model) and not is_adapted(self.model)
 
     # --- what an objective says of itself --------------------------------------------------------------------------------------------
 
@@ -154,7 +167,7 @@ class Watched(Trainer):  # type: ignore[misc]
         return loss
 
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
-        norm = super()._get_grad_norm(model, grad_norm=grad_norm)
+        norm = divided.whole(super()._get_grad_norm(model, grad_norm=grad_norm))
         if norm is not None and not math.isfinite(float(norm)) and self.accelerator.scaler is None:
             raise self._watcher.not_finite(self, "gradient", float(norm))
         return norm
@@ -240,17 +253,26 @@ class Watched(Trainer):  # type: ignore[misc]
         self._watcher.save(self)
 
     def take(self, folder: Path) -> None:
-        """The weights of a checkpoint instead of those there are, as a resume takes them."""
-        self._load_from_checkpoint(str(folder))
+        """The weights of a checkpoint instead of those there are, as a resume takes them. Only the first process has to have it."""
+        if self.in_parts or self._group.rank == 0:
+            self._load_from_checkpoint(str(folder))
 
-    def save_parts(self, folder: Path) -> None:
+    def gathered(self, *, to_go_on: bool = True) -> Gathered | None:
+        """What is trained in parts, put together, for the first process to write; None where that has all of it. Every one has to ask."""
+        return divided.gathered(self.model, self.optimizer if to_go_on else None) if self.in_parts else None
+
+    def save_parts(self, folder: Path, found: Gathered | None) -> None:
         """Everything `train(resume_from_checkpoint=…)` reads, into `folder`; a whole model with its tokenizer, so that it can answer."""
         if is_adapted(self.model):
             adapter_files.write(self.model, folder, to_go_on=True)
         else:
-            self.model.save_pretrained(folder)
+            divided.write(self.model, folder, found)
             self.processing_class.save_pretrained(folder)
-        self._save_optimizer_and_scheduler(str(folder))
+        if found is None:
+            self._save_optimizer_and_scheduler(str(folder))
+        else:
+            torch.save(found.optimizer, folder / OPTIMIZER_NAME)
+            torch.save(self.lr_scheduler.state_dict(), folder / SCHEDULER_NAME)
         self._save_scaler(str(folder))
         self.state.save_to_json(str(folder / "trainer_state.json"))
 
@@ -262,8 +284,17 @@ class Watched(Trainer):  # type: ignore[misc]
         return {name: data for states in self._group.told(mine) for name, data in states.items()}
 
     def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        if not (is_adapted(self.model) and adapter_files.read_to_go_on(self.model, Path(resume_from_checkpoint))):
+        if self.in_parts:
+            divided.put(self.model, Path(resume_from_checkpoint) if self._group.rank == 0 else None)
+        elif not (is_adapted(self.model) and adapter_files.read_to_go_on(self.model, Path(resume_from_checkpoint))):
             super()._load_from_checkpoint(resume_from_checkpoint, model)
+
+    def _load_optimizer_and_scheduler(self, checkpoint: str | None) -> None:
+        if checkpoint is None or not self.in_parts:
+            super()._load_optimizer_and_scheduler(checkpoint)
+            return
+        divided.put_state(self.optimizer, torch.load(Path(checkpoint) / OPTIMIZER_NAME, map_location="cpu", weights_only=True))
+        self.lr_scheduler.load_state_dict(torch.load(Path(checkpoint) / SCHEDULER_NAME, weights_only=True))
 
     # --- layers --------------------------------------------------------------------------------------------------------------------
 
