@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tuneport_local.engines.engine import Stop
 from tuneport_local.engines.rental import Rental
 from tuneport_local.engines.rented import hired, stop
 from tuneport_local.engines.reports import Report
@@ -234,8 +235,9 @@ def test_a_worker_that_dies_while_it_launches_is_followed_by_one_that_finds_the_
 @pytest.mark.parametrize(("what", "said"), [("down", "acme does not answer"), ("login", "the login at acme has expired")])
 def test_a_vendor_that_does_not_answer_for_hours_is_told_of_once_and_nothing_is_lost(scene: Scene, what: str, said: str) -> None:
     scene.clock.at(15, lambda: fault(scene.vendor, what))
-    scene.clock.at(4 * 3600, lambda: fault(scene.vendor, what, on=False))
-    trains(scene, begins_s=5 * 3600)
+    scene.clock.at(100, lambda: scene.clock.sleep(4 * 3600))
+    scene.clock.at(4 * 3600 + 200, lambda: fault(scene.vendor, what, on=False))
+    trains(scene, begins_s=4 * 3600 + 300)
     assert scene.run() == "succeeded"
     told = [message for message in scene.events() if "the vendor" in message]
     assert len(told) == 2
@@ -245,6 +247,7 @@ def test_a_vendor_that_does_not_answer_for_hours_is_told_of_once_and_nothing_is_
 
 def test_a_vendor_silent_for_days_leaves_the_job_to_be_followed_again(scene: Scene) -> None:
     scene.clock.at(15, lambda: fault(scene.vendor, "down"))
+    scene.clock.at(60, lambda: scene.clock.sleep(90_000))
     with pytest.raises(Interrupted, match="the vendor has not answered for a day: acme does not answer"):
         scene.run()
     fault(scene.vendor, "down", on=False)
@@ -369,11 +372,32 @@ def test_what_the_machine_prints_goes_to_the_jobs_log_once(scene: Scene, capfd: 
     assert capfd.readouterr().out.count("hello from there") == 1
 
 
-def test_a_cancel_ends_what_goes_on_at_the_vendor(scene: Scene) -> None:
-    scene.clock.at(10, lambda: fault(scene.vendor, "down"))
-    with pytest.raises(Interrupted):
+def ended_by_the_system() -> None:
+    raise Stop
+
+
+def test_a_worker_that_the_system_ends_leaves_the_machine_to_the_next_one(scene: Scene) -> None:
+    scene.clock.at(10, ended_by_the_system)
+    with pytest.raises(Stop):
         scene.run()
-    fault(scene.vendor, "down", on=False)
+    assert acme_machines.get(scene.vendor, "tuneport-one-1")["seen"]["word"] == "PENDING"
+    trains(scene)
+    assert scene.run() == "succeeded"
+    assert launches(scene.vendor) == ["tuneport-one-1"]
+
+
+def test_a_worker_that_is_ended_by_a_cancel_ends_the_machine(scene: Scene) -> None:
+    scene.clock.at(10, lambda: scene.folder.ask("cancel"))
+    scene.clock.at(12, ended_by_the_system)
+    with pytest.raises(Stop):
+        scene.run()
+    assert acme_machines.get(scene.vendor, "tuneport-one-1")["seen"]["word"] == "CANCELLED"
+
+
+def test_a_cancel_without_a_worker_ends_what_goes_on_at_the_vendor(scene: Scene) -> None:
+    scene.clock.at(10, ended_by_the_system)
+    with pytest.raises(Stop):
+        scene.run()
     stop(scene.folder)
     assert acme_machines.get(scene.vendor, "tuneport-one-1")["seen"]["word"] == "CANCELLED"
     assert not Rental.of(scene.folder.path).goes_on

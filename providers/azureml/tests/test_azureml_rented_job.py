@@ -20,7 +20,7 @@ import tuneport_local
 from commands import Run
 from tiny import save_tiny, write_chats
 from tuneport_azureml.emulator import AzureMLEmulator, Container, Machines
-from workers import kill_workers
+from workers import kill, kill_workers
 
 import tuneport
 from tuneport.cli import main
@@ -32,7 +32,6 @@ ENGINE = "[tuneport.engines]\nazureml = tuneport_azureml.renting.launcher:launch
 RECIPE = """
 base = {base}
 train = {rows}
-suffix = "cards"
 [method]
 kind = "sft"
 epochs = {epochs}
@@ -42,10 +41,11 @@ engine = "azureml"
 precision = "fp32"
 checkpoint_every = 20
 [options.local.azureml]
-compute = "cpu-small"
-gpus = 0
+{machine}
 {more}
 """
+CPU = 'compute = "cpu-small"\ngpus = 0'
+GPU = 'instance_type = "Standard_NC24ads_A100_v4"'
 
 
 @dataclass(frozen=True)
@@ -63,12 +63,16 @@ class Place:
         code = main([str(word) for word in words])
         return Run(code, *self.capsys.readouterr())
 
-    def submitted(self, *, epochs: int = 20, batch_size: int = 8, more: str = "") -> Run:
+    def written(self, *, epochs: int = 20, batch_size: int = 8, machine: str = CPU, more: str = "") -> Path:
+        """A recipe for the machines of the workspace."""
         rows = write_chats(self.folder / "chats.jsonl")
-        said = {"base": json.dumps(str(self.base)), "rows": json.dumps(str(rows)), "epochs": epochs, "batch_size": batch_size, "more": more}
+        said = {"base": json.dumps(str(self.base)), "rows": json.dumps(str(rows)), "epochs": epochs, "batch_size": batch_size}
         recipe = self.folder / "recipe.toml"
-        recipe.write_text(RECIPE.format(**said), encoding="utf-8")
-        return self.typed("submit", recipe, "--provider", "local", "--yes", "--json")
+        recipe.write_text(RECIPE.format(**said, machine=machine, more=more), encoding="utf-8")
+        return recipe
+
+    def submitted(self, **how: Any) -> Run:
+        return self.typed("submit", self.written(**how), "--provider", "local", "--yes", "--json")
 
     def job(self, uri: str) -> dict[str, Any]:
         return dict(self.typed("jobs", "show", uri, "--json").document)
@@ -173,21 +177,95 @@ def test_a_job_that_is_cancelled_here_ends_there(place: Place) -> None:
         time.sleep(0.1)
 
 
+@pytest.mark.slow
+def test_a_pause_gives_the_machine_back_and_a_resume_rents_another(place: Place) -> None:
+    uri = place.submitted(epochs=60, batch_size=2).document["uri"]
+    place.until(uri, lambda _: place.saved(uri))
+    assert place.typed("jobs", "pause", uri).code == 0
+    place.until(uri, lambda job: job["state"] == "paused")
+    (first,) = place.emulator.world.commands.values()
+    place.until(uri, lambda _: first.status(place.emulator.world.now()) == "Completed")
+    assert place.typed("jobs", "resume", uri).code == 0
+    place.until(uri, lambda job: job["state"] == "succeeded")
+    first, second = place.emulator.world.commands.values()
+    assert (first.puts, second.puts) == (1, 1)
+    assert second.properties["codeId"] == first.properties["codeId"]
+    assert second.properties["tags"]["tuneport_job"] == first.properties["tags"]["tuneport_job"]
+
+
+@pytest.mark.slow
+def test_a_login_that_ends_in_the_middle_loses_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = place.submitted(epochs=30).document["uri"]
+    place.until(uri, lambda _: place.saved(uri))
+    place.emulator.revoke(os.environ["AZURE_MANAGEMENT_TOKEN"])
+    job = place.emulator.world.commands[place.launch()]
+    place.until(uri, lambda _: job.status(place.emulator.world.now()) == "Completed")
+    assert not place.job(uri)["error"]
+    kill(place.folder / "home", uri.removeprefix("local:"))  # whoever follows has the old token, and would ask for a day
+    place.until(uri, lambda seen: seen["state"] == "paused")
+    monkeypatch.setenv("AZURE_MANAGEMENT_TOKEN", place.emulator.token())
+    assert place.typed("jobs", "resume", uri).code == 0
+    place.until(uri, lambda seen: seen["state"] == "succeeded")
+    assert len(place.emulator.world.commands) == 1
+
+
+@pytest.mark.slow
+def test_the_trials_of_a_sweep_each_rent_a_machine(place: Place) -> None:
+    recipe = place.written(epochs=4)
+    words = ("--trials", 2, "--space", "seed=1,2", "--metric", "loss", "--yes", "--out", place.folder / "best.toml")
+    run = place.typed("sweep", recipe, "--provider", "local", *words)
+    assert run.code == 0, run.err
+    assert len(place.emulator.world.commands) == 2
+    assert 'engine = "azureml"' in (place.folder / "best.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
-    ("more", "said"),
+    ("machine", "more", "said"),
     [
-        ('compute = "gpu-h100"', "has no compute 'gpu-h100'"),
-        ('environment = "azureml:mine:3"', "no environment mine of version 3"),
+        (GPU, "", "the container has no CUDA"),
+        (CPU, "max_hours = 0.003", "was cancelled there (Canceled)"),
     ],
 )
-def test_what_cannot_be_launched_is_one_sentence_before_there_is_a_job(place: Place, more: str, said: str) -> None:
-    text = RECIPE.replace('compute = "cpu-small"\n', "") if "compute" in more else RECIPE
-    rows = write_chats(place.folder / "chats.jsonl")
-    recipe = place.folder / "recipe.toml"
-    values = {"base": json.dumps(str(place.base)), "rows": json.dumps(str(rows)), "epochs": 2, "batch_size": 8, "more": more}
-    recipe.write_text(text.format(**values), encoding="utf-8")
-    run = place.typed("submit", recipe, "--provider", "local", "--yes", "--json")
+def test_what_goes_wrong_there_is_one_sentence_here(place: Place, machine: str, more: str, said: str) -> None:
+    run = place.submitted(epochs=100, batch_size=2, machine=machine, more=more)
+    assert run.code == 0, run.out
+    uri = run.document["uri"]
+    end = time.monotonic() + WITHIN_S
+    while (job := place.job(uri))["state"] not in ("failed", "paused"):
+        assert time.monotonic() < end, job
+        time.sleep(0.3)
+    told = job["error"] or job["detail"]
+    assert said in told
+    assert "\n" not in told
+    assert len(place.emulator.world.commands) == 1
+
+
+@pytest.mark.parametrize(
+    ("machine", "more", "said"),
+    [
+        ('compute = "gpu-h100"', "", "has no compute 'gpu-h100'"),
+        (CPU, 'environment = "azureml:mine:3"', "no environment mine of version 3"),
+        (GPU, "gpus = 4", "Standard_NC24ads_A100_v4 has 1 GPUs"),
+    ],
+)
+def test_what_cannot_be_launched_is_one_sentence_before_there_is_a_job(place: Place, machine: str, more: str, said: str) -> None:
+    run = place.submitted(machine=machine, more=more)
     assert run.code == 3
     assert said in run.document["error"]["message"]
     assert place.emulator.world.commands == {}
     assert not list((place.folder / "home" / "local" / "jobs").glob("*/recipe.json"))
+
+
+@pytest.mark.parametrize(
+    ("token", "said"),
+    [({"tenant_right": False}, "another tenant"), ({"role": "reader"}, "role of this identity"), ({"life_s": 0}, "expired")],
+)
+def test_who_may_not_rent_is_told_so_before_there_is_a_job(
+    place: Place, monkeypatch: pytest.MonkeyPatch, token: dict[str, Any], said: str
+) -> None:
+    monkeypatch.setenv("AZURE_MANAGEMENT_TOKEN", place.emulator.token(**token))
+    run = place.submitted()
+    assert run.code == 3
+    assert said in run.document["error"]["message"]
+    assert place.emulator.world.commands == {}

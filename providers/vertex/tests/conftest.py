@@ -7,6 +7,7 @@ from importlib.util import find_spec
 _WITH_LOCAL = (
     "test_vertex_bucket_filesystem.py",
     "test_vertex_custom_runs.py",
+    "test_vertex_engine_refused.py",
     "test_vertex_launch_faults.py",
     "test_vertex_launcher.py",
     "test_vertex_machine_settings.py",

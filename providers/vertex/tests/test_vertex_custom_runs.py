@@ -97,6 +97,38 @@ def test_a_job_whose_machine_is_taken_away_is_started_again_and_ends(rented: tup
     assert (job.run.starts, job.run.preemptions) == (2, 1)
 
 
+def test_a_job_whose_machine_is_away_waits_until_there_is_another(rented: tuple[Rental, Machines]) -> None:
+    job = Life(*rented, COUNTS, spot=True)
+    until(job.starts)
+    job.run.preempt(comes_back=False)
+    assert until(lambda: seen if (seen := job.look()).state == "waiting" else None).word == "JOB_STATE_PENDING"
+    assert job.starts() == 1
+    job.run.come_back()
+    assert until(lambda: job.starts() == 2)
+    assert job.look().state == "running"
+
+
+def test_a_job_that_waits_for_a_machine_is_cancelled_without_one(rented: tuple[Rental, Machines]) -> None:
+    job = Life(*rented, COUNTS, spot=True)
+    until(job.starts)
+    job.run.preempt(comes_back=False)
+    until(lambda: job.look().state == "waiting")
+    job.launcher.cancel(job.rented, job.order.settings)
+    assert job.over().state == "cancelled"
+    assert job.run.starts == 1
+
+
+def test_machines_are_taken_away_six_times_and_then_the_job_has_failed(rented: tuple[Rental, Machines]) -> None:
+    job = Life(*rented, COUNTS, spot=True)
+    for number in range(1, 8):
+        until(lambda number=number: job.starts() == number)  # type: ignore[misc]
+        job.run.preempt()
+    seen = job.over()
+    assert (seen.state, job.run.starts) == ("failed", 7)
+    assert seen.reason.startswith("STOCKOUT: Resources are insufficient in the region.")
+    assert seen.reason.endswith("Resume later, or name another machine_type or region.")
+
+
 def test_a_job_that_is_cancelled_ends(rented: tuple[Rental, Machines]) -> None:
     job = Life(*rented, COUNTS)
     until(job.starts)

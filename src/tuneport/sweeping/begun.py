@@ -83,6 +83,7 @@ def begun(wishes: Wishes, *, client: Client, confirm: Confirm, hear: Hear) -> It
     folder = sweeps_in(client.settings.home) / found.id
     if not (folder / JOURNAL).exists():
         checked(wishes, client=client)
+        _agree_to_the_unknown(wishes, client, confirm)
     with alone(folder):
         journal = Journal(folder, clock=client.clock)
         one = Begun(wishes, found.id, found.space, found.metric, found.direction, found.not_pruned, journal, client, hear)
@@ -117,6 +118,12 @@ def _said(wishes: Wishes) -> dict[str, object]:
             "out": None if wishes.out is None else str(wishes.out.absolute()),
         },
     }
+
+
+def _agree_to_the_unknown(wishes: Wishes, client: Client, confirm: Confirm) -> None:
+    """Agreed to before anything is written down, where a provider that sends no bills has these trials billed by another."""
+    if wishes.max_cost_usd is None and client.plan(wishes.recipe, provider=wishes.provider).billed:
+        confirm(f"Up to {wishes.trials} trials run on machines that a vendor bills, and nothing bounds what they cost (--max-cost).")
 
 
 def _agree(one: Begun, confirm: Confirm) -> None:

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from tuneport_local.storage.followed import Followed
     from tuneport_local.storage.place import Place
 
-_EVERY_S = 2.0
+_EVERY_S = (2.0, 10.0)
 _LOOK_EVERY_S = (2.0, 30.0)
-_SHARE = 50
-"""The vendor is asked again after a fiftieth of the time that was waited already, within those bounds."""
+_SHARE, _LOOK_SHARE = 1000, 50
+"""The place is read again after a thousandth of the time waited, and the vendor asked after a fiftieth, within those bounds."""
 _DENIED = 3
 """So often in a row the vendor has to deny a job before it counts as gone."""
 _LOG_SHOWN = 300
@@ -55,7 +55,7 @@ class Watching:
     def ended(self) -> Report:
         """How it ended, once what it left is here. Raises Interrupted where the storage, or the vendor, does not answer for a day."""
         while (report := self._ended_yet()) is None or not self._storage.answers(self._followed.finish):
-            self._clock.sleep(_EVERY_S)
+            self._clock.sleep(self._share(_SHARE, _EVERY_S))
         self._rental.over().write(self._folder.path)
         return report
 
@@ -64,11 +64,15 @@ class Watching:
         if self._storage.answers(self._followed.keep_up) and (report := self._left()) is not None:
             return report
         if (now := self._clock.monotonic()) >= self._look_at:
-            self._look_at = now + min(max((now - self._begun) / _SHARE, _LOOK_EVERY_S[0]), _LOOK_EVERY_S[1])
+            self._look_at = now + self._share(_LOOK_SHARE, _LOOK_EVERY_S)
             seen: list[Seen | None] = []
             if self._vendor.answers(lambda: seen.append(self._seen())) and seen[0] is not None:
                 report = self._means(seen[0])
         return report
+
+    def _share(self, part: int, bounds: tuple[float, float]) -> float:
+        least, most = bounds
+        return min(max((self._clock.monotonic() - self._begun) / part, least), most)
 
     def _left(self) -> Report | None:
         """What the machine said of how it ended."""

@@ -87,8 +87,8 @@ def hyperparameters(recipe: Recipe, *, provider: str, configuration: Configurati
 
     `configuration` is what a launcher reads its profile in; without it the one that this process finds.
     """
-    options, method = options_of(recipe, provider=provider), _method(recipe)
     machine = machine_of(recipe.options.get(provider, {}), configuration=configuration)
+    options, method = options_of(recipe, provider=provider), _method(recipe)
     return resolved(method, options, seed=recipe.seed, machine=machine)
 
 

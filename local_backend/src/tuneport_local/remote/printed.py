@@ -14,7 +14,7 @@ _BYTES = 1 << 16
 
 @contextmanager
 def kept_in(log: Path) -> Iterator[None]:
-    """Within: standard output and standard error go to the file too, through a pipe that the processes started here inherit."""
+    """Within: standard output and standard error go to the file, and in the same order to standard output. Processes started here too."""
     sys.stdout.flush()
     sys.stderr.flush()
     shown = os.dup(1), os.dup(2)

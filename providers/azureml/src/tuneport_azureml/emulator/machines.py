@@ -18,9 +18,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from tuneport.testing.emulator.mounts import Mount
 from tuneport_azureml.emulator.command_requests import DATASTORE, asset_of
 from tuneport_azureml.emulator.commands import CommandJob
-from tuneport_azureml.emulator.mounts import Mount
+from tuneport_azureml.emulator.mounts import BlobsBelow
 from tuneport_azureml.emulator.world import World
 
 LOOK_EVERY_S = 0.1
@@ -45,7 +46,7 @@ class Machine:
         self.ended_at: datetime | None = None
         self.starts = 0
         self._job, self._world, self._turn, self._container, self._folder = job, world, turn, container, folder
-        self._cancelled, self._taken = threading.Event(), threading.Event()
+        self._cancelled, self._told, self._taken = threading.Event(), threading.Event(), threading.Event()
         self._back = threading.Event()
         self._back.set()
         self._process: subprocess.Popen[bytes] | None = None
@@ -61,10 +62,16 @@ class Machine:
         self._cancelled.set()
         self._back.set()
 
-    def take_away(self, *, for_good: bool = False) -> None:
-        """The machine is gone, and what runs there with it. `for_good`: until `give_back` there is no other."""
+    def take_away(self, *, notice_s: float = 0.0, for_good: bool = False) -> None:
+        """The machine is gone, and what runs there with it; with notice it is told so before, by SIGTERM, and what it writes then is kept.
+        `for_good`: until `give_back` there is no other."""
         if for_good:
             self._back.clear()
+        if notice_s and (process := self._process) is not None:
+            self._told.set()
+            self._kill(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(notice_s)
         self._taken.set()
         self._kill(signal.SIGKILL)
 
@@ -73,6 +80,8 @@ class Machine:
 
     def close(self) -> None:
         """Ends it at once."""
+        if self.ended_at is not None:
+            return
         self.cancel()
         self._kill(signal.SIGKILL)
         self._thread.join(timeout=30)
@@ -93,6 +102,7 @@ class Machine:
             self._back.wait()
             if self._cancelled.is_set():
                 return "Canceled"
+            self._told.clear()
             self._taken.clear()
             word = self._on_a_machine()
             if word is not None:
@@ -143,10 +153,13 @@ class Machine:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(LOOK_EVERY_S)
         self._kill(signal.SIGKILL)  # whatever it has left behind ends with the container
-        if self._taken.is_set():
+        if self._taken.is_set() and not self._told.is_set():
             return None
         for mount in mounts.values():
             mount.settle(all_of_it=True)
+        if self._told.is_set():
+            self._taken.wait()
+            return None
         if self._cancelled.is_set() or asked_at is not None:
             return "Canceled"
         if process.returncode:
@@ -179,8 +192,8 @@ class Machine:
         for name, output in self._job.properties["outputs"].items():
             place = DATASTORE.fullmatch(output.get("uri") or f"azureml://datastores/x/paths/azureml/{self._job.name}/{name}")
             assert place is not None
-            prefix = f"{place['path'].rstrip('/')}/"
-            found[name] = Mount(self._world, self._turn, prefix=prefix, folder=here / "wd" / name)
+            below = BlobsBelow(self._world, f"{place['path'].rstrip('/')}/")
+            found[name] = Mount(below, self._world.store, self._turn, folder=here / "wd" / name)
         return found
 
     def _environ(self, here: Path) -> dict[str, str]:

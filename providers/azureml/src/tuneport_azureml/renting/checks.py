@@ -8,8 +8,9 @@ from typing import Any
 from tuneport.errors import NotFound, TuneportError, Unreachable
 from tuneport.replies import Json, object_in, text_in, whole_in
 from tuneport_azureml.adapter.connection import Connection
+from tuneport_azureml.adapter.stores import Opened, opened
 from tuneport_azureml.wire.bundles import ASSET, environment_path
-from tuneport_azureml.wire.datastores import store_of
+from tuneport_azureml.wire.command_jobs import FOLDER
 
 
 def reasons(connection: Connection, settings: Mapping[str, Any]) -> list[str]:
@@ -34,24 +35,37 @@ def reasons(connection: Connection, settings: Mapping[str, Any]) -> list[str]:
 
 
 def _datastore(connection: Connection, settings: Mapping[str, Any], region: str) -> Iterator[str]:
+    """Whether it can be reached: from here, which a look at one blob tells, and from there."""
     place = connection.place
-    store = store_of(place, connection.arm("GET", f"/datastores/{place.datastore}", doing="looking at the datastore"))
-    if not store.signed and "identity" not in settings:
+    there = opened(connection, place.datastore)
+    connection.trying(lambda: _looked_at(there), doing="looking at the datastore's blobs")
+    if not there.store.signed and "identity" not in settings:
         yield (
             f"the datastore {place.datastore} holds no secret, and the machine has to reach it as somebody. "
             'Set identity = "user" or "managed" in options.local.azureml.'
         )
 
 
+def _looked_at(there: Opened) -> None:
+    """At one that need not be there."""
+    there.blob(f"{FOLDER}/none").exists(**there.signed())
+
+
 def _environment(connection: Connection, settings: Mapping[str, Any], region: str) -> Iterator[str]:
-    """Of the workspace's own: those of registries are looked up by the service when the job is created."""
+    """Of the workspace's own; of a registry's, that there is such a registry: the rest is told when the job is created."""
     found = ASSET.fullmatch(str(settings.get("environment", "")))
-    if found is None or found["name"] is None:
+    if found is None:
         return
     try:
-        connection.arm("GET", environment_path(found["name"], found["version"]), doing="looking for the environment")
+        if registry := found["registry"]:
+            connection.registry(registry)
+        else:
+            connection.arm("GET", environment_path(found["name"], found["version"]), doing="looking for the environment")
     except NotFound:
-        yield f"the workspace has no environment {found['name']} of version {found['version']}. See: az ml environment list"
+        if registry:
+            yield f"the registry {registry}, which the environment is to be of, is not to be found from this workspace."
+        else:
+            yield f"the workspace has no environment {found['name']} of version {found['version']}. See: az ml environment list"
 
 
 def _machine(connection: Connection, settings: Mapping[str, Any], region: str) -> Iterator[str]:

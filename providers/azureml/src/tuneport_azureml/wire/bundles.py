@@ -11,10 +11,11 @@ from tuneport_azureml.wire.names import VERSION, Placed
 from tuneport_azureml.wire.tags import SHA256, tags_in
 
 IMAGE = "pytorch/pytorch:2.8.0-cuda12.6-cudnn9-runtime"
-"""Docker Hub's, with Python 3.11. The registry's own acpt-pytorch-2.8-cuda12.6 has Python 3.10 (Azure/azureml-assets, spec.yaml, read
-2026-11-22), and ours needs 3.11. Azure ML takes images of Docker Hub (Azure/azureml-examples, cli/assets/environment/docker-image.yml)."""
+"""Docker Hub's, with Python 3.11 (pytorch/pytorch, Dockerfile, PYTHON_VERSION). The registry's own acpt-pytorch-2.8-cuda12.6 has Python
+3.10 (Azure/azureml-assets, spec.yaml), and ours needs 3.11. Azure ML takes images of Docker Hub (Azure/azureml-examples,
+cli/assets/environment/docker-image.yml). All read 2026-11-22."""
 ASSET = re.compile(
-    r"azureml://registries/[A-Za-z0-9][\w-]{0,62}/environments/[A-Za-z0-9][\w.-]{0,254}/(?:versions|labels)/[\w.-]{1,30}"
+    r"azureml://registries/(?P<registry>[A-Za-z0-9][\w-]{0,62})/environments/[A-Za-z0-9][\w.-]{0,254}/(?:versions|labels)/[\w.-]{1,30}"
     r"|azureml:(?P<name>[A-Za-z0-9][\w.-]{0,254}):(?P<version>[\w.-]{1,30})"
 )
 """An environment: of a registry, or of the workspace."""

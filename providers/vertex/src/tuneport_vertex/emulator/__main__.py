@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import argparse
+import sys
+import tempfile
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 from tuneport.testing.emulator.rehearsal import rehearse
 from tuneport_vertex.emulator.platform import EUROPEAN_BUCKET, OTHER_PROJECT, VertexEmulator
@@ -10,7 +15,18 @@ from tuneport_vertex.emulator.platform import EUROPEAN_BUCKET, OTHER_PROJECT, Ve
 
 def main(words: Sequence[str] | None = None) -> int:
     """Serves until interrupted."""
-    return rehearse(VertexEmulator, words, package="tuneport_vertex.emulator", about=__doc__, said=said)
+    own = argparse.ArgumentParser(add_help=False)
+    own.add_argument("--run-jobs", action="store_true", help="really run what custom jobs ask for: processes of yours, whatever the image")
+    runs = own.parse_known_args(words)[0].run_jobs
+    with tempfile.TemporaryDirectory(prefix="emulated-machines-") as folder:
+
+        def opening(**given: Any) -> VertexEmulator:
+            emulator = VertexEmulator(**given)
+            if runs:
+                emulator.run_custom_jobs(Path(folder), images=Path(sys.executable))
+            return emulator
+
+        return rehearse(opening, words, package="tuneport_vertex.emulator", about=__doc__, said=said, more=[own])
 
 
 def said(emulator: VertexEmulator) -> list[str]:

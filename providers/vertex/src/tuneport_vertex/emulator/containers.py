@@ -1,8 +1,8 @@
 """Machines that really run what custom jobs ask for: a process each, on this machine, with the buckets mounted under a folder.
 
-As documented (understanding-training-service and use-spot-vms, copies read 2026-11-22): a worker that exits with another code than 0 is
-started again up to five times; a spot machine that is taken away is asked to end by SIGTERM, is gone after a while, and the job is started
-again up to six times. What is not there: a container, its network and its limits; `/gcs/` is a folder that words are led to.
+As documented (understanding-training-service, and use-spot-vms of predictions, copies read 2026-11-22): a worker that exits with another
+code than 0 is started again up to five times; a spot machine that is taken away is gone after a while, and the job is started again up to
+six times. What is not there: a container, its network and its limits; `/gcs/` is a folder that words are led to.
 """
 
 from __future__ import annotations
@@ -137,13 +137,13 @@ class Run:
 
 
 class Machines:
-    """Runs containers. `images` are those that exist, each with the Python of its container; `folder` is where buckets are mounted."""
+    """Runs containers below `folder`. `images` are those that exist, each with its Python; one alone is that of every image."""
 
     def __init__(
         self,
         mounts: Mounts,
         *,
-        images: Mapping[str, Path],
+        images: Mapping[str, Path] | Path,
         folder: Path,
         environ: Mapping[str, str] | None = None,
         restarts: int = RESTARTS,
@@ -151,13 +151,13 @@ class Machines:
     ) -> None:
         self.mounts = mounts
         self.runs: dict[str, Run] = {}
-        self._images, self._folder, self._environ = dict(images), folder, dict(environ or {})
+        self._images, self._folder, self._environ = images, folder, dict(environ or {})
         self._restarts, self._grace_s = restarts, grace_s
 
     def begin(self, body: Json, *, name: str) -> Run:
         """Starts what a job asks for. For an image that is not there nothing is started."""
         container = first_pool(body)["containerSpec"]
-        python = self._images.get(container["imageUri"])
+        python = self._images if isinstance(self._images, Path) else self._images.get(container["imageUri"])
         self.mounts.settle()
         words = [self._led(word) for word in (*container.get("command", ()), *container.get("args", ()))]
         home = self._folder / name
@@ -179,8 +179,8 @@ class Machines:
         return run
 
     def settle(self) -> None:
-        """Brings buckets and folders into step."""
-        self.mounts.settle()
+        """Brings buckets and folders into step, once a machine has ended."""
+        self.mounts.settle(all_of_it=True)
 
     def close(self) -> None:
         for run in self.runs.values():

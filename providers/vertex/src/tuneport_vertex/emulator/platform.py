@@ -168,10 +168,10 @@ class VertexEmulator(EmulatedPlatform):
         return self.world.directory.issue(made)
 
     def run_custom_jobs(
-        self, folder: Path, *, images: Mapping[str, Path], environ: Mapping[str, str] | None = None, **how: Any
+        self, folder: Path, *, images: Mapping[str, Path] | Path, environ: Mapping[str, str] | None = None, **how: Any
     ) -> Machines:
         """From now on custom jobs are processes of this machine; buckets are mounted below `folder`. `images` are those that exist, each
-        with its Python; `how` is what Machines takes beside. Give the emulator a clock that runs."""
+        with its Python, or one for all; `how` is what Machines takes beside. Give the emulator a clock that runs."""
         mounts = Mounts(self.world, self.server.turn, folder / "gcs")
         self.world.machines = Machines(mounts, images=images, folder=folder / "machines", environ=environ, **how)
         return self.world.machines
