@@ -69,11 +69,15 @@ def a_container(folder: Path, **versions: str) -> str:
 
 
 def test_the_same_code_gives_the_same_bundle_byte_for_byte(bundle: Bundle, tmp_path: Path) -> None:
+    program = "import sys; from pathlib import Path; from tuneport_local.bundle import built; print(built(Path(sys.argv[1])).sha256)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == bundle.sha256
     again = built(tmp_path)
-    assert again.sha256 == bundle.sha256
-    assert again.path.name == bundle.path.name
-    assert built(tmp_path) == again
+    assert again == Bundle(tmp_path / bundle.path.name, bundle.sha256)
     assert [path.name for path in tmp_path.iterdir()] == [again.path.name]
+    files = [path.relative_to(again.path) for path in again.path.rglob("*") if path.is_file()]
+    assert [(again.path / file).read_bytes() for file in files] == [(bundle.path / file).read_bytes() for file in files]
 
 
 def test_its_wheels_hold_all_of_our_code_and_nothing_of_this_machine(bundle: Bundle, tmp_path: Path) -> None:
