@@ -20,7 +20,7 @@ import tuneport_local
 from commands import Run
 from tiny import save_tiny, write_chats
 from tuneport_azureml.emulator import AzureMLEmulator, Container, Machines
-from workers import kill_workers
+from workers import kill, kill_workers
 
 import tuneport
 from tuneport.cli import main
@@ -32,7 +32,6 @@ ENGINE = "[tuneport.engines]\nazureml = tuneport_azureml.renting.launcher:launch
 RECIPE = """
 base = {base}
 train = {rows}
-suffix = "cards"
 [method]
 kind = "sft"
 epochs = {epochs}
@@ -64,12 +63,16 @@ class Place:
         code = main([str(word) for word in words])
         return Run(code, *self.capsys.readouterr())
 
-    def submitted(self, *, epochs: int = 20, batch_size: int = 8, machine: str = CPU, more: str = "") -> Run:
+    def written(self, *, epochs: int = 20, batch_size: int = 8, machine: str = CPU, more: str = "") -> Path:
+        """A recipe for the machines of the workspace."""
         rows = write_chats(self.folder / "chats.jsonl")
         said = {"base": json.dumps(str(self.base)), "rows": json.dumps(str(rows)), "epochs": epochs, "batch_size": batch_size}
         recipe = self.folder / "recipe.toml"
         recipe.write_text(RECIPE.format(**said, machine=machine, more=more), encoding="utf-8")
-        return self.typed("submit", recipe, "--provider", "local", "--yes", "--json")
+        return recipe
+
+    def submitted(self, **how: Any) -> Run:
+        return self.typed("submit", self.written(**how), "--provider", "local", "--yes", "--json")
 
     def job(self, uri: str) -> dict[str, Any]:
         return dict(self.typed("jobs", "show", uri, "--json").document)
@@ -188,6 +191,32 @@ def test_a_pause_gives_the_machine_back_and_a_resume_rents_another(place: Place)
     assert (first.puts, second.puts) == (1, 1)
     assert second.properties["codeId"] == first.properties["codeId"]
     assert second.properties["tags"]["tuneport_job"] == first.properties["tags"]["tuneport_job"]
+
+
+@pytest.mark.slow
+def test_a_login_that_ends_in_the_middle_loses_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = place.submitted(epochs=30).document["uri"]
+    place.until(uri, lambda _: place.saved(uri))
+    place.emulator.revoke(os.environ["AZURE_MANAGEMENT_TOKEN"])
+    job = place.emulator.world.commands[place.launch()]
+    place.until(uri, lambda _: job.status(place.emulator.world.now()) == "Completed")
+    assert not place.job(uri)["error"]
+    kill(place.folder / "home", uri.removeprefix("local:"))  # whoever follows has the old token, and would ask for a day
+    place.until(uri, lambda seen: seen["state"] == "paused")
+    monkeypatch.setenv("AZURE_MANAGEMENT_TOKEN", place.emulator.token())
+    assert place.typed("jobs", "resume", uri).code == 0
+    place.until(uri, lambda seen: seen["state"] == "succeeded")
+    assert len(place.emulator.world.commands) == 1
+
+
+@pytest.mark.slow
+def test_the_trials_of_a_sweep_each_rent_a_machine(place: Place) -> None:
+    recipe = place.written(epochs=4)
+    words = ("--trials", 2, "--space", "seed=1,2", "--metric", "loss", "--yes", "--out", place.folder / "best.toml")
+    run = place.typed("sweep", recipe, "--provider", "local", *words)
+    assert run.code == 0, run.err
+    assert len(place.emulator.world.commands) == 2
+    assert 'engine = "azureml"' in (place.folder / "best.toml").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow

@@ -244,6 +244,14 @@ def test_a_check_of_what_is_right_says_nothing_in_three_requests(rental: Rental)
     assert rental.emulator.log.count() - before == 3
 
 
+def test_a_check_that_is_not_answered_is_no_reason_of_its_own(rental: Rental) -> None:
+    right, wrong = rental.order().settings, rental.order(bucket=EUROPEAN_BUCKET).settings
+    rental.emulator.faults.always(ServerError(503), on=LIST)
+    with pytest.raises(Unreachable):
+        rental.launcher().check(right)
+    assert len(rental.launcher().check(wrong)) == 1
+
+
 def test_nobody_signed_in_is_one_sentence(rental: Rental, monkeypatch: pytest.MonkeyPatch) -> None:
     order = rental.order()
     monkeypatch.setattr("tuneport_vertex.at_hand.is_signed_in", lambda environ=None: False)

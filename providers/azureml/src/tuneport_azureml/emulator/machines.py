@@ -46,7 +46,7 @@ class Machine:
         self.ended_at: datetime | None = None
         self.starts = 0
         self._job, self._world, self._turn, self._container, self._folder = job, world, turn, container, folder
-        self._cancelled, self._taken = threading.Event(), threading.Event()
+        self._cancelled, self._told, self._taken = threading.Event(), threading.Event(), threading.Event()
         self._back = threading.Event()
         self._back.set()
         self._process: subprocess.Popen[bytes] | None = None
@@ -62,10 +62,16 @@ class Machine:
         self._cancelled.set()
         self._back.set()
 
-    def take_away(self, *, for_good: bool = False) -> None:
-        """The machine is gone, and what runs there with it. `for_good`: until `give_back` there is no other."""
+    def take_away(self, *, notice_s: float = 0.0, for_good: bool = False) -> None:
+        """The machine is gone, and what runs there with it; with notice it is told so before, by SIGTERM, and what it writes then is kept.
+        `for_good`: until `give_back` there is no other."""
         if for_good:
             self._back.clear()
+        if notice_s and (process := self._process) is not None:
+            self._told.set()
+            self._kill(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(notice_s)
         self._taken.set()
         self._kill(signal.SIGKILL)
 
@@ -74,6 +80,8 @@ class Machine:
 
     def close(self) -> None:
         """Ends it at once."""
+        if self.ended_at is not None:
+            return
         self.cancel()
         self._kill(signal.SIGKILL)
         self._thread.join(timeout=30)
@@ -94,6 +102,7 @@ class Machine:
             self._back.wait()
             if self._cancelled.is_set():
                 return "Canceled"
+            self._told.clear()
             self._taken.clear()
             word = self._on_a_machine()
             if word is not None:
@@ -144,10 +153,13 @@ class Machine:
             with suppress(subprocess.TimeoutExpired):
                 process.wait(LOOK_EVERY_S)
         self._kill(signal.SIGKILL)  # whatever it has left behind ends with the container
-        if self._taken.is_set():
+        if self._taken.is_set() and not self._told.is_set():
             return None
         for mount in mounts.values():
             mount.settle(all_of_it=True)
+        if self._told.is_set():
+            self._taken.wait()
+            return None
         if self._cancelled.is_set() or asked_at is not None:
             return "Canceled"
         if process.returncode:

@@ -39,7 +39,7 @@ LOG = "worker.log"
 LOG_BYTES = 20_000
 NEEDED = ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list")
 STORE = "Ask for the role Storage Object User (roles/storage.objectUser) on the bucket."
-SPOT = "its machine may be taken away at any time; Vertex AI starts the job again then, up to six times"
+SPOT = "its machine may be taken away at any time; Vertex AI starts the job again then"
 
 
 class _There:
@@ -76,7 +76,9 @@ class VertexLauncher:
         return int(settings["accelerator_count"])
 
     def check(self, settings: Settings) -> list[str]:
-        """Three requests at most. Quotas and the accelerators of a region are left to the service: it tells neither by this API."""
+        """Three requests at most. Quotas and the accelerators of a region are left to the service: it tells neither by this API.
+
+        Raises Unreachable where it does not answer, and nothing else is known to be in the way."""
         found: list[str] = []
         try:
             there = self._there(settings)
@@ -86,6 +88,9 @@ class VertexLauncher:
             if lacking := there.storage.lacks(bucket, NEEDED):
                 found.append(f"gs://{bucket}: this identity lacks {', '.join(lacking)}. {STORE}")
             there.jobs.reachable()
+        except Unreachable:
+            if not found:
+                raise
         except TuneportError as error:
             found.append(str(error))
         return found
