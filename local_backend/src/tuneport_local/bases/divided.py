@@ -45,6 +45,12 @@ def is_divided(model: Any) -> bool:
     return bool(getattr(model, "is_distributed_loading_by_transformers", False))
 
 
+def by_blocks(model: Any) -> bool:
+    """Whether each of its blocks is divided by itself: else all of it would be whole while one is computed with."""
+    parts = sum(hasattr(module, "reshard") for module in model.modules())
+    return bool(parts > model.config.get_text_config().num_hidden_layers)
+
+
 def taken_apart(model: Any) -> Any:
     """The same, with nothing of it whole: after an answer torch leaves the embeddings and the output layer whole, and whoever freezes,
     takes or copies weights then would mean these passing ones."""

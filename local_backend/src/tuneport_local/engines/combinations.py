@@ -17,8 +17,11 @@ from tuneport_local.jobs.devices import device_of, gpus_here
 if TYPE_CHECKING:
     from tuneport_local.plans.machines import Machine
 
-_METHODS = ("sft",)
-"""Those whose loss is a sum over tokens: whoever learned them, the sums of all workers make the loss of the step."""
+_UNDIVIDED = {
+    "kto": "its loss asks how far the model has moved on average over rows that are computed together, which shares of a step are not",
+    "grpo": "its answers are written and compared in groups, which nobody deals among workers yet",
+}
+"""Methods whose loss over a step is no sum over tokens or rows, each of which counts the same whoever learned it."""
 
 
 def trains(engine: str, *, method: str | None = None) -> Support:
@@ -31,9 +34,9 @@ def trains(engine: str, *, method: str | None = None) -> Support:
 
 
 def _divides(engine: str, method: str) -> Support:
-    if method in _METHODS:
+    if method not in _UNDIVIDED:
         return YES
-    return not_yet(f"engine {engine!r} divides a step among workers, which is built for {', '.join(_METHODS)} and not for {method}")
+    return not_yet(f"engine {engine!r} divides a step among workers, which is not built for {method}: {_UNDIVIDED[method]}")
 
 
 def device_there(asked: str, machine: Machine) -> str:
