@@ -137,6 +137,17 @@ def test_a_container_that_has_everything_is_used_as_it_is(bundle: Bundle, place:
     assert (environment / "ready").stat().st_mtime_ns == stamp
 
 
+def test_two_machines_on_one_disk_make_it_at_once(bundle: Bundle, place: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "start.py", str(place), "--launch"]
+    environment = {"PATH": os.environ["PATH"], "TUNEPORT_ENVIRONMENTS": str(tmp_path), "PIP_NO_INDEX": "1"}
+    both = [subprocess.Popen([*command, f"launch-{number}"], cwd=bundle.path, env=environment) for number in (1, 2)]
+    assert [each.wait() for each in both] == [1, 1]
+    for number in (1, 2):
+        assert "holds no recipe.json" in (place / "ended" / f"launch-{number}.json").read_text()
+    assert len(list(tmp_path.glob(".tuneport-*"))) == 0
+    assert len(list(tmp_path.glob("tuneport-*"))) == 1
+
+
 def test_an_old_python_is_named(copy: Path, place: Path, tmp_path: Path) -> None:
     change(copy, first_python="3.99")
     done = started(copy, place, tmp_path=tmp_path)

@@ -139,6 +139,22 @@ def test_a_machine_that_is_killed_and_a_follower_that_is_killed_cost_nothing_but
 
 
 @pytest.mark.slow
+def test_several_workers_train_there_and_go_on_from_the_last_checkpoint_when_their_machine_is_taken_away(
+    trainer: LocalTrainer, submit: Callable[..., str], vendor: Path
+) -> None:
+    job = submit(epochs=60, engine="acme", workers=2, acme={"vendor": str(vendor)})
+    until(there(vendor, job, "events.jsonl", "checkpoint step-"), within_s=WITHIN_S)
+    (name,) = launches(vendor)
+    assert taken_away(vendor, name) == 143
+    given_back(vendor, name)
+    until(in_state(trainer, job, JobState.SUCCEEDED), within_s=WITHIN_S)
+    assert any("2 workers: each learns from 4 of the 8 rows" in message for message in messages(trainer, job))
+    assert any("resuming at step" in message for message in messages(trainer, job))
+    assert [metric.step for metric in trainer.metrics(job)] == list(range(1, 181))
+    assert launches(vendor) == [name]
+
+
+@pytest.mark.slow
 def test_a_pause_gives_the_machine_back_and_a_resume_launches_another_which_a_cancel_ends(
     trainer: LocalTrainer, submit: Callable[..., str], vendor: Path
 ) -> None:

@@ -141,9 +141,9 @@ class TestDeploying:
         self, stage: Served, chosen: Recipe, profile: dict[str, Any], reason: str
     ) -> None:
         model = stage.tuned(chosen, **profile)
-        with pytest.raises(Unsupported, match=reason):
+        with pytest.raises(Refused, match=reason):
             stage.server().deployment_plan(model, options={})
-        with pytest.raises(Unsupported, match=reason):
+        with pytest.raises(Refused, match=reason):
             stage.server().deployment_plan(stage.server().models()[0], options={})
 
     @pytest.mark.parametrize(

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from google.auth.credentials import Credentials
+from google.auth.exceptions import RefreshError
 from tuneport_local.engines.installed import why_no_launcher
 from tuneport_local.engines.launcher import Rented
 from tuneport_vertex.emulator import EUROPEAN_BUCKET, CustomCourse
@@ -211,6 +213,31 @@ def test_a_login_that_expires_in_the_middle_of_a_wait_is_said_and_the_job_goes_o
     ):
         launcher.look(rented, order.settings)
     assert rental.launcher().look(rented, order.settings).state == "running"
+
+
+class Login(Credentials):
+    """A login whose token the platform knows for a while, and which cannot be renewed then."""
+
+    def __init__(self, rental: Rental, *, life_s: float) -> None:
+        super().__init__()
+        self.token = rental.emulator.token(life_s=life_s)
+
+    def refresh(self, request: object) -> None:
+        raise RefreshError("Reauthentication is needed.")
+
+
+def test_somebody_who_signs_in_again_while_a_job_is_followed_need_do_nothing_else(rental: Rental) -> None:
+    logins = iter([Login(rental, life_s=100), Login(rental, life_s=10_000)])
+    launcher = rental.launcher(environ={"GOOGLE_OAUTH_ACCESS_TOKEN": ""}, default=lambda: (next(logins), "tune-main"))
+    order = rental.order()
+    place = launcher.place(order.settings, "one")
+    place.write("wish", b"run")
+    rented = launcher.launch(order)
+    rental.clock.sleep(200)
+    with pytest.raises(CredentialsRefused, match="Sign in again"):
+        place.read("wish")
+    assert place.read("wish") == b"run"
+    assert launcher.look(rented, order.settings).state == "running"
 
 
 def test_what_the_service_refuses_in_a_job_is_said_in_its_words_and_with_where_to_look(rental: Rental) -> None:

@@ -148,9 +148,10 @@ def _refuse_divided(values: Mapping[str, Any], engine: str, *, method: str, work
         return
     listed = ENGINES.get(engine)
     if not listed.several if listed else workers == 1:
+        alone = f"engine {engine!r} is one of them" if listed else f"the machine that engine {engine!r} is to rent has one"
+        other = "Set options.local.engine to 'accelerate'" if listed else "Choose a machine with several GPUs"
         raise RecipeError(
-            f"sharding = {asked!r} divides the base among workers, and engine {engine!r} is one of them.",
-            remedy="Set options.local.engine to 'accelerate', or leave options.local.sharding out.",
+            f"sharding = {asked!r} divides the base among workers, and {alone}.", remedy=f"{other}, or leave options.local.sharding out."
         )
     why = why_undivided(kind_of(values.get("weights")).name, method=method, lora=values["lora"])
     if not elsewhere(values):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from tuneport.errors import NotFound, Refused, TuneportError, Unsupported
+from tuneport.errors import NotFound, Refused, TuneportError, Unreachable, Unsupported
 from tuneport.model import Deployment, DeploymentPlan, Model
 from tuneport.replies import Json, object_in, text_in
 from tuneport_azureml.adapter.connection import Connection, found_or_none
@@ -39,8 +39,12 @@ class Endpoints:
         """An endpoint as a list or a GET has it. Raises ValueError for one without a name."""
         raise NotImplementedError
 
+    def is_ours(self, row: Json) -> bool:
+        """Whether a row of the list may serve a tuned model."""
+        return True
+
     def plan(self, model: Model, *, options: Mapping[str, Any]) -> DeploymentPlan:
-        """Raises Refused where the name is another model's, RecipeError for options, Unsupported for a model that is not served so."""
+        """Raises Refused for a name of another model and a model not served so, RecipeError for options and Unsupported for a base."""
         raise NotImplementedError
 
     def steps(self, name: str, plan: DeploymentPlan) -> list[Step]:
@@ -52,7 +56,7 @@ class Endpoints:
         workspace = self.connection.patiently(lambda: self.connection.arm("GET", "", doing="looking at the workspace"))
         location, own = text_in(workspace, "location"), text_in(object_in(workspace, "properties"), "workspaceId")
         if location is None or own is None:
-            raise Refused(f"{self.place.name}: the workspace does not say where it is, so nothing of it can be served.")
+            raise Unreachable(f"{self.place.name}: the workspace does not say where it is, so nothing of it can be served.")
         return Region(location, own)
 
     @property
@@ -67,7 +71,12 @@ class Endpoints:
         doing = "listing endpoints"
 
         def read() -> list[Standing]:
-            return [self._told(row, doing=doing) for page in self.connection.rows(f"/{self.kind}", doing=doing) for row in page]
+            return [
+                self._told(row, doing=doing)
+                for page in self.connection.rows(f"/{self.kind}", doing=doing)
+                for row in page
+                if self.is_ours(row)
+            ]
 
         return sorted(self.connection.patiently(read), key=lambda each: str(each.created_at), reverse=True)
 

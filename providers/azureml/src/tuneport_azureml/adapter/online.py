@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from tuneport.errors import RecipeError, Unsupported
+from tuneport.errors import RecipeError, Refused
 from tuneport.model import DeploymentPlan, Model
 from tuneport.plan import PlannedRequest
 from tuneport.quote import QuoteLine
@@ -15,9 +15,10 @@ from tuneport.span import Span
 from tuneport_azureml.adapter.connection import VERSION, found_or_none
 from tuneport_azureml.adapter.endpoints import Endpoints, Step
 from tuneport_azureml.adapter.sizes import price_of, size_named
-from tuneport_azureml.wire.endpoints import Standing
+from tuneport_azureml.wire.endpoints import MODEL, Standing
 from tuneport_azureml.wire.names import endpoint_id
 from tuneport_azureml.wire.online import DEPLOYMENT, ONLINE, Wanted, deployment_body, endpoint_body, standing_of, wanted
+from tuneport_azureml.wire.tags import tags_of_resource
 
 RULES = (
     "Machines are billed by the hour from when they are set up until the endpoint is ended, asked or not; disks and traffic besides.",
@@ -34,18 +35,18 @@ class Online(Endpoints):
     def told(self, row: Json) -> Standing:
         path = f"/{ONLINE}/{text_in(row, 'name')}/deployments/{DEPLOYMENT}"
         bare = standing_of(row, None)
-        if not bare.serves or bare.phase in ("starting", "ending"):
+        if bare.phase in ("starting", "ending"):
             return bare
         inner = found_or_none(lambda: self.connection.arm("GET", path, doing=f"looking at the deployment of {bare.name}"))
         return standing_of(row, inner)
 
-    def standing(self) -> list[Standing]:
-        return [each for each in super().standing() if each.serves]
+    def is_ours(self, row: Json) -> bool:
+        return MODEL in tags_of_resource(row)
 
     def plan(self, model: Model, *, options: Mapping[str, Any]) -> DeploymentPlan:
         tuned = self.tuned(model)
         if (task := str(tuned.details.get("task", "ChatCompletion"))).casefold() != "chatcompletion":
-            raise Unsupported(
+            raise Refused(  # not Unsupported, which would say that it answers without an endpoint
                 f"{model.uri} was tuned to {task}, and Tuneport lets those answer that were tuned to chat.",
                 remedy="Deploy it in the studio: Deploy, Real-time endpoint.",
             )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tuneport.errors import TuneportError, Unreachable, Unsupported
+from tuneport.errors import Refused, TuneportError, Unreachable
 from tuneport.model import DeploymentPlan, Model
 from tuneport.plan import PlannedRequest
 from tuneport.quote import QuoteLine
@@ -51,7 +51,7 @@ class Serverless(Endpoints):
     def plan(self, model: Model, *, options: Mapping[str, Any]) -> DeploymentPlan:
         tuned = self.tuned(model)
         if (task := str(tuned.details.get("task", "ChatCompletion"))).casefold() != "chatcompletion":
-            raise Unsupported(
+            raise Refused(  # not Unsupported, which would say that it answers without an endpoint
                 f"{model.uri} was tuned to {task}, and Tuneport lets those answer that were tuned to chat.",
                 remedy="Put it on a managed online endpoint, on a machine by the hour: the studio, Deploy, Real-time endpoint.",
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tuneport.replies import Json, number_of, object_in, objects_in, text_in
 from tuneport_azureml.adapter.connection import Connection
+from tuneport_azureml.errors import translated
 
 NO_CURRENCY = "in a currency that is not told"
 
@@ -11,8 +12,15 @@ NO_CURRENCY = "in a currency that is not told"
 def sizes(connection: Connection, region: str) -> dict[str, Json]:
     """The sizes of a region by their names in small letters."""
     where = f"/subscriptions/{connection.place.subscription}/providers/Microsoft.MachineLearningServices/locations/{region}"
-    pages = connection.patiently(lambda: list(connection.rows(f"{where}/vmSizes", doing="looking at the sizes")))
-    return {str(row.get("name")).casefold(): row for page in pages for row in page}
+    doing = "looking at the sizes"
+
+    def read() -> dict[str, Json]:
+        rows = [row for page in connection.rows(f"{where}/vmSizes", doing=doing) for row in page]
+        if any(text_in(row, "name") is None for row in rows):
+            raise translated(ValueError("a size without a name"), doing=doing)
+        return {str(row["name"]).casefold(): row for row in rows}
+
+    return connection.patiently(read)
 
 
 def size_named(connection: Connection, region: str, name: str) -> Json | None:
