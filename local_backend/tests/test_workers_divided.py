@@ -216,6 +216,13 @@ def test_a_base_is_not_divided_on_the_cpu_of_a_machine_with_gpus_nor_by_an_older
 
 # --- memory --------------------------------------------------------------------------------------------------------------------------
 
+
+def test_on_a_processor_what_was_whole_for_a_while_goes_back_to_the_system() -> None:
+    assert divided.environment("full", device="cpu") == {"MALLOC_MMAP_THRESHOLD_": "1048576"}
+    assert not divided.environment("none", device="cpu")
+    assert not divided.environment("full", device="cuda:0")
+
+
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 """8.03 billion weights, of two bytes each: 18.5 GB for LoRA and 128 GB for all of them, and 1.1 GB for the output layer."""
 

@@ -23,6 +23,12 @@ _FIRST = (5, 23)
 """Of transformers: the version whose `Trainer` was seen to train such a base."""
 
 
+def environment(sharding: str, *, device: str) -> dict[str, str]:
+    """What a process is told before it starts. On a processor what was whole for a while has to go back to the system: glibc would keep it,
+    and a divided base took more memory than a whole one (1.6 GB against 1.1 GB for 0.12 billion weights in fp32, and 0.4 GB with this)."""
+    return {"MALLOC_MMAP_THRESHOLD_": str(1 << 20)} if sharding != "none" and device == "cpu" else {}
+
+
 def why_not(device: str) -> str:
     """Why no base can be divided on that device here, or ''."""
     if device == "cpu" and gpus_here():
