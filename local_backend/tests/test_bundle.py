@@ -69,11 +69,15 @@ def a_container(folder: Path, **versions: str) -> str:
 
 
 def test_the_same_code_gives_the_same_bundle_byte_for_byte(bundle: Bundle, tmp_path: Path) -> None:
+    program = "import sys; from pathlib import Path; from tuneport_local.bundle import built; print(built(Path(sys.argv[1])).sha256)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "TZ": "Asia/Tokyo", "PYTHONHASHSEED": "7"}
+    done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout.strip() == bundle.sha256
     again = built(tmp_path)
-    assert again.sha256 == bundle.sha256
-    assert again.path.name == bundle.path.name
-    assert built(tmp_path) == again
+    assert again == Bundle(tmp_path / bundle.path.name, bundle.sha256)
     assert [path.name for path in tmp_path.iterdir()] == [again.path.name]
+    files = [path.relative_to(again.path) for path in again.path.rglob("*") if path.is_file()]
+    assert [(again.path / file).read_bytes() for file in files] == [(bundle.path / file).read_bytes() for file in files]
 
 
 def test_its_wheels_hold_all_of_our_code_and_nothing_of_this_machine(bundle: Bundle, tmp_path: Path) -> None:
@@ -131,6 +135,17 @@ def test_a_container_that_has_everything_is_used_as_it_is(bundle: Bundle, place:
     stamp = (environment / "ready").stat().st_mtime_ns
     started(bundle.path, place, tmp_path=tmp_path)
     assert (environment / "ready").stat().st_mtime_ns == stamp
+
+
+def test_two_machines_on_one_disk_make_it_at_once(bundle: Bundle, place: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "start.py", str(place), "--launch"]
+    environment = {"PATH": os.environ["PATH"], "TUNEPORT_ENVIRONMENTS": str(tmp_path), "PIP_NO_INDEX": "1"}
+    both = [subprocess.Popen([*command, f"launch-{number}"], cwd=bundle.path, env=environment) for number in (1, 2)]
+    assert [each.wait() for each in both] == [1, 1]
+    for number in (1, 2):
+        assert "holds no recipe.json" in (place / "ended" / f"launch-{number}.json").read_text()
+    assert len(list(tmp_path.glob(".tuneport-*"))) == 0
+    assert len(list(tmp_path.glob("tuneport-*"))) == 1
 
 
 def test_an_old_python_is_named(copy: Path, place: Path, tmp_path: Path) -> None:

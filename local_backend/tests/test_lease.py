@@ -96,6 +96,15 @@ def test_a_process_of_this_machine_that_has_ended_is_gone_at_once(place: Place) 
     lease.give_back()
 
 
+def test_a_launch_that_its_vendor_starts_again_takes_over_at_once(place: Place) -> None:
+    another(place)
+    clock = SimulatedClock()
+    lease = Lease(place, launch="launch-1", lost=lambda: None, clock=clock)
+    lease.take()
+    assert clock.monotonic() < BEAT_S
+    lease.give_back()
+
+
 def test_a_lease_in_the_middle_of_being_written_is_none_that_was_given_back(place: Place) -> None:
     first = another(place)
     contents = iter([b"", json.dumps(asdict(replace(first, beat=1))).encode()])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +16,10 @@ from tuneport_local.engines.reports import Report
 from tuneport_local.jobs.failures import Interrupted, MachineGaveOut
 from tuneport_local.jobs.folder import JobFolder
 from tuneport_local.jobs.home import Jobs
+from tuneport_local.jobs.lifecycle import Lifecycle
 from tuneport_local.plans import planning
 from tuneport_local.storage.ended import leave
-from tuneport_local.storage.lease import Lease
+from tuneport_local.storage.lease import Holding, Lease, holding
 from tuneport_local.storage.place import Place
 from tuneport_local.storage.sent import Sending, fetched
 from tuneport_local.training.spec import TrainingSpec
@@ -335,11 +336,14 @@ def test_a_pause_of_a_job_that_trains_is_heard_there_and_its_checkpoint_comes_ho
 def test_a_job_that_ends_there_without_a_word_keeps_the_vendors_reason_and_what_was_saved(scene: Scene, log: str, sentence: str) -> None:
     scene.clock.at(10, scene.machine)
     scene.does(20, lambda machine: machine.checkpoint(3))
+    held = Holding("b" * 32, "tuneport-one-1", 0, "elsewhere", "another machine", 1, 0.0)
+    scene.clock.at(29, lambda: scene.place.write("lease.json", json.dumps(asdict(held)).encode()))
     scene.clock.at(30, lambda: (scene.vendor / "tuneport-one-1.log").write_text(log))
     scene.clock.at(31, lambda: scene.stands("failed", "FAILED", reason="out of disk.\nmore"))
     with pytest.raises(MachineGaveOut, match=sentence) as caught:
         scene.run()
     assert not isinstance(caught.value, Interrupted)
+    assert holding(scene.place) is None
     assert (scene.folder.checkpoints / "step-00000003" / "complete.json").is_file()
     assert not Rental.of(scene.folder.path).goes_on
 
@@ -384,6 +388,23 @@ def test_a_worker_that_the_system_ends_leaves_the_machine_to_the_next_one(scene:
     trains(scene)
     assert scene.run() == "succeeded"
     assert launches(scene.vendor) == ["tuneport-one-1"]
+
+
+def test_a_pause_of_a_job_that_nobody_follows_reaches_its_machine_and_a_resume_launches_another(scene: Scene) -> None:
+    scene.clock.at(10, scene.machine)
+    scene.does(12, lambda machine: machine.step(1))
+    scene.clock.at(20, ended_by_the_system)
+    with pytest.raises(Stop):
+        scene.run()
+    scene.folder.phase(JobState.PAUSED, "worker_stopped")
+    Lifecycle(environ={}).pause(scene.folder)
+    assert scene.place.read("wish") == b"pause"
+    scene.machines[-1].checkpoint(1)
+    scene.machines[-1].end("paused")
+    trains(scene)
+    assert scene.run() == "succeeded"
+    assert launches(scene.vendor) == ["tuneport-one-1", "tuneport-one-2"]
+    assert (scene.folder.checkpoints / "step-00000001" / "complete.json").is_file()
 
 
 def test_a_worker_that_is_ended_by_a_cancel_ends_the_machine(scene: Scene) -> None:

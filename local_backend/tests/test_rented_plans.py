@@ -121,11 +121,10 @@ def test_what_cannot_be_is_refused_in_a_sentence(
 
 
 def test_several_workers_there_take_what_several_workers_take_and_one_takes_all(vendor: Path, base: Path) -> None:
-    method = {"kind": "sft", "weights": {"kind": "full"}}
-    two, one = (a_recipe(base, vendor, method=method, machine={"gpus": gpus}) for gpus in (2, 1))
-    with pytest.raises(Unsupported, match=r"weights 'full' have not been tried with several workers.* Set options\.local\.workers = 1"):
+    two, one = (a_recipe(base, vendor, machine={"gpus": gpus}, share_beginning=True) for gpus in (2, 1))
+    with pytest.raises(Unsupported, match=r"share_beginning has not been tried with several workers.* Set options\.local\.workers = 1"):
         planning.plan(two, provider="local", scope="here", base=str(base))
-    assert planning.plan(one, provider="local", scope="here", base=str(base)).hyperparameters["weights"]["kind"] == "full"
+    assert planning.plan(one, provider="local", scope="here", base=str(base)).hyperparameters["share_beginning"]
 
 
 def test_an_engine_whose_distribution_is_not_installed_says_which_to_install(base: Path) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 from tuneport_local.adapter import LocalTrainer
+from tuneport_local.jobs.folder import JobFolder
+from tuneport_local.jobs.home import Jobs
+from tuneport_local.training.train import TrainingSpec, train
 
 from tuneport.job import JobState
 from tuneport.recipe import SFT, Recipe
@@ -17,7 +20,7 @@ from tuneport.recipe import SFT, Recipe
 from . import acme_machines
 from .renting import given_back, launches, taken_away, vendor
 from .tiny import save_tiny, write_chats
-from .workers import folder_of, kill, kill_workers, open_trainer, seen, until
+from .workers import kill, kill_workers, open_trainer, seen, until
 
 __all__ = ["vendor"]
 pytestmark = pytest.mark.train
@@ -78,36 +81,80 @@ def messages(trainer: LocalTrainer, job_id: str) -> list[str]:
     return [event.message for event in trainer.events(job_id)]
 
 
-def test_a_job_that_is_preempted_twice_comes_home_as_if_it_had_been_trained_here(
+def trained_here(trainer: LocalTrainer, job_id: str, tmp_path: Path) -> JobFolder:
+    """The same job, trained in this process."""
+    recipe = trainer._known(job_id).recipe()
+    values = {name: value for name, value in recipe["hyperparameters"].items() if name not in ("engine", "workers", "rented")}
+    files = {"train": Path(recipe["files"]["train"])}
+    folder, _ = Jobs(tmp_path / "here").make("here", {**recipe, "hyperparameters": values, "home": str(tmp_path / "here")}, files)
+    assert train(folder, spec=TrainingSpec.from_dict(folder.recipe()), home=tmp_path / "here") == "succeeded"
+    return folder
+
+
+def came_home_equal(trainer: LocalTrainer, rented: str, tmp_path: Path, *, steps: int) -> None:
+    """All steps once, with the losses of a training here, and the same adapter, byte for byte."""
+    here = trained_here(trainer, rented, tmp_path)
+    there = trainer._known(rented)
+    assert [metric.step for metric in there.metrics()] == list(range(1, steps + 1))
+    losses = [[metric.values["loss"] for metric in folder.metrics()] for folder in (there, here)]
+    assert losses[0] == losses[1]
+    weights = [(folder.adapter / "adapter_model.safetensors").read_bytes() for folder in (there, here)]
+    assert weights[0] == weights[1]
+    configs = [json.loads((folder.adapter / "adapter_config.json").read_text()) for folder in (there, here)]
+    assert configs[0]["base_model_name_or_path"] == configs[1]["base_model_name_or_path"]
+    runs = [json.loads((folder.path / "run.json").read_text()) for folder in (there, here)]
+    assert [runs[0][name] for name in ("base", "versions")] == [runs[1][name] for name in ("base", "versions")]
+
+
+def test_a_job_that_is_preempted_comes_home_as_if_it_had_been_trained_here(
     trainer: LocalTrainer, submit: Callable[..., str], vendor: Path, tmp_path: Path
 ) -> None:
-    rented = submit(epochs=60, engine="acme", acme={"vendor": str(vendor)})
-    here = submit(epochs=60)
-    until(there(vendor, rented, "metrics.jsonl", '"step":5,'), within_s=WITHIN_S)
+    job = submit(epochs=40, engine="acme", acme={"vendor": str(vendor)})
+    until(there(vendor, job, "metrics.jsonl", '"step":5,'), within_s=WITHIN_S)
     (name,) = launches(vendor)
     assert taken_away(vendor, name) == 143
-    until(lambda: "waiting for a machine (PREEMPTED)" in seen(trainer, rented).detail)
+    until(lambda: "waiting for a machine (PREEMPTED)" in seen(trainer, job).detail)
     given_back(vendor, name)
-    until(there(vendor, rented, "events.jsonl", "resuming at step"), within_s=WITHIN_S)
-    assert taken_away(vendor, name, how="kill") == -9
-    kill(tmp_path / "home", rented)  # whoever follows here is gone as well
-    given_back(vendor, name)
-    until(in_state(trainer, rented, JobState.PAUSED))
-    trainer.resume(rented)
-    until(in_state(trainer, rented, JobState.SUCCEEDED), within_s=WITHIN_S)
-    until(in_state(trainer, here, JobState.SUCCEEDED), within_s=WITHIN_S)
-
-    files = [trainer.download(job, tmp_path / job) / "adapter_model.safetensors" for job in (rented, here)]
-    assert files[0].read_bytes() == files[1].read_bytes()
+    until(in_state(trainer, job, JobState.SUCCEEDED), within_s=WITHIN_S)
+    assert any("resuming at step" in message for message in messages(trainer, job))
     assert launches(vendor) == [name]
-    assert [metric.step for metric in trainer.metrics(rented)] == list(range(1, 181))
-    losses = [[metric.values["loss"] for metric in trainer.metrics(job)] for job in (rented, here)]
-    assert losses[0] == losses[1]
-    runs = [json.loads((folder_of(tmp_path / "home", job).path / "run.json").read_text()) for job in (rented, here)]
-    assert runs[0]["base"] == runs[1]["base"]
-    assert trainer.result(rented).base == trainer.result(here).base
+    came_home_equal(trainer, job, tmp_path, steps=120)
 
 
+@pytest.mark.slow
+def test_a_machine_that_is_killed_and_a_follower_that_is_killed_cost_nothing_but_time(
+    trainer: LocalTrainer, submit: Callable[..., str], vendor: Path, tmp_path: Path
+) -> None:
+    job = submit(epochs=60, engine="acme", acme={"vendor": str(vendor)})
+    until(there(vendor, job, "events.jsonl", "checkpoint step-"), within_s=WITHIN_S)
+    (name,) = launches(vendor)
+    assert taken_away(vendor, name, how="kill") == -9
+    kill(tmp_path / "home", job)
+    given_back(vendor, name)
+    until(in_state(trainer, job, JobState.PAUSED))
+    trainer.resume(job)
+    until(in_state(trainer, job, JobState.SUCCEEDED), within_s=WITHIN_S)
+    assert launches(vendor) == [name]
+    came_home_equal(trainer, job, tmp_path, steps=180)
+
+
+@pytest.mark.slow
+def test_several_workers_train_there_and_go_on_from_the_last_checkpoint_when_their_machine_is_taken_away(
+    trainer: LocalTrainer, submit: Callable[..., str], vendor: Path
+) -> None:
+    job = submit(epochs=60, engine="acme", workers=2, acme={"vendor": str(vendor)})
+    until(there(vendor, job, "events.jsonl", "checkpoint step-"), within_s=WITHIN_S)
+    (name,) = launches(vendor)
+    assert taken_away(vendor, name) == 143
+    given_back(vendor, name)
+    until(in_state(trainer, job, JobState.SUCCEEDED), within_s=WITHIN_S)
+    assert any("2 workers: each learns from 4 of the 8 rows" in message for message in messages(trainer, job))
+    assert any("resuming at step" in message for message in messages(trainer, job))
+    assert [metric.step for metric in trainer.metrics(job)] == list(range(1, 181))
+    assert launches(vendor) == [name]
+
+
+@pytest.mark.slow
 def test_a_pause_gives_the_machine_back_and_a_resume_launches_another_which_a_cancel_ends(
     trainer: LocalTrainer, submit: Callable[..., str], vendor: Path
 ) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,16 +16,14 @@ from tuneport_local.machine.memory_need import memory_need
 from tuneport_local.machine.team import Team
 from tuneport_local.machine.what_fits import refuse_what_cannot_fit, team_that_fits
 from tuneport_local.plans.planning import hyperparameters
-from tuneport_local.training.train import TrainingSpec, train
 
 from tuneport.dataset import Dataset
 from tuneport.errors import RecipeError, Refused, Unsupported
 from tuneport.examples import ChatExample, Message
 from tuneport.recipe import Recipe
 
-from .joblog import MemoryJob
-from .tiny import save_tiny, write_chats
-from .together import Told, two_train
+from .tiny import save_tiny, tiny_tokenizer, write_chats, write_pairs
+from .together import Compared, compared, recipe_of
 
 PAUSED_AT = 4
 FULL: dict[str, Any] = {"kind": "full", "freeze": 0, "layer_decay": 1.0, "gradual": False}
@@ -38,25 +34,12 @@ JOBS: dict[str, dict[str, Any]] = {
     "paused_full": {"weights": FULL},
     "best": {"weights": FULL, "keep": "best", "learning_rate": 0.02},
 }
-USUAL = {
-    "epochs": 3,
-    "batch_size": 4,
-    "learning_rate": 0.005,
-    "warmup_ratio": 0.0,
-    "schedule": "constant",
-    "weight_decay": 0.01,
-    "max_grad_norm": 1.0,
-    "max_length": "auto",
-    "too_long": "refuse",
-    "seed": 1,
-    "device": "cpu",
-    "precision": "fp32",
-    "eval_every": 3,
-    "checkpoint_every": 3,
-    "engine": "accelerate",
-    "sharding": "full",
-}
 MORE: dict[str, dict[str, Any]] = {
+    "gpt2": {},
+    "bf16": {"precision": "bf16"},
+    "dpo": {"method": "dpo", "beta": 0.1, "label_smoothing": 0.0, "loss": "sigmoid"},
+    "orpo": {"method": "orpo", "beta": 0.1},
+    "orpo full": {"method": "orpo", "beta": 0.1, "weights": FULL, "learning_rate": 0.001},
     "rslora": {"lora": {"variant": "rslora"}},
     "upper": {"weights": {**FULL, "freeze": 1, "layer_decay": 0.9}},
     "recomputed": {"weights": FULL, "gradient_checkpointing": True},
@@ -68,86 +51,74 @@ MORE: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True)
-class Scene:
-    """A base with rows, what two workers made of each recipe, and what one makes of it."""
+def save_gpt2(folder: Path) -> Path:
+    """A base for which transformers has no plan."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+    from tuneport_local.quiet import quiet
 
-    folder: Path
-    base: Path
-    told: dict[str, Told]
-    alone: Callable[[str], MemoryJob]
+    sizes = {"vocab_size": 320, "n_positions": 512, "n_embd": 32, "n_layer": 2, "n_head": 4}
+    with quiet():
+        GPT2LMHeadModel(GPT2Config(**sizes, bos_token_id=1, eos_token_id=2, pad_token_id=0)).save_pretrained(folder)
+        tiny_tokenizer().save_pretrained(folder)
+    return folder
 
 
-def a_scene(folder: Path, jobs: dict[str, dict[str, Any]]) -> Scene:
+def a_scene(folder: Path, jobs: dict[str, dict[str, Any]]) -> Compared:
     """Nine rows in steps of four: the last of an epoch has one, and nothing for the second worker. Where the best shall not be the last,
     what is validated is nothing like what is learned."""
     base = save_tiny(folder / "base")
-    train_file, like, unlike = write_chats(folder / "train.jsonl", 9), write_chats(folder / "like.jsonl", 3), folder / "unlike.jsonl"
+    train, like, unlike = write_chats(folder / "train.jsonl", 9), write_chats(folder / "like.jsonl", 3), folder / "unlike.jsonl"
     row = {"messages": [{"role": "user", "content": "hello"}, {"role": "assistant", "content": "9 8 7 world 6 5 4 hello"}]}
     unlike.write_text(f"{json.dumps(row)}\n" * 3)
+    pairs = {name: str(write_pairs(folder / f"{name}-pairs.jsonl", rows, first=rows)) for name, rows in (("train", 9), ("validation", 3))}
 
-    def recipe_of(name: str, *, workers: int) -> dict[str, Any]:
-        said = dict(jobs[name])
-        hyperparameters = {
-            **USUAL,
-            "workers": workers,
-            "lora": {"rank": 4, "alpha": 8.0, "dropout": 0.0, "targets": "all-linear", **said.pop("lora", {})},
-            **said,
-        }
-        paused = {"pause_at": PAUSED_AT} if name.startswith("paused") and workers > 1 else {}
-        files = {"train": str(train_file), "validation": str(unlike if name == "best" else like)}
-        return {"base": str(base), "method": "sft", "hyperparameters": hyperparameters, "files": files, **paused}
+    def recipe(name: str) -> dict[str, Any]:
+        files = pairs if "method" in jobs[name] else {"train": str(train), "validation": str(unlike if name == "best" else like)}
+        paused = {"pause_at": PAUSED_AT} if name.startswith("paused") else {}
+        return recipe_of(save_gpt2(folder / "gpt2") if name == "gpt2" else base, files, sharding="full", **jobs[name], **paused)
 
-    def alone(name: str) -> MemoryJob:
-        job = MemoryJob(folder / f"{name}-alone")
-        job.path.mkdir()
-        train(job, spec=replace(TrainingSpec.from_dict(recipe_of(name, workers=1)), sharding="none"), home=folder)
-        return job
-
-    return Scene(folder, base, two_train(folder, {name: recipe_of(name, workers=2) for name in jobs}, home=folder), alone)
+    return compared(folder, {name: recipe(name) for name in jobs})
 
 
 @pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+def scene(tmp_path_factory: pytest.TempPathFactory) -> Compared:
     return a_scene(tmp_path_factory.mktemp("divided"), JOBS)
 
 
 @pytest.fixture(scope="module")
-def more(tmp_path_factory: pytest.TempPathFactory) -> Scene:
+def more(tmp_path_factory: pytest.TempPathFactory) -> Compared:
     return a_scene(tmp_path_factory.mktemp("more"), MORE)
-
-
-def same_steps(scene: Scene, name: str) -> bool:
-    """Whether each step of two workers, and each validation, has the loss of one within a thousandth."""
-    found, expected = scene.told[name], scene.alone(name).losses()
-    assert not found.error
-    assert found.losses.keys() == expected.keys()
-    assert max(step for step, _ in expected) == 9
-    return all(found.losses[place] == pytest.approx(loss, rel=0.001) for place, loss in expected.items())
 
 
 @pytest.mark.train
 @pytest.mark.parametrize("name", JOBS)
-def test_each_step_on_a_divided_base_is_that_of_one_worker_who_has_all_of_it(scene: Scene, name: str) -> None:
-    assert same_steps(scene, name)
+def test_each_step_on_a_divided_base_is_that_of_one_worker_who_has_all_of_it(scene: Compared, name: str) -> None:
+    assert scene.same_steps(name)
 
 
 @pytest.mark.train
 @pytest.mark.slow
-@pytest.mark.parametrize("name", MORE)
-def test_so_it_is_for_the_other_kinds_of_weights(more: Scene, name: str) -> None:
-    assert same_steps(more, name)
+@pytest.mark.parametrize("name", [name for name in MORE if name != "gpt2"])
+def test_so_it_is_for_the_other_kinds_of_weights(more: Compared, name: str) -> None:
+    assert more.same_steps(name)
 
 
 @pytest.mark.train
-def test_each_worker_keeps_half_of_the_base(scene: Scene) -> None:
-    whole = sum(each.numel() * each.element_size() for each in load_model(scene.base, dtype="fp32", device="cpu").parameters())
+@pytest.mark.slow
+def test_a_base_that_nobody_divides_block_by_block_ends_the_job_with_a_sentence(more: Compared) -> None:
+    assert "transformers does not say how a model such as" in more.told["gpt2"].error
+    assert "is divided among processes block by block" in more.told["gpt2"].error
+
+
+@pytest.mark.train
+def test_each_worker_keeps_half_of_the_base(scene: Compared) -> None:
+    whole = sum(each.numel() * each.element_size() for each in load_model(scene.folder / "base", dtype="fp32", device="cpu").parameters())
     (said,) = [event for event in scene.told["lora"].events if event.startswith("the base is divided")]
     assert said == f"the base is divided: each worker keeps {whole / 2e3:,.1f} of its {whole / 1e3:,.1f} kB"
 
 
 @pytest.mark.train
-def test_the_adapter_of_a_divided_base_is_whole_and_answers_alike_in_one_process(scene: Scene) -> None:
+def test_the_adapter_of_a_divided_base_is_whole_and_answers_alike_in_one_process(scene: Compared) -> None:
     import torch
     from safetensors.torch import load_file
 
@@ -159,18 +130,18 @@ def test_the_adapter_of_a_divided_base_is_whole_and_answers_alike_in_one_process
     ids = torch.arange(5, 25)[None]
     answers = []
     for adapter in (one, other):
-        model = load_adapter(load_model(scene.base, dtype="fp32", device="cpu"), adapter, device="cpu")
+        model = load_adapter(load_model(scene.folder / "base", dtype="fp32", device="cpu"), adapter, device="cpu")
         with torch.no_grad():
             answers.append(model(input_ids=ids).logits)
     assert torch.allclose(*answers, atol=1e-4)
 
 
 @pytest.mark.train
-def test_all_weights_of_a_divided_base_are_left_as_one_model(scene: Scene) -> None:
+def test_all_weights_of_a_divided_base_are_left_as_one_model(scene: Compared) -> None:
     from safetensors.torch import load_file
 
     left = scene.told["full"].path / "model"
-    base = load_file(scene.base / "model.safetensors")
+    base = load_file(scene.folder / "base" / "model.safetensors")
     found = load_file(left / "model.safetensors")
     assert {name: each.shape for name, each in found.items()} == {name: each.shape for name, each in base.items()}
     assert not any(found[name].equal(base[name]) for name in base)
@@ -178,13 +149,13 @@ def test_all_weights_of_a_divided_base_are_left_as_one_model(scene: Scene) -> No
 
 
 @pytest.mark.train
-def test_a_paused_training_on_a_divided_base_goes_on_where_it_was(scene: Scene) -> None:
+def test_a_paused_training_on_a_divided_base_goes_on_where_it_was(scene: Compared) -> None:
     for name in ("paused", "paused_full"):
         assert scene.told[name].said(f"resuming at step {PAUSED_AT} of 9")
 
 
 @pytest.mark.train
-def test_the_best_weights_of_a_divided_base_are_put_together_again(scene: Scene) -> None:
+def test_the_best_weights_of_a_divided_base_are_put_together_again(scene: Compared) -> None:
     from safetensors.torch import load_file
 
     assert scene.told["best"].said("left are the weights of step 3: the best validation")
@@ -195,7 +166,7 @@ def test_the_best_weights_of_a_divided_base_are_put_together_again(scene: Scene)
 
 
 @pytest.mark.train
-def test_a_divided_base_is_asked_what_it_has_forgotten_before_it_is_trained_and_after(scene: Scene) -> None:
+def test_a_divided_base_is_asked_what_it_has_forgotten_before_it_is_trained_and_after(scene: Compared) -> None:
     (said,) = [event for event in scene.told["lora"].events if event.startswith("general text: ")]
     assert "perplexity" in said
 
@@ -222,7 +193,8 @@ def test_a_recipe_that_divides_nothing_says_nothing_of_it() -> None:
         ({"lora": {"variant": "pissa"}}, "begins with the principal parts of the base's weights, and no process has all of a divided base"),
         ({"lora": {"variant": "dora"}}, "lora.variant 'dora' begins with the norms of the base's weights"),
         ({"weights": {"kind": "ln"}}, "weights 'ln' do not go with a divided base: peft copies the layers"),
-        ({"method": "dpo"}, "a divided base is built for sft, not for dpo"),
+        ({"method": "reward"}, "a divided base is built for sft, dpo, orpo, not for reward"),
+        ({"method": "dpo", "weights": {"kind": "full"}}, "method dpo compares all weights with a copy of what they were"),
     ],
 )
 def test_what_a_divided_base_cannot_learn_is_refused_with_the_reason(said: dict[str, Any], sentence: str) -> None:
@@ -243,6 +215,13 @@ def test_a_base_is_not_divided_on_the_cpu_of_a_machine_with_gpus_nor_by_an_older
 
 
 # --- memory --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_on_a_processor_what_was_whole_for_a_while_goes_back_to_the_system() -> None:
+    assert divided.environment("full", device="cpu") == {"MALLOC_MMAP_THRESHOLD_": "1048576"}
+    assert not divided.environment("none", device="cpu")
+    assert not divided.environment("full", device="cuda:0")
+
 
 LLAMA = "meta-llama/Llama-3.1-8B-Instruct"
 """8.03 billion weights, of two bytes each: 18.5 GB for LoRA and 128 GB for all of them, and 1.1 GB for the output layer."""
@@ -269,7 +248,7 @@ def test_a_base_that_fits_so_many_gpus_only_divided_is_said_to(tmp_path: Path, m
     )
     assert refuse_what_cannot_fit(LLAMA, **about, team=Team(4, 1, divided=True)) is not None
     assert team_that_fits(LLAMA, Team(4, 1), **about) == Team(4, 1, divided=True)
-    assert team_that_fits(LLAMA, Team(4, 1), **{**about, "method": "dpo"}) == Team(4, 1)
+    assert team_that_fits(LLAMA, Team(4, 1), **{**about, "method": "reward"}) == Team(4, 1)
 
 
 def test_workers_that_share_one_memory_have_to_fit_in_it_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -108,7 +109,13 @@ class Broken:
 
 
 SLOW = [pytest.mark.slow, pytest.mark.skipif(not RAY, reason="Ray is not installed: pip install 'tuneport-local[ray]'")]
-ENGINES = ("accelerate", pytest.param("ray", marks=SLOW), pytest.param("cluster", marks=SLOW))
+ENGINES = (
+    "accelerate",
+    pytest.param("divided", marks=pytest.mark.slow),
+    pytest.param("ray", marks=SLOW),
+    pytest.param("ray divided", marks=SLOW),
+    pytest.param("cluster", marks=SLOW),
+)
 
 
 @pytest.fixture(scope="module")
@@ -136,7 +143,9 @@ def free_port() -> int:
 
 
 def said_of(engine: str, request: pytest.FixtureRequest) -> dict[str, object]:
-    """What a recipe says of an engine."""
+    """What a recipe says of an engine, and of a base that is divided."""
+    if engine.endswith("divided"):
+        return {"engine": "ray" if engine.startswith("ray") else "accelerate", "workers": 2, "sharding": "full"}
     if engine != "cluster":
         return {"engine": engine, "workers": 2}
     return {"engine": "ray", "workers": 2, **request.getfixturevalue("cluster")}
@@ -166,7 +175,7 @@ def test_a_job_ends_although_one_of_its_workers_was_killed(broken: Broken) -> No
     assert (broken.folder.adapter / "adapter_model.safetensors").is_file()
     assert not broken.left_over
     (told,) = [event for event in broken.events if event.data.get("reason") == "worker_lost"]
-    how = "was ended by SIGKILL" if broken.engine == "accelerate" else "was lost"
+    how = "was ended by SIGKILL" if broken.said["engine"] == "accelerate" else "was lost"
     assert told.message.startswith(f"worker 1 (process {broken.killed}) {how}; the group begins again from step-000000")
     assert told.message.endswith("(1 of 3 times at most)")
 
@@ -235,5 +244,29 @@ def test_two_workers_pause_go_on_and_are_cancelled_at_the_same_step(
         alone = scene.alone.losses()
         for metric in folder.metrics()[:STEPS]:
             assert metric.values["loss"] == pytest.approx(alone[metric.step, "loss"], rel=0.01)
+    finally:
+        kill_workers(tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not RAY, reason="Ray is not installed: pip install 'tuneport-local[ray]'")
+@pytest.mark.parametrize(
+    ("changed", "sentence"),
+    [
+        ({"workers": 4}, r"the Ray cluster has 3 CPUs, and 4 workers were asked for\."),
+        ({"storage": f"memory://{uuid.uuid4().hex}"}, r"holds no recipe\.json as .* sees it: not all machines of the cluster share it"),
+    ],
+)
+def test_a_cluster_without_places_or_without_shared_storage_fails_the_job_with_a_sentence(
+    scene: Scene, cluster: dict[str, str], tmp_path: Path, changed: dict[str, object], sentence: str
+) -> None:
+    trainer = open_trainer(tmp_path)
+    try:
+        job_id = submitted(trainer, scene.recipe(**{"engine": "ray", "workers": 2, **cluster, **changed}))
+        until(lambda: seen(trainer, job_id).state.terminal, within_s=STARTUP_S)
+        found = seen(trainer, job_id)
+        assert found.state is JobState.FAILED
+        assert re.search(sentence, str(found.error)), found.error
+        assert (folder_of(tmp_path, job_id).path / "recipe.json").is_file()
     finally:
         kill_workers(tmp_path)

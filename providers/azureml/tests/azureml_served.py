@@ -21,6 +21,9 @@ from .azureml_stage import WORKSPACE, Stage, recipe
 
 ONE = f"{WORKSPACE}/serverlessEndpoints/{{endpoint}}"
 PUT_ENDPOINT, GET_ENDPOINT, DELETE_ENDPOINT, KEYS = f"PUT {ONE}", f"GET {ONE}", f"DELETE {ONE}", f"POST {ONE}/listKeys"
+ONLINE = f"{WORKSPACE}/onlineEndpoints/{{endpoint}}"
+PUT_ONLINE, PUT_MACHINES = f"PUT {ONLINE}", f"PUT {ONLINE}/deployments/{{deployment}}"
+SCORE = "POST /online/{endpoint}/score"
 ASK = "POST /serverless/{endpoint}/v1/chat/completions"
 
 
@@ -53,7 +56,8 @@ class Served(Stage):
     def endpoints(self) -> list[str]:
         """What is really there, by the platform's own record."""
         now = self.clock.true_now()
-        return [each.name for each in self.emulator.world.shelf.endpoints.values() if each.state(now) is not None]
+        shelf = self.emulator.world.shelf
+        return [each.name for each in (*shelf.endpoints.values(), *shelf.online.values()) if each.state(now) is not None]
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from tuneport import Client
 from tuneport.cli import main
 from tuneport.settings import Settings
 
-from .azureml_stage import BERT, PHI, Stage, chats, labelled, staged
+from .azureml_stage import BERT, PHI, Stage, chats, labelled, recipe, staged
 
 Shell = Callable[..., Run]
 
@@ -128,6 +128,19 @@ def test_an_archive_holds_the_model_its_rows_and_its_record(shell: Shell, rows: 
     assert {"job.json", "model.json", "events.jsonl", "metrics.jsonl", "MLmodel", "adapter_model.safetensors"} <= kept
     assert (folder / "files" / "train.jsonl").read_text(encoding="utf-8").count("\n") == 24
     assert shell("archive", "--verify", tmp_path / "kept").code == 0
+
+
+@pytest.mark.parametrize(
+    ("size", "price"), [("Standard_NC24ads_A100_v4", "3.673"), ("Standard_ND96isr_H100_v5", "98.32"), ("Standard_NC6s_v3", None)]
+)
+def test_a_quote_says_what_an_hour_costs_where_that_is_known_and_never_how_many_there_are(
+    stage: Stage, size: str, price: str | None
+) -> None:
+    quote = stage.trainer(instance_types=[size]).estimate(recipe())
+    (line,) = quote.lines
+    assert (None if line.price is None else str(line.price), line.amount, line.cost, quote.once) == (price, None, None, None)
+    assert (line.as_of, line.confidence) == (("2026-11-09", "third party") if price else (None, "unknown"))
+    assert "how many machines" in quote.notes[1]
 
 
 def test_a_check_says_who_asks_and_where_data_go(shell: Shell) -> None:

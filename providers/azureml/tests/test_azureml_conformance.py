@@ -106,3 +106,13 @@ class TestServer(ServerConformance):
     @pytest.fixture
     def rows(self) -> Sequence[Example]:
         return list(chats(4))
+
+
+class TestServerOnMachines(TestServer):
+    """Likewise on machines by the hour, since it was tuned on a compute."""
+
+    @pytest.fixture
+    def model(self, stage: Served) -> Model:
+        model = stage.tuned(compute=COMPUTE)
+        stage.deployed(model)
+        return model

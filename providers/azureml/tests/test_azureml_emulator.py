@@ -367,3 +367,60 @@ def test_blobs_are_listed_by_the_beginning_of_their_names_page_after_page(clock:
         assert found == ["data/a", "data/b"]
         wrong = requests.get(f"{emulator.url}/{ACCOUNT}/{CONTAINER}?comp=list&{emulator.world.sign()}", timeout=10)
     assert wrong.headers["x-ms-error-code"] == "InvalidQueryParameterValue"
+
+
+def online(emulator: AzureMLEmulator, **machines: Any) -> dict[str, Any]:
+    properties = {
+        "endpointComputeType": "Managed",
+        "model": f"{emulator.world.place.id}/models/m-a/versions/1",
+        "instanceType": "Standard_NC24ads_A100_v4",
+    }
+    return {"location": "westeurope", "sku": {"name": "Default", "capacity": 1}, "properties": {**properties, **machines}}
+
+
+ENDPOINT = {"location": "westeurope", "identity": {"type": "SystemAssigned"}, "tags": {}, "properties": {"authMode": "Key"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("colour", "blue"),
+        ("location", None),
+        ("identity.type", "Somebody"),
+        ("properties.authMode", None),
+        ("properties.colour", "blue"),
+    ],
+)
+def test_an_online_endpoint_that_is_not_what_the_schema_says_is_refused(emulator: AzureMLEmulator, path: str, value: Any) -> None:
+    body = spoiled(json.loads(json.dumps(ENDPOINT)), path, value)
+    assert asked(emulator, "PUT", f"/onlineEndpoints/cards?{VERSION}", body).status_code == 400
+    assert emulator.world.shelf.online == {}
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("colour", "blue"),
+        ("sku", None),
+        ("sku.capacity", 0),
+        ("sku.capacity", 5),
+        ("properties.endpointComputeType", "Kubernetes"),
+        ("properties.model", "azureml:nothing:1"),
+        ("properties.instanceType", None),
+        ("properties.instanceType", "Standard_Nothing"),
+        ("properties.colour", "blue"),
+        ("properties.livenessProbe", {"colour": "blue"}),
+        ("properties.requestSettings", {"requestTimeout": 90}),
+    ],
+)
+def test_machines_that_are_not_what_the_schema_says_or_the_quota_are_refused(
+    emulator: AzureMLEmulator, clock: SteppedClock, path: str, value: Any
+) -> None:
+    trained(emulator, clock)
+    asked(emulator, "PUT", f"/onlineEndpoints/cards?{VERSION}", ENDPOINT)
+    early = asked(emulator, "PUT", f"/onlineEndpoints/cards/deployments/tuned?{VERSION}", online(emulator))
+    assert error_of(early) == (400, "UserError")
+    clock.advance(100)
+    body = spoiled(online(emulator), path, value)
+    assert asked(emulator, "PUT", f"/onlineEndpoints/cards/deployments/tuned?{VERSION}", body).status_code == 400
+    assert emulator.world.shelf.online["cards"].deployments == {}

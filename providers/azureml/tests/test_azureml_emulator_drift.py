@@ -84,11 +84,27 @@ def test_models_by_name_endpoints_and_keys_are_told_in_fields_that_the_sdk_knows
     assert properties["endpointState"] in {str(each.value) for each in models.ServerlessEndpointState}
 
 
-def test_every_word_for_an_endpoint_is_mapped() -> None:
-    from azure.ai.ml._restclient.arm_ml_service.models import EndpointProvisioningState
+def test_online_endpoints_and_their_machines_are_told_in_fields_that_the_sdk_knows(stage: Stage) -> None:
+    from azure.ai.ml._restclient.arm_ml_service import models
+    from tuneport_azureml.adapter.server import AzureMLServer
+
+    server, connection = AzureMLServer(stage.settings()), stage.trainer()._connection
+    own = server.deploy(server.model(NAME), options={"name": "cards"}).id
+    stage.clock.sleep(DAY)
+    row, machines = (connection.arm("GET", path, doing="x") for path in (f"/{own}", f"/{own}/deployments/tuned"))
+    assert set(row) <= known(models.OnlineEndpoint)
+    assert set(row["properties"]) <= known(models.OnlineEndpointProperties)
+    assert set(machines) <= known(models.OnlineDeployment)
+    assert set(machines["properties"]) <= known(models.ManagedOnlineDeployment)
+
+
+def test_every_word_for_an_endpoint_and_its_machines_is_mapped() -> None:
+    from azure.ai.ml._restclient.arm_ml_service.models import DeploymentProvisioningState, EndpointProvisioningState
     from tuneport_azureml.wire.endpoints import PHASES
+    from tuneport_azureml.wire.online import STATES
 
     assert set(PHASES) == {str(each.value).casefold() for each in EndpointProvisioningState}
+    assert set(STATES) == {str(each.value).casefold() for each in DeploymentProvisioningState}
 
 
 def test_data_are_told_in_fields_that_the_sdk_knows(stage: Stage) -> None:

@@ -108,6 +108,20 @@ def test_a_job_whose_machine_is_taken_away_starts_anew_with_what_it_left_in_its_
     assert workshop.machines.of("job-1-1").starts == 2
 
 
+def test_a_machine_that_is_taken_away_with_notice_keeps_what_is_written_then(workshop: Workshop) -> None:
+    program = (
+        "import signal, time\nif (place / 'last').exists(): sys.exit(0)\n"
+        "def told(*_): (place / 'last').write_bytes(b'words'); sys.exit(143)\n"
+        "signal.signal(signal.SIGTERM, told); (place / 'up').write_bytes(b''); time.sleep(600)"
+    )
+    rented, order, place = workshop.launched(program, job_tier="spot")
+    until(lambda: place.read("up") is not None)
+    workshop.machines.of("job-1-1").take_away(notice_s=PATIENCE_S)
+    assert ended(workshop, rented, order) == "succeeded"
+    assert place.read("last") == b"words"
+    assert workshop.machines.of("job-1-1").starts == 2
+
+
 def test_a_cancelled_job_is_asked_to_end_and_what_it_writes_then_is_kept(workshop: Workshop) -> None:
     program = (
         "import signal, time\ndef told(*_): (place / 'last').write_bytes(b'words'); sys.exit(0)\n"

@@ -20,7 +20,7 @@ import tuneport_local
 from commands import Run
 from tiny import save_tiny, write_chats
 from tuneport_azureml.emulator import AzureMLEmulator, Container, Machines
-from workers import kill_workers
+from workers import kill, kill_workers
 
 import tuneport
 from tuneport.cli import main
@@ -32,7 +32,6 @@ ENGINE = "[tuneport.engines]\nazureml = tuneport_azureml.renting.launcher:launch
 RECIPE = """
 base = {base}
 train = {rows}
-suffix = "cards"
 [method]
 kind = "sft"
 epochs = {epochs}
@@ -41,6 +40,7 @@ batch_size = {batch_size}
 engine = "azureml"
 precision = "fp32"
 checkpoint_every = 20
+workers = {workers}
 [options.local.azureml]
 {machine}
 {more}
@@ -58,18 +58,24 @@ class Place:
     machines: Machines
     capsys: pytest.CaptureFixture[str]
     base: Path
+    inside: dict[str, str]
 
     def typed(self, *words: object) -> Run:
         self.capsys.readouterr()
         code = main([str(word) for word in words])
         return Run(code, *self.capsys.readouterr())
 
-    def submitted(self, *, epochs: int = 20, batch_size: int = 8, machine: str = CPU, more: str = "") -> Run:
+    def written(self, *, epochs: int = 20, batch_size: int = 8, machine: str = CPU, more: str = "", workers: int = 1) -> Path:
+        """A recipe for the machines of the workspace."""
         rows = write_chats(self.folder / "chats.jsonl")
         said = {"base": json.dumps(str(self.base)), "rows": json.dumps(str(rows)), "epochs": epochs, "batch_size": batch_size}
+        said |= {"workers": workers}
         recipe = self.folder / "recipe.toml"
         recipe.write_text(RECIPE.format(**said, machine=machine, more=more), encoding="utf-8")
-        return self.typed("submit", recipe, "--provider", "local", "--yes", "--json")
+        return recipe
+
+    def submitted(self, **how: Any) -> Run:
+        return self.typed("submit", self.written(**how), "--provider", "local", "--yes", "--json")
 
     def job(self, uri: str) -> dict[str, Any]:
         return dict(self.typed("jobs", "show", uri, "--json").document)
@@ -123,7 +129,7 @@ def place(tmp_path: Path, base: Path, monkeypatch: pytest.MonkeyPatch, capsys: p
             monkeypatch.setenv(name, value)
         inside = {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1", "TUNEPORT_ENVIRONMENTS": str(tmp_path), "PYTHONDONTWRITEBYTECODE": "1"}
         machines = emulator.run_commands(Container(Path(sys.executable), inside), tmp_path / "machines")
-        yield Place(tmp_path, emulator, machines, capsys, base)
+        yield Place(tmp_path, emulator, machines, capsys, base, inside)
         kill_workers(tmp_path / "home")
 
 
@@ -191,6 +197,32 @@ def test_a_pause_gives_the_machine_back_and_a_resume_rents_another(place: Place)
 
 
 @pytest.mark.slow
+def test_a_login_that_ends_in_the_middle_loses_nothing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    uri = place.submitted(epochs=30).document["uri"]
+    place.until(uri, lambda _: place.saved(uri))
+    place.emulator.revoke(os.environ["AZURE_MANAGEMENT_TOKEN"])
+    job = place.emulator.world.commands[place.launch()]
+    place.until(uri, lambda _: job.status(place.emulator.world.now()) == "Completed")
+    assert not place.job(uri)["error"]
+    kill(place.folder / "home", uri.removeprefix("local:"))  # whoever follows has the old token, and would ask for a day
+    place.until(uri, lambda seen: seen["state"] == "paused")
+    monkeypatch.setenv("AZURE_MANAGEMENT_TOKEN", place.emulator.token())
+    assert place.typed("jobs", "resume", uri).code == 0
+    place.until(uri, lambda seen: seen["state"] == "succeeded")
+    assert len(place.emulator.world.commands) == 1
+
+
+@pytest.mark.slow
+def test_the_trials_of_a_sweep_each_rent_a_machine(place: Place) -> None:
+    recipe = place.written(epochs=4)
+    words = ("--trials", 2, "--space", "seed=1,2", "--metric", "loss", "--yes", "--out", place.folder / "best.toml")
+    run = place.typed("sweep", recipe, "--provider", "local", *words)
+    assert run.code == 0, run.err
+    assert len(place.emulator.world.commands) == 2
+    assert 'engine = "azureml"' in (place.folder / "best.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("machine", "more", "said"),
     [
@@ -240,3 +272,22 @@ def test_who_may_not_rent_is_told_so_before_there_is_a_job(
     assert run.code == 3
     assert said in run.document["error"]["message"]
     assert place.emulator.world.commands == {}
+
+
+@pytest.mark.slow
+def test_two_machines_of_the_workspace_train_one_job_and_begin_again_together(place: Place) -> None:
+    del place.inside["TUNEPORT_ENVIRONMENTS"]  # each machine makes one of its own
+    both = 'compute = "cpu-small"\ngpus = 0\ninstance_count = 2'
+    submitted = place.submitted(epochs=40, machine=both, workers=2)
+    assert submitted.code == 0, submitted.err
+    uri = submitted.document["uri"]
+    place.until(uri, lambda _: place.saved(uri))
+    place.machines.of(place.launch()).take_away()
+    job = place.until(uri, lambda job: job["state"] == "succeeded")
+    assert place.machines.of(place.launch()).starts == 2, job
+    said = place.typed("jobs", "events", uri).out
+    assert "2 workers: each learns from 4 of the 8 rows of a step" in said
+    assert "resuming at step" in said
+    asked = place.emulator.world.commands[place.launch()].properties
+    assert (asked["resources"]["instanceCount"], asked["distribution"]["processCountPerInstance"]) == (2, 1)
+    assert (place.folder / "home" / "local" / "jobs" / uri.removeprefix("local:") / "adapter" / "adapter_model.safetensors").is_file()

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from tuneport_azureml.emulator import COMPUTE, Course, Habits
+from tuneport_azureml.emulator.platform import ENVIRONMENTS
 from tuneport_azureml.renting.launcher import AzureMLLauncher
 from tuneport_azureml.wire.bundles import IMAGE, environment_name
 
@@ -147,7 +148,7 @@ def test_where_the_answer_is_lost_the_job_is_found_under_its_name(stage: Stage, 
 
 
 def test_a_bundle_that_broke_off_is_sent_on_and_not_begun_again(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tuneport_azureml.adapter.containers.BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr("tuneport_azureml.adapter.sending_blobs.BLOCK_BYTES", 1 << 16)
     launcher, log = launching(stage), stage.emulator.log
     ordered = order(launcher, tmp_path / "bundle")
     (ordered.bundle / "wheels" / "large.whl").write_bytes(bytes(range(256)) * 1000)
@@ -162,7 +163,7 @@ def test_a_bundle_that_broke_off_is_sent_on_and_not_begun_again(stage: Stage, tm
 
 
 def test_a_large_file_of_a_bundle_goes_block_by_block(stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tuneport_azureml.adapter.containers.BLOCK_BYTES", 1 << 16)
+    monkeypatch.setattr("tuneport_azureml.adapter.sending_blobs.BLOCK_BYTES", 1 << 16)
     launcher = launching(stage)
     ordered = order(launcher, tmp_path / "bundle")
     data = bytes(range(256)) * 1000
@@ -299,11 +300,15 @@ def test_a_quota_of_zero_is_told_before_the_launch_and_by_it(stage: Stage, tmp_p
         ({"compute": "cpu-small"}, "Standard_E4s_v3 has 0 GPUs, and options.local.azureml.gpus is 1"),
         ({"compute": "nothing"}, "no compute 'nothing'"),
         ({"instance_type": A100, "gpus": 4}, f"{A100} has 1 GPUs"),
+        ({"compute": COMPUTE, "environment": "azureml:mine:3"}, "no environment mine of version 3"),
+        ({"compute": COMPUTE, "environment": "azureml://registries/mine/environments/a/labels/latest"}, "the registry mine"),
+        ({"compute": COMPUTE, "environment": ENVIRONMENTS[0]}, None),
+        ({"compute": COMPUTE, "datastore": "elsewhere"}, "knows nothing of that"),
         ({"compute": "cpu-small", "gpus": 0}, None),
         ({"compute": COMPUTE}, None),
     ],
 )
-def test_a_check_says_why_the_machine_does_not_fit(stage: Stage, options: dict[str, Any], said: str | None) -> None:
+def test_a_check_says_why_no_job_could_run(stage: Stage, options: dict[str, Any], said: str | None) -> None:
     launcher = launching(stage)
     reasons = launcher.check(launcher.read(options))
     assert [said in reason for reason in reasons] == ([] if said is None else [True])

@@ -13,7 +13,7 @@ from tuneport.errors import Ambiguous
 
 from .azureml_renting_life import Broken, live
 
-SEEDS, BLOCK, AT_ONCE = 300, 20, 40
+SEEDS, BLOCK, AT_ONCE = 300, 20, 20
 """`make test` plays the first of them, `make test-slow` the others."""
 BLOCKS = [pytest.param(first, marks=[pytest.mark.slow] if first >= AT_ONCE else []) for first in range(0, SEEDS, BLOCK)]
 

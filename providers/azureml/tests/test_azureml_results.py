@@ -12,7 +12,7 @@ from tuneport_azureml.emulator import COMPUTE, Course, Habits
 from tuneport.dataset import Dataset
 from tuneport.errors import NotFound, Refused, UnknownModel, Unreachable
 from tuneport.examples import ChatExample, Message
-from tuneport.testing.emulator.faults import Reset
+from tuneport.testing.emulator.faults import Reset, Truncated
 
 from .azureml_served import Served, served
 from .azureml_stage import PHI, WORKSPACE, Identity, recipe, staged
@@ -241,3 +241,13 @@ def test_a_job_of_question_answering_learns_rows_whose_answers_stand_where_they_
     stage.clock.sleep(10_000)
     job = trainer.fetch(["job-1"])["job-1"]
     assert (job.provider_state, "where its start says" in (job.error or "")) == (("Failed", True) if moved else ("Completed", False))
+
+
+def test_what_the_sdk_says_of_an_answer_that_it_cannot_read_reaches_no_terminal(
+    stage: Served, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.made()
+    stage.emulator.faults.times(20, Truncated(admitted=True), on="GET /{account}/{container}")
+    with pytest.raises(Unreachable):
+        stage.trainer().download("job-1", tmp_path / "new")
+    assert [record.getMessage() for record in caplog.records if record.name.startswith("azure")] == []

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import requests
-from tuneport_azureml.emulator import COMPUTE, WORKSPACE, Habits, Serving
+from tuneport_azureml.emulator import COMPUTE, GROUP, WORKSPACE, Habits, Serving
 from tuneport_azureml.wire.names import data_id
 from tuneport_azureml.wire.plans import asked, create_body, to_plan
 from tuneport_azureml.wire.states import STATES, job_state
@@ -217,3 +217,71 @@ def test_the_unmodified_client_hides_a_job_and_deletes_one(tmp_path: Path, monke
             assert [each.name for each in client.jobs.list()] == ["job-1"]
             client.jobs.begin_delete("job-1").wait()
         assert stage.trainer().fetch(["job-1"]) == {}
+
+
+def test_the_unmodified_client_drives_a_managed_online_endpoint_and_its_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
+
+    with served(tmp_path, serving=Serving(endpoint_s=0, creating_s=0, deleting_s=0, deaf_s=0)) as stage:
+        model, server = stage.tuned(compute=COMPUTE), stage.server()
+        plan = server.deployment_plan(model, options={"name": "cards"})
+        with ml_client(stage.emulator, monkeypatch) as client:
+            from azure.ai.ml.entities import ManagedOnlineDeployment, ManagedOnlineEndpoint, OnlineRequestSettings, ProbeSettings
+
+            endpoint = ManagedOnlineEndpoint(name="cards", auth_mode="key", tags=plan.requests[0].body["tags"])
+            assert bare(wire_of_rest(endpoint._to_rest_online_endpoint("westeurope"))) == plan.requests[0].body
+            made = client.online_endpoints.begin_create_or_update(endpoint).result()
+            assert (made.provisioning_state, made.scoring_uri) == ("Succeeded", f"{stage.emulator.url}/online/cards/score")
+            deployment = ManagedOnlineDeployment(
+                name="tuned",
+                endpoint_name="cards",
+                model=plan.requests[1].body["properties"]["model"],
+                instance_type="Standard_NC24ads_A100_v4",
+                instance_count=1,
+                liveness_probe=ProbeSettings(initial_delay=600),
+                request_settings=OnlineRequestSettings(request_timeout_ms=90_000),
+                tags=plan.requests[1].body["tags"],
+            )
+            said = bare(wire_of_rest(deployment._to_rest_object("westeurope")))
+            ours = plan.requests[1].body
+            assert {**said, "properties": {key: said["properties"][key] for key in ours["properties"]}} == with_all_defaults(ours, said)
+            client.online_deployments._online_deployment.begin_create_or_update(
+                GROUP, WORKSPACE, "cards", "tuned", deployment._to_rest_object("westeurope")
+            ).result()
+            assert [each.name for each in client.online_endpoints.list()] == ["cards"]
+            assert client.online_deployments.get("tuned", "cards").instance_type == "Standard_NC24ads_A100_v4"
+            assert server.deployments()[0].model == model.id
+            key = client.online_endpoints.get_keys("cards").primary_key
+            asked = {"input_data": {"input_string": [{"role": "user", "content": "My card number 3 is blocked"}]}}
+            headers = {"Authorization": f"Bearer {key}", "azureml-model-deployment": "tuned"}
+            assert requests.post(made.scoring_uri, json=asked, headers=headers, timeout=10).json() == {"output": "It is blocked"}
+            assert requests.post(made.scoring_uri, json=asked, headers={"Authorization": f"Bearer {key}"}, timeout=10).status_code == 404
+            other = {**ours, "properties": {**ours["properties"], "instanceType": "Standard_Nothing"}}
+            with pytest.raises(HttpResponseError, match="instance type"):
+                client.online_deployments._online_deployment.begin_create_or_update(GROUP, WORKSPACE, "cards", "more", other)
+            client.online_endpoints.begin_delete("cards").result()
+            with pytest.raises(ResourceNotFoundError):
+                client.online_endpoints.get("cards")
+        assert server.deployments() == []
+
+
+def wire_of_rest(rest: Any) -> Any:
+    import json
+
+    from azure.ai.ml._restclient.arm_ml_service._utils.model_base import SdkJSONEncoder
+
+    return json.loads(json.dumps(rest, cls=SdkJSONEncoder, exclude_readonly=True))
+
+
+def bare(body: dict[str, Any]) -> dict[str, Any]:
+    """Without what is null or empty."""
+    found = {key: bare(value) if isinstance(value, dict) else value for key, value in body.items()}
+    return {key: value for key, value in found.items() if value not in (None, {})}
+
+
+def with_all_defaults(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
+    """Our body with what the SDK adds to the settings that we set: its own defaults of probes and requests."""
+    properties = dict(ours["properties"])
+    for name in ("livenessProbe", "requestSettings"):
+        properties[name] = {**theirs["properties"][name], **ours["properties"][name]}
+    return {**ours, "properties": properties}

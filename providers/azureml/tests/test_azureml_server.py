@@ -132,19 +132,18 @@ class TestDeploying:
     @pytest.mark.parametrize(
         ("chosen", "profile", "reason"),
         [
-            (Recipe(base=BERT, train=labelled(), method=Classify(epochs=1)), {}, "serve models that chat"),
-            (recipe(task="summarization"), {}, "serve models that chat"),
-            (recipe(), {"compute": COMPUTE}, "managed online"),
-            (recipe(instance_types=["Standard_NC24ads_A100_v4"]), {}, "managed online"),
+            (Recipe(base=BERT, train=labelled(), method=Classify(epochs=1)), {}, "TextClassification"),
+            (Recipe(base=BERT, train=labelled(), method=Classify(epochs=1)), {"compute": COMPUTE}, "TextClassification"),
+            (recipe(task="summarization"), {}, "TextSummarization"),
         ],
     )
     def test_a_model_that_is_not_served_so_is_refused_before_anything_is_made(
         self, stage: Served, chosen: Recipe, profile: dict[str, Any], reason: str
     ) -> None:
         model = stage.tuned(chosen, **profile)
-        with pytest.raises(Unsupported, match=reason):
+        with pytest.raises(Refused, match=reason):
             stage.server().deployment_plan(model, options={})
-        with pytest.raises(Unsupported, match=reason):
+        with pytest.raises(Refused, match=reason):
             stage.server().deployment_plan(stage.server().models()[0], options={})
 
     @pytest.mark.parametrize(

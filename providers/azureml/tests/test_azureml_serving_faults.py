@@ -19,6 +19,7 @@ from tuneport.model import Deployment, Model
 from tuneport.provider import Generation
 
 from .azureml_served import Served, served
+from .azureml_stage import recipe
 
 SEEDS, BLOCK, AT_ONCE = 300, 20, 60
 """`make test` plays the first of them, `make test-slow` the others."""
@@ -52,7 +53,8 @@ def test_the_schedules_find_a_server_that_forgets_what_costs(tmp_path: Path) -> 
 
 def live(stage: Served, seed: int, *, kind: type[AzureMLServer] = AzureMLServer) -> list[str]:
     """Fetches, deploys, asks and ends while things go wrong; between, what is really there is counted. What came to its end."""
-    model = stage.tuned()
+    machines = {"instance_types": ["Standard_NC24ads_A100_v4"]} if seed % 3 == 0 else {}
+    model = stage.tuned(recipe(**machines))
     plan, server = stage.emulator.faults, kind(stage.settings())
     plan.chance, plan.share = random.Random(f"endpoint faults {seed}"), 0.25
     done = fetched(stage, seed)

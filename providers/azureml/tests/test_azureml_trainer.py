@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tuneport_azureml.adapter import data as data_module
+from tuneport_azureml.adapter import sending_blobs
 from tuneport_azureml.emulator import COMPUTE, Course, Habits
 from tuneport_azureml.wire.names import data_name
 
@@ -273,7 +273,7 @@ def test_an_archived_asset_is_gone(stage: Stage) -> None:
 
 
 def test_a_large_file_goes_block_by_block_and_goes_on_where_it_broke_off(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(data_module, "BLOCK_BYTES", 1000)
+    monkeypatch.setattr(sending_blobs, "BLOCK_BYTES", 1000)
     trainer = stage.trainer()
     file = trainer.plan(recipe(rows=60)).files[0]
     stage.emulator.faults.once(Reset(), on=PUT_BLOB, after=3)
@@ -298,7 +298,7 @@ def test_of_a_large_file_no_more_than_a_few_blocks_are_in_memory(stage: Stage) -
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert file.size_bytes > 40e6
-    assert peak < 5 * data_module.BLOCK_BYTES
+    assert peak < 5 * sending_blobs.BLOCK_BYTES
 
 
 # --- refusals ---------------------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from google.auth.credentials import Credentials
+from google.auth.exceptions import RefreshError
 from tuneport_local.engines.installed import why_no_launcher
 from tuneport_local.engines.launcher import Rented
 from tuneport_vertex.emulator import EUROPEAN_BUCKET, CustomCourse
@@ -225,6 +227,31 @@ def test_a_login_that_expires_in_the_middle_of_a_wait_is_said_and_the_job_goes_o
     assert rental.launcher().look(rented, order.settings).state == "running"
 
 
+class Login(Credentials):
+    """A login whose token the platform knows for a while, and which cannot be renewed then."""
+
+    def __init__(self, rental: Rental, *, life_s: float) -> None:
+        super().__init__()
+        self.token = rental.emulator.token(life_s=life_s)
+
+    def refresh(self, request: object) -> None:
+        raise RefreshError("Reauthentication is needed.")
+
+
+def test_somebody_who_signs_in_again_while_a_job_is_followed_need_do_nothing_else(rental: Rental) -> None:
+    logins = iter([Login(rental, life_s=100), Login(rental, life_s=10_000)])
+    launcher = rental.launcher(environ={"GOOGLE_OAUTH_ACCESS_TOKEN": ""}, default=lambda: (next(logins), "tune-main"))
+    order = rental.order()
+    place = launcher.place(order.settings, "one")
+    place.write("wish", b"run")
+    rented = launcher.launch(order)
+    rental.clock.sleep(200)
+    with pytest.raises(CredentialsRefused, match="Sign in again"):
+        place.read("wish")
+    assert place.read("wish") == b"run"
+    assert launcher.look(rented, order.settings).state == "running"
+
+
 def test_what_the_service_refuses_in_a_job_is_said_in_its_words_and_with_where_to_look(rental: Rental) -> None:
     with pytest.raises(Refused, match=r"Vertex AI refused the custom job: .*Machine type x9-standard-4 is not supported") as caught:
         rental.launcher().launch(rental.order(machine_type="x9-standard-4"))
@@ -254,6 +281,14 @@ def test_a_check_of_what_is_right_says_nothing_in_three_requests(rental: Rental)
     before = rental.emulator.log.count()
     assert launcher.check(order.settings) == []
     assert rental.emulator.log.count() - before == 3
+
+
+def test_a_check_that_is_not_answered_is_no_reason_of_its_own(rental: Rental) -> None:
+    right, wrong = rental.order().settings, rental.order(bucket=EUROPEAN_BUCKET).settings
+    rental.emulator.faults.always(ServerError(503), on=LIST)
+    with pytest.raises(Unreachable):
+        rental.launcher().check(right)
+    assert len(rental.launcher().check(wrong)) == 1
 
 
 def test_nobody_signed_in_is_one_sentence(rental: Rental, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import tomllib
 from collections.abc import Mapping
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +34,12 @@ def refused(options: Mapping[str, Any], error: type[Exception] = RecipeError, **
     with pytest.raises(error) as caught:
         read(options, **how)
     return str(caught.value)
+
+
+def test_the_distribution_brings_the_engine_by_its_entry_point() -> None:
+    about = tomllib.loads((Path(__file__).parents[1] / "pyproject.toml").read_text(encoding="utf-8"))
+    named = about["project"]["entry-points"]["tuneport.engines"]
+    assert EntryPoint("vertex", named["vertex"], "tuneport.engines").load() is open_launcher
 
 
 def test_the_settings_say_where_the_machine_is_and_what_it_has_and_hold_no_secret() -> None:

@@ -168,6 +168,20 @@ def test_a_job_that_is_cancelled_ends_on_both_sides(desk: Desk) -> None:
     until(lambda: desk.run().over)
 
 
+def test_a_pause_gives_the_machine_back_and_a_resume_rents_another_that_goes_on(desk: Desk) -> None:
+    uri = desk.submits(epochs=60)
+    until(step_there(desk, uri, 3))
+    assert desk.types("jobs", "pause", uri).returncode == 0
+    until(lambda: desk.job(uri)["state"] == "paused")
+    until(lambda: desk.run().over)
+    assert desk.types("jobs", "resume", uri).returncode == 0
+    assert desk.types("jobs", "wait", uri).returncode == 0, desk.job(uri)
+    desk.rental.emulator.settle()
+    names = [job.body["displayName"] for job in desk.rental.emulator.world.custom_jobs.values()]
+    assert [name.rpartition("-")[2] for name in names] == ["1", "2"]
+    assert b"resuming at step" in desk.there(uri, "events.jsonl")
+
+
 def test_a_container_without_cuda_is_one_sentence_and_the_job_has_failed(desk: Desk) -> None:
     uri = desk.submits(epochs=1, machine="g2-standard-12", device="auto")
     done = desk.types("jobs", "wait", uri)

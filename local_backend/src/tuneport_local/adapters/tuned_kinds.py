@@ -62,7 +62,7 @@ _AT_ONCE = 0.125
 """The share of a divided base that is whole at a time: a block and the next one, and the embeddings."""
 _READ_BASE = {"dora": "the norms of the base's weights", "pissa": "the principal parts of the base's weights"}
 _NEED_WHOLE = {"ln": "peft copies the layers that it trains, which torch does not let it do with divided ones"}
-_DIVIDED_METHODS = ("sft",)
+_DIVIDED_METHODS = ("sft", "dpo", "orpo")
 _VIRTUAL_METHODS = ("sft", "dpo")
 _QUANTIZED_METHODS = ("sft", "dpo", "orpo", "kto", "grpo")
 
@@ -94,6 +94,8 @@ def why_undivided(kind: str, *, method: str, lora: Mapping[str, Any] | None = No
     """Why the base under such weights cannot be divided among processes, or ''."""
     if method not in _DIVIDED_METHODS:
         return f"a divided base is built for {', '.join(_DIVIDED_METHODS)}, not for {method}"
+    if KINDS[kind].whole and method == "dpo":
+        return "method dpo compares all weights with a copy of what they were, and torch copies no divided base"
     variant = str(lora.get("variant", "plain")) if lora and kind == LORA else "plain"
     if variant in _READ_BASE:
         return f"lora.variant {variant!r} begins with {_READ_BASE[variant]}, and no process has all of a divided base"

@@ -23,6 +23,12 @@ _FIRST = (5, 23)
 """Of transformers: the version whose `Trainer` was seen to train such a base."""
 
 
+def environment(sharding: str, *, device: str) -> dict[str, str]:
+    """What a process is told before it starts. On a processor what was whole for a while has to go back to the system: glibc would keep it,
+    and a divided base took more memory than a whole one (1.6 GB against 1.1 GB for 0.12 billion weights in fp32, and 0.4 GB with this)."""
+    return {"MALLOC_MMAP_THRESHOLD_": str(1 << 20)} if sharding != "none" and device == "cpu" else {}
+
+
 def why_not(device: str) -> str:
     """Why no base can be divided on that device here, or ''."""
     if device == "cpu" and gpus_here():
@@ -43,6 +49,12 @@ def configuration(processes: int) -> Any:
 def is_divided(model: Any) -> bool:
     """Whether its base is."""
     return bool(getattr(model, "is_distributed_loading_by_transformers", False))
+
+
+def by_blocks(model: Any) -> bool:
+    """Whether each of its blocks is divided by itself: else all of it would be whole while one is computed with."""
+    parts = sum(hasattr(module, "reshard") for module in model.modules())
+    return bool(parts > model.config.get_text_config().num_hidden_layers)
 
 
 def taken_apart(model: Any) -> Any:

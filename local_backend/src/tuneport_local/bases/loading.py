@@ -80,17 +80,23 @@ def load_model(
             )
     except Exception as error:  # transformers, tokenizers, safetensors and the system each raise their own
         if processes > 1 and "fsdp_plan" in str(error):
-            raise Unsupported(
-                f"transformers does not say how a model such as {folder} is divided among processes.",
-                remedy="Leave options.local.sharding out, or choose a base such as Llama, Qwen, Gemma or Mistral.",
-            ) from None
+            raise _indivisible(folder) from None
         raise cannot_load(folder, error) from None
+    if processes > 1 and not divided.by_blocks(model):
+        raise _indivisible(folder)
     if told["missing_keys"]:
         raise _no_language_model(folder, f"it lacks {some(told['missing_keys'])}, which would be made up at random")
     model = (differentiable(model) if bits else model if processes > 1 else placed(model, device)).eval()
     if not _is_causal(model):
         raise _no_language_model(folder, "what it says of a word depends on the words that follow")
     return divided.taken_apart(model) if processes > 1 else model
+
+
+def _indivisible(folder: Path) -> Unsupported:
+    return Unsupported(
+        f"transformers does not say how a model such as {folder} is divided among processes block by block.",
+        remedy="Leave options.local.sharding out, or choose a base such as Llama, Qwen, Gemma or Mistral.",
+    )
 
 
 def _is_causal(model: Any) -> bool:

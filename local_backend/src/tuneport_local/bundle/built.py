@@ -13,16 +13,19 @@ import json
 import shutil
 import sys
 import tempfile
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import tuneport
 import tuneport_local
 from tuneport_local.bundle import start
-from tuneport_local.bundle.pins import FIRST_PYTHON, Pins, pins
+from tuneport_local.bundle.pins import FIRST_PYTHON, pins
 from tuneport_local.bundle.wheels import wheel
 
 _OURS = {"tuneport": tuneport, "tuneport-local": tuneport_local}
@@ -38,38 +41,57 @@ class Bundle:
 
 def built(folder: Path) -> Bundle:
     """The bundle of the code that runs here, below `folder`; one that lies there already is left as it is."""
-    folder.mkdir(parents=True, exist_ok=True)
-    making = Path(tempfile.mkdtemp(prefix=".making-", dir=folder))
-    try:
-        _fill(making, pins(_OURS))
-        digest = digest_of(making)
-        there = folder / digest[:16]
-        with suppress(OSError):  # another worker made it meanwhile: the same
-            making.rename(there)
-    finally:
-        shutil.rmtree(making, ignore_errors=True)
+    files = _contents()
+    digest = digest_of(files)
+    there = folder / digest[:16]
+    if not there.is_dir():
+        folder.mkdir(parents=True, exist_ok=True)
+        _written(files, there)
     return Bundle(there, digest)
 
 
-def digest_of(folder: Path) -> str:
-    """sha256 over the files of a folder, by name and content."""
+def digest_of(files: Mapping[str, bytes]) -> str:
+    """sha256 over files by name and content."""
     whole = hashlib.sha256()
-    for path in sorted(each for each in folder.rglob("*") if each.is_file()):
-        whole.update(f"{path.relative_to(folder).as_posix()} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
+    for name, data in sorted(files.items()):
+        whole.update(f"{name} {hashlib.sha256(data).hexdigest()}\n".encode())
     return whole.hexdigest()
 
 
-def _fill(folder: Path, found: Pins) -> None:
-    (folder / "wheels").mkdir()
-    wheels = [wheel(name, Path(str(package.__file__)).parent, to=folder / "wheels").name for name, package in _OURS.items()]
-    (folder / "start.py").write_bytes(Path(start.__file__).read_bytes())
-    (folder / "requirements.txt").write_text("".join(f"{line}\n" for line in found.lines), encoding="utf-8")
+def _written(files: Mapping[str, bytes], there: Path) -> None:
+    """Whole or not at all; of several workers that make it at once one succeeds, and all have the same."""
+    making = Path(tempfile.mkdtemp(prefix=".making-", dir=there.parent))
+    try:
+        for name, data in files.items():
+            (making / name).parent.mkdir(exist_ok=True)
+            (making / name).write_bytes(data)
+        making.chmod(0o755)
+        with suppress(OSError):
+            making.rename(there)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
+
+
+@cache
+def _contents() -> Mapping[str, bytes]:
+    """The code of a process does not change while it runs."""
+    found = pins(_OURS)
+    wheels = {f"wheels/{name}": data for name, data in (wheel(each, _folder(package)) for each, package in _OURS.items())}
     about: dict[str, Any] = {
         "versions": {name: version(name) for name in _OURS},
         "made_with_python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "first_python": FIRST_PYTHON,
         "torch": {"first": found.first_torch, "pin": found.torch},
         "extras": dict(found.extras),
-        "wheels": wheels,
+        "wheels": [name.removeprefix("wheels/") for name in wheels],
     }
-    (folder / "bundle.json").write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return {
+        **wheels,
+        "start.py": Path(start.__file__).read_bytes(),
+        "requirements.txt": "".join(f"{line}\n" for line in found.lines).encode(),
+        "bundle.json": json.dumps(about, indent=1, sort_keys=True).encode() + b"\n",
+    }
+
+
+def _folder(package: ModuleType) -> Path:
+    return Path(str(package.__file__)).parent

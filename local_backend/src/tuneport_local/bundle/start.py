@@ -88,9 +88,23 @@ def refuse_old_python(first: str) -> None:
 
 
 def make(there: Path, about: dict) -> None:  # type: ignore[type-arg]
-    """Makes the environment; it is there whole or not at all."""
-    shutil.rmtree(there, ignore_errors=True)
-    venv.EnvBuilder(symlinks=True, clear=True).create(there)
+    """Makes the environment; it is there whole or not at all, also where two make it at once."""
+    there.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{there.name}-", dir=there.parent))
+    try:
+        fill(part, about)
+        (part / "ready").write_bytes(b"")
+        part.rename(there)
+    except OSError:
+        if not (there / "ready").is_file():
+            raise
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def fill(there: Path, about: dict) -> None:  # type: ignore[type-arg]
+    """Raises Unfit for what cannot be installed."""
+    venv.EnvBuilder(symlinks=True).create(there)
     packages = there / "lib" / f"python{sys.version_info.major}.{sys.version_info.minor}" / "site-packages"
     seen = [folder for folder in (*site.getsitepackages(), site.getusersitepackages()) if Path(folder).is_dir()]
     (packages / "container.pth").write_text("".join(f"{folder}\n" for folder in seen), encoding="utf-8")
@@ -100,7 +114,6 @@ def make(there: Path, about: dict) -> None:  # type: ignore[type-arg]
     wanted = missing(about["torch"], brought(seen))
     if wanted:
         install(wanted, python=there / "bin" / "python")
-    (there / "ready").write_bytes(b"")
 
 
 def brought(folders: list) -> dict:  # type: ignore[type-arg]

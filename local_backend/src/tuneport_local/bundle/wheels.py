@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Iterator
 from importlib.metadata import Distribution, distribution
+from io import BytesIO
 from pathlib import Path
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
@@ -15,19 +16,19 @@ _NOT_COPIED = frozenset({"RECORD", "WHEEL", "INSTALLER", "REQUESTED", "direct_ur
 """What says how the distribution was installed here."""
 
 
-def wheel(name: str, package: Path, *, to: Path) -> Path:
-    """Writes the wheel of the distribution `name`, whose one package lies in `package`, into the folder `to`."""
+def wheel(name: str, package: Path) -> tuple[str, bytes]:
+    """The file name and the content of the wheel of the distribution `name`, whose one package lies in `package`."""
     about = distribution(name)
     stem = f"{name.replace('-', '_')}-{about.version}"
     files = {**dict(_package(package)), **dict(_metadata(about, f"{stem}.dist-info")), f"{stem}.dist-info/WHEEL": _WHEEL}
     record = f"{stem}.dist-info/RECORD"
     lines = [f"{path},sha256={_digest(data)},{len(data)}" for path, data in sorted(files.items())]
     files[record] = "".join(f"{line}\n" for line in [*lines, f"{record},,"]).encode()
-    target = to / f"{stem}-py3-none-any.whl"
-    with ZipFile(target, "w", ZIP_DEFLATED) as archive:
+    made = BytesIO()
+    with ZipFile(made, "w", ZIP_DEFLATED) as archive:
         for path, data in sorted(files.items(), key=lambda file: (".dist-info/" in file[0], file[0])):
             archive.writestr(_entry(path), data)
-    return target
+    return f"{stem}-py3-none-any.whl", made.getvalue()
 
 
 def _package(folder: Path) -> Iterator[tuple[str, bytes]]:

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from tuneport.job import JobState
+from tuneport_local.bases import divided
 from tuneport_local.engines.engine import Outcome, Stop
 from tuneport_local.engines.reports import reports
 from tuneport_local.engines.restarting import Lost
@@ -71,7 +72,7 @@ def first_lost(failures: Mapping[int, Any], *, silent: Container[int]) -> Lost:
 
 def _environment(spec: TrainingSpec, *, here: int) -> dict[str, str]:
     """What the members are told beside who they are."""
-    found = {"TOKENIZERS_PARALLELISM": "false"}
+    found = {"TOKENIZERS_PARALLELISM": "false", **divided.environment(spec.sharding, device=device_of(spec.device))}
     if device_of(spec.device) == "cpu":
         found["OMP_NUM_THREADS"] = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // here))
     return found

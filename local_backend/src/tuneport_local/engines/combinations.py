@@ -17,8 +17,11 @@ from tuneport_local.jobs.devices import device_of, gpus_here
 if TYPE_CHECKING:
     from tuneport_local.plans.machines import Machine
 
-_METHODS = ("sft",)
-"""Those whose loss is a sum over tokens: whoever learned them, the sums of all workers make the loss of the step."""
+_UNDIVIDED = {
+    "kto": "its loss asks how far the model has moved on average over rows that are computed together, which shares of a step are not",
+    "grpo": "its answers are written and compared in groups, which nobody deals among workers yet",
+}
+"""Methods whose loss over a step is no sum over tokens or rows, each of which counts the same whoever learned it."""
 
 
 def trains(engine: str, *, method: str | None = None) -> Support:
@@ -31,9 +34,9 @@ def trains(engine: str, *, method: str | None = None) -> Support:
 
 
 def _divides(engine: str, method: str) -> Support:
-    if method in _METHODS:
+    if method not in _UNDIVIDED:
         return YES
-    return not_yet(f"engine {engine!r} divides a step among workers, which is built for {', '.join(_METHODS)} and not for {method}")
+    return not_yet(f"engine {engine!r} divides a step among workers, which is not built for {method}: {_UNDIVIDED[method]}")
 
 
 def device_there(asked: str, machine: Machine) -> str:
@@ -156,9 +159,10 @@ def _refuse_divided(values: Mapping[str, Any], engine: str, *, method: str, work
         return
     listed = ENGINES.get(engine)
     if not listed.several if listed else workers == 1:
+        alone = f"engine {engine!r} is one of them" if listed else f"the machine that engine {engine!r} is to rent has one"
+        other = "Set options.local.engine to 'accelerate'" if listed else "Choose a machine with several GPUs"
         raise RecipeError(
-            f"sharding = {asked!r} divides the base among workers, and engine {engine!r} is one of them.",
-            remedy="Set options.local.engine to 'accelerate', or leave options.local.sharding out.",
+            f"sharding = {asked!r} divides the base among workers, and {alone}.", remedy=f"{other}, or leave options.local.sharding out."
         )
     why = why_undivided(kind_of(values.get("weights")).name, method=method, lora=values["lora"])
     if not elsewhere(values):

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import tuneport
 import tuneport_local
 from tuneport.errors import ConfigError, TuneportError, Unreachable
+from tuneport_local.bases import divided
 from tuneport_local.engines.engine import ENGINES, Outcome, Stop
 from tuneport_local.engines.reports import ENDED, FOLDER, Report
 from tuneport_local.engines.rounds import outcome_of
@@ -120,7 +121,7 @@ def _sent(client: Any, folder: JobFolder, followed: Followed, place: Place, spec
         entrypoint=f"python -m tuneport_local.engines.ray_program --storage {shlex.quote(place.url)}",
         submission_id=name,
         metadata={"tuneport_job": folder.id},
-        runtime_env={"py_modules": modules, "env_vars": _ENVIRONMENT},
+        runtime_env={"py_modules": modules, "env_vars": {**_ENVIRONMENT, **divided.environment(spec.sharding, device=spec.device)}},
     )
     folder.event("info", f"sent to the Ray cluster at {spec.address} as {name}; its folder is {place.url}")
     return name

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tuneport.job import JobState
+from tuneport_local.bases import divided
 from tuneport_local.engines import ray_copies
 from tuneport_local.engines.member import end_with_launcher, take_part
 from tuneport_local.engines.ray_copies import Copies
@@ -99,6 +100,7 @@ def _environment(spec: TrainingSpec) -> dict[str, str]:
     """What the members are told beside who they are. Ray would give each a single thread."""
     threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // spec.workers))
     found = {"TOKENIZERS_PARALLELISM": "false", "OMP_NUM_THREADS": threads, "OMP_WAIT_POLICY": "PASSIVE"}
+    found |= divided.environment(spec.sharding, device=device_of(spec.device))
     if paths := os.environ.get("PYTHONPATH"):
         found["PYTHONPATH"] = paths
     return found

@@ -16,7 +16,7 @@ from tuneport_local.engines.reports import Report
 from tuneport_local.engines.silence import Silence
 from tuneport_local.jobs.failures import first_line
 from tuneport_local.storage.ended import ended
-from tuneport_local.storage.lease import alive, holding
+from tuneport_local.storage.lease import NAME, alive, holding
 
 if TYPE_CHECKING:
     from tuneport_local.jobs.folder import JobFolder
@@ -131,6 +131,8 @@ class Watching:
         holder = holding(self._place)
         if holder is not None and holder.launch != self._rental.name and alive(self._place, clock=self._clock):
             return None
+        if holder is not None and holder.launch == self._rental.name:
+            self._storage.answers(lambda: self._place.remove(NAME))  # the next machine need not wait for it
         lines = self._log()
         for line in reversed(lines):
             if line.startswith(_MARK):

@@ -6,13 +6,14 @@ from typing import Any
 
 from tuneport_local.adapters.files import base_is_reference
 from tuneport_local.adapters.trainable import is_adapted
-from tuneport_local.training.watched import Batch, Watched
+from tuneport_local.methods.counted_rows import CountedRows
+from tuneport_local.training.watched import ROWS, Batch
 
 _COPY = "ref"
 """What trl calls the copy of the adapters that it makes."""
 
 
-class Comparing(Watched):
+class Comparing(CountedRows):
     """To be put before trl's DPOTrainer or KTOTrainer. Batches have a `completion_mask`; the rows are rendered, masked and cut already."""
 
     def built(self) -> None:
@@ -25,12 +26,12 @@ class Comparing(Watched):
         return int(batch["attention_mask"].sum())
 
     def training_step(self, model: Any, inputs: Batch, num_items_in_batch: Any = None) -> Any:
-        self._learned += int(inputs["completion_mask"].sum())
+        self._learned += int(inputs["completion_mask"].sum()) if inputs.get(ROWS, 1) else 0
         return super().training_step(model, inputs, num_items_in_batch)
 
     def readings(self) -> dict[str, float]:
         """With the learned tokens of the answers since it was last asked."""
-        learned, self._learned = self._learned, 0
+        (learned,), self._learned = self._group.added(self._learned), 0
         return {**super().readings(), "learned_tokens": float(learned)}
 
     def _prepare_dataset(self, dataset: Any, processing_class: Any, args: Any, dataset_name: str) -> Any:

@@ -41,6 +41,7 @@ def assemble(parts: Parts[RenderedPair]) -> PreferenceTrainer:
         validation=pair_batches(parts.validation.rows if parts.validation else (), parts.fit.micro_batch),
         watcher=parts.run,
         callback=parts.run,
+        group=parts.group,
         beside={"ref_model": None if is_adapted(model) else deepcopy(model)},
     )
     spare_padding(trainer, parts, pair_batches(parts.rows.rows[:3], 3)[0], paired=True)
@@ -54,12 +55,12 @@ class PreferenceTrainer(Comparing, DPOTrainer):  # type: ignore[misc]
         """The mean over the pairs of the loss and of what trl measures; `rewards/accuracies` is the share of pairs whose better answer has
         become likelier, as compared with the base, than the worse."""
         totals, pairs = Counter[str](), 0
-        for batch in batches:
-            size = len(batch["input_ids"]) // 2
+        for batch, counts in self.dealt(batches):
+            size = len(batch["input_ids"]) // 2 * counts
             loss = float(self.compute_loss(self.model, self.ready(batch)))
             kept = self._metrics["eval"]
             means = {name: values[-1] for name, values in kept.items() if name.startswith(("rewards/", "logps/"))}
             kept.clear()
             pairs += size
             totals.update({name: value * size for name, value in {"loss": loss, **means}.items()})
-        return {name: value / pairs for name, value in totals.items()}
+        return self.added_up(totals, pairs)

@@ -13,11 +13,12 @@ from typing import Any
 from trl.trainer.utils import add_fused_lm_head
 
 from tuneport_local.methods.batches import IGNORED, Rendered, padded_pairs, pair_batches, pair_columns
+from tuneport_local.methods.counted_rows import CountedRows
 from tuneport_local.methods.trl_experimental import ORPOConfig, ORPOTrainer
 from tuneport_local.methods.unpadded import spare_padding
 from tuneport_local.rows.pairs import RenderedPair
 from tuneport_local.training.assembly import Parts, adapted, settings
-from tuneport_local.training.watched import Batch, Watched
+from tuneport_local.training.watched import ROWS, Batch
 
 
 def assemble(parts: Parts[RenderedPair]) -> OddsRatioTrainer:
@@ -36,12 +37,13 @@ def assemble(parts: Parts[RenderedPair]) -> OddsRatioTrainer:
         validation=pair_batches(parts.validation.rows if parts.validation else (), parts.fit.micro_batch),
         watcher=parts.run,
         callback=parts.run,
+        group=parts.group,
     )
     spare_padding(trainer, parts, pair_batches(parts.rows.rows[:3], 3)[0], paired=True)
     return trainer
 
 
-class OddsRatioTrainer(Watched, ORPOTrainer):  # type: ignore[misc]
+class OddsRatioTrainer(CountedRows, ORPOTrainer):  # type: ignore[misc]
     """See the module."""
 
     def built(self) -> None:
@@ -53,7 +55,7 @@ class OddsRatioTrainer(Watched, ORPOTrainer):  # type: ignore[misc]
         return int(batch["attention_mask"].sum())
 
     def training_step(self, model: Any, inputs: Batch, num_items_in_batch: Any = None) -> Any:
-        self._learned += int(inputs["completion_mask"].sum())
+        self._learned += int(inputs["completion_mask"].sum()) if inputs.get(ROWS, 1) else 0
         return super().training_step(model, inputs, num_items_in_batch)
 
     def concatenated_forward(self, model: Any, batch: Batch) -> tuple[Any, ...]:
@@ -78,21 +80,21 @@ class OddsRatioTrainer(Watched, ORPOTrainer):  # type: ignore[misc]
     def readings(self) -> dict[str, float]:
         """With the learned tokens of both answers since it was last asked."""
         kept = self._stored_metrics.pop("train", {})
-        learned, self._learned = self._learned, 0
-        return {**{name: sum(values) / len(values) for name, values in kept.items()}, "learned_tokens": float(learned)}
+        (learned,), self._learned = self._group.added(self._learned), 0
+        return {**self.means(kept), "learned_tokens": float(learned)}
 
     def measured(self, batches: Sequence[Batch]) -> dict[str, float]:
         """The mean over the pairs of the loss and of what trl measures; `rewards/accuracies` is the share of pairs whose better answer the
         model takes to be likelier by the token than the worse."""
         totals, pairs = Counter[str](), 0
-        for batch in batches:
+        for batch, counts in self.dealt(batches):
             ready = self.ready(batch)
             with self.compute_loss_context_manager():
                 better, worse, *_ = self.concatenated_forward(self.model, ready)
             odds, *rewards, _, _ = self.odds_ratio_loss(better, worse)
-            pairs += len(better)
-            totals.update(_sums(better, worse, odds=odds, rewards=rewards))
-        return {name: value / pairs for name, value in totals.items()}
+            pairs += len(better) * counts
+            totals.update({name: value * counts for name, value in _sums(better, worse, odds=odds, rewards=rewards).items()})
+        return self.added_up(totals, pairs)
 
 
 def _sums(better: Any, worse: Any, *, odds: Any, rewards: Sequence[Any]) -> dict[str, float]:

@@ -17,9 +17,10 @@ from trl.trainer.reward_trainer import RewardTrainer
 from tuneport_local.bases.divided import Gathered
 from tuneport_local.heads.batches import padded
 from tuneport_local.methods.batches import as_pairs, pair_columns
+from tuneport_local.methods.counted_rows import CountedRows
 from tuneport_local.rows.pairs import RenderedPair
 from tuneport_local.training.assembly import Parts, adapted, settings
-from tuneport_local.training.watched import Batch, Watched
+from tuneport_local.training.watched import Batch
 
 if TYPE_CHECKING:
     from tuneport_local.heads.head import Head
@@ -46,6 +47,7 @@ def assemble(parts: Parts[RenderedPair]) -> ScoringTrainer:
         validation=[collate(columns[start : start + size]) for start in range(0, len(columns), size)],
         watcher=parts.run,
         callback=parts.run,
+        group=parts.group,
     )
     return trainer.scoring(parts.answer, padding=padding)
 
@@ -55,7 +57,7 @@ def both_sides(pairs: Sequence[dict[str, Any]], *, padding: int) -> Batch:
     return padded([pair[side] for side in ("chosen", "rejected") for pair in pairs], padding=padding)
 
 
-class ScoringTrainer(Watched, RewardTrainer):  # type: ignore[misc]
+class ScoringTrainer(CountedRows, RewardTrainer):  # type: ignore[misc]
     """See the module."""
 
     head: Head
@@ -78,15 +80,15 @@ class ScoringTrainer(Watched, RewardTrainer):  # type: ignore[misc]
         """The mean loss over the pairs, the share of pairs whose better answer has the higher score, how much higher it is on average, and
         the mean score."""
         totals, pairs = Counter[str](), 0
-        for batch in batches:
-            size = len(batch["input_ids"]) // 2
+        for batch, counts in self.dealt(batches):
+            size = len(batch["input_ids"]) // 2 * counts
             loss = float(self.compute_loss(self.model, self.ready(batch)))
             kept = self._metrics["eval"]
             means = {ours: kept[name][-1] for name, ours in _NAMES.items()}
             kept.clear()
             pairs += size
             totals.update({name: value * size for name, value in {"loss": loss, **means}.items()})
-        return {name: value / pairs for name, value in totals.items()}
+        return self.added_up(totals, pairs)
 
     def save_parts(self, folder: Path, found: Gathered | None) -> None:
         """With what the head answers."""

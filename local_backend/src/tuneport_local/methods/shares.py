@@ -6,13 +6,14 @@ the others get a row that nothing is learned from, so that they compute their pa
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from torch.utils.data import Dataset, Sampler
 
 from tuneport_local.methods.batches import IGNORED, EpochOrder
 from tuneport_local.training.group import Group
+from tuneport_local.training.watched import ROWS
 
 
 class Share(Sampler[list[int]]):  # type: ignore[misc]
@@ -60,3 +61,21 @@ class Teaching(Dataset):  # type: ignore[misc]
         if place >= 0:
             return dict(self._rows[place])
         return {"input_ids": self._rows[~place]["input_ids"][:1], "labels": [IGNORED]}
+
+
+class Counted(Dataset):  # type: ignore[misc]
+    """The rows by their places, each with whether it counts: a place below zero is that row, which only fills a share."""
+
+    def __init__(self, rows: Any) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, place: int) -> tuple[Any, bool]:
+        return self._rows[place if place >= 0 else ~place], place >= 0
+
+
+def counting(rows: Sequence[tuple[Any, bool]], *, collate: Callable[[Sequence[Any]], dict[str, Any]]) -> dict[str, Any]:
+    """A batch of such rows, with how many of them count: all, or none."""
+    return {**collate([row for row, _ in rows]), ROWS: sum(counts for _, counts in rows)}

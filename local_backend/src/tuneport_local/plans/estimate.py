@@ -20,7 +20,7 @@ from tuneport_local.engines.engine import elsewhere
 from tuneport_local.jobs.devices import device_of
 from tuneport_local.jobs.home import Jobs
 from tuneport_local.machine import throughput
-from tuneport_local.machine.memory_need import memory_need
+from tuneport_local.machine.memory_need import MemoryNeed, memory_need
 from tuneport_local.machine.team import Team
 from tuneport_local.machine.throughput import Throughput
 from tuneport_local.methods.objectives import OBJECTIVES
@@ -96,8 +96,8 @@ def estimate(
     values = planning.hyperparameters(recipe, provider=provider, configuration=configuration)
     method = recipe.method.kind
     trained, lora = values.get("weights"), values["lora"]
-    about: dict[str, Any] = {"method": method, "kind": kind_of(trained).name, "lora": lora, "team": Team.planned(values)}
-    need = None if elsewhere(values) else memory_need(base, home=home, device=device_of(values["device"]), **about)
+    about: dict[str, Any] = {"method": method, "kind": kind_of(trained).name, "lora": lora}
+    need = None if elsewhere(values) else _need(base, values, home=home, **about)
     if need is not None and need.fits is False:
         return Quote(provider, base, (), availability="unavailable", why=need.sentence, billed=False, usage=usage)
     here = _weights_here(base, home)
@@ -134,6 +134,16 @@ def _rented(work: _Work, machine: Machine, base: str) -> QuoteLine:
     price = machine.price
     about: dict[str, Any] = {"source": price.source, "as_of": price.as_of.isoformat(), "confidence": price.confidence, "note": said}
     return QuoteLine("machine time", work.hours, "hour", price.usd, **about)
+
+
+def _need(base: str, values: Mapping[str, Any], *, home: Path, **about: Any) -> MemoryNeed | None:
+    """What of the memory a worker takes, whose base may be divided."""
+    from tuneport_local.machine.what_fits import team_that_fits
+
+    team, asked = Team.planned(values), {"home": home, "device": device_of(values["device"]), **about}
+    if values.get("sharding") == "auto":
+        team = team_that_fits(base, team, **asked)
+    return memory_need(base, **asked, team=team)
 
 
 def _together(values: Mapping[str, Any]) -> tuple[str, ...]:

@@ -29,13 +29,17 @@ class Carried:
     findings: tuple[Finding, ...]
 
 
-def carried(recipe: Recipe, *, provider: str, base: str, knows_tools: bool, blind: str) -> Carried:
-    """Raises CheckFailed for rows that cannot be trained on, Unsupported for kinds of rows that the method does not take."""
+def carried(recipe: Recipe, *, provider: str, base: str, knows_tools: bool, blind: str, workers: int = 1) -> Carried:
+    """Raises CheckFailed for rows that cannot be trained on, Unsupported for kinds of rows that the method or the workers do not take."""
     if OBJECTIVES[recipe.method.kind].headed:
         return _for_a_head(recipe, provider=provider, base=base)
     datasets, method = datasets_of(recipe), recipe.method.kind
     held = contents(datasets.values())
     refuse_split(recipe.method, held, name=recipe.train.name)
+    if held.pictures and workers > 1:
+        raise Unsupported(
+            "some rows have images, which have not been tried with several workers.", remedy="Leave options.local.engine out."
+        )
     why = _why_blind(recipe, held, base=base, blind=blind)
     if held.pictures and not why:
         datasets = {purpose: embedded(dataset) for purpose, dataset in datasets.items()}

@@ -171,7 +171,9 @@ def plan(
     refuse_what_does_not_run_here(recipe, options_of(recipe, provider=provider), values)
     tools.refuse_absent(values.get("track", ()))
     OBJECTIVES[recipe.method.kind].refuse(recipe)
-    data = planned_files.carried(recipe, provider=provider, base=base, knows_tools=knows_tools, blind=blind)
+    data = planned_files.carried(
+        recipe, provider=provider, base=base, knows_tools=knows_tools, blind=blind, workers=values.get("workers", 1)
+    )
     body = {
         "base": base,
         "method": recipe.method.kind,

@@ -92,8 +92,8 @@ class Followed:
                 shutil.rmtree(path, ignore_errors=True)
 
     def _take_lines(self, name: str) -> None:
-        data, start = self._place.read(name) or b"", self._read.get(name, 0)
-        whole = data[start : data.rfind(b"\n") + 1]
+        data, start = self._new(name), self._read.get(name, 0)
+        whole = data[: data.rfind(b"\n") + 1]
         if not whole:
             return
         with (self._folder.path / name).open("ab") as file:
@@ -104,11 +104,17 @@ class Followed:
 
     def _take_log(self) -> None:
         """What the machine there has printed goes to our own log."""
-        data, start = self._place.read(_LOG) or b"", self._read.get(_LOG, 0)
-        if len(data) > start:
-            sys.stdout.write(data[start:].decode(errors="replace"))
+        if data := self._new(_LOG):
+            sys.stdout.write(data.decode(errors="replace"))
             sys.stdout.flush()
-            self._keep({**self._read, _LOG: len(data)})
+            self._keep({**self._read, _LOG: self._read.get(_LOG, 0) + len(data)})
+
+    def _new(self, name: str) -> bytes:
+        """What has been added to a file since it was last read: not all of it is fetched each time."""
+        start = self._read.get(name, 0)
+        if (self._place.size(name) or 0) <= start:
+            return b""
+        return self._place.read(name, start=start) or b""
 
     def _tell(self, lines: bytes) -> None:
         for raw in lines.splitlines():

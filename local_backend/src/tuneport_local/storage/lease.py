@@ -2,7 +2,8 @@
 
 The holder of a lease writes it anew again and again. Storage of this kind has no lock, and what it shows may be as old as its caches
 (gcsfuse and blobfuse keep what they know of a file for a minute or two): a holder counts as gone only when nothing new was seen of it for
-longer than that, or at once where it was a process of this very machine that has ended. A lease that was given back is not there.
+longer than that, or at once where it was a process of this very machine that has ended, or of the very launch that begins anew: a vendor
+starts a launch again when its machine is gone. A lease that was given back is not there.
 """
 
 from __future__ import annotations
@@ -93,7 +94,8 @@ class Lease:
 
     def take(self) -> None:
         """Raises Held where another has it."""
-        if alive(self._place, clock=self._clock):
+        before = holding(self._place)
+        if (before is None or before.launch != self._mine.launch) and alive(self._place, clock=self._clock):
             self._refuse()
         self._write(0)
         self._clock.sleep(_SETTLING_S)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def settled(job: JobLog, spec: TrainingSpec, home: Path, *, group: Group) -> TrainingSpec:
     """The same, knowing whether the base is divided among the workers. Raises Unsupported where that cannot be done here."""
-    if spec.sharding == "none":
-        return spec
+    if spec.sharding == "none" or group.size == 1:
+        return replace(spec, sharding="none")
     team, why = team_of(spec, group), divided.why_not(device_of(spec.device))
     if spec.sharding == "auto":
         team = team if why else group.agreed(team_that_fits(spec.base, team, home=home, **asked(spec)))

@@ -28,6 +28,8 @@ from tuneport_local.methods.batches import EpochOrder
 from tuneport_local.training.group import ALONE, Group
 
 Batch = dict[str, Any]
+ROWS = "rows that count"
+"""What a batch calls the number of its rows that are learned from, where it says it: 0 in one that only fills a share."""
 Collate = Callable[[Sequence[dict[str, Any]]], Batch]
 
 
@@ -139,9 +141,13 @@ class Watched(Trainer):  # type: ignore[misc]
     def readings(self) -> dict[str, float]:
         """What trl's trainer measured beside the loss since it was last asked, each the mean over the parts of batches since."""
         kept = self._metrics["train"]
-        found = {name: sum(values) / len(values) for name, values in kept.items() if values and name != "num_tokens"}
+        found = self.means({name: values for name, values in kept.items() if values and name != "num_tokens"})
         kept.clear()
         return found
+
+    def means(self, kept: Mapping[str, Sequence[Any]]) -> dict[str, float]:
+        """Of what was measured in each part of a batch since it was last asked."""
+        return {name: sum(values) / len(values) for name, values in kept.items()}
 
     def ready(self, batch: Batch) -> Batch:
         """The batch on the device. Raises Stopped when the training shall end."""
@@ -155,7 +161,7 @@ class Watched(Trainer):  # type: ignore[misc]
         self._watcher.look()
         if self._layered is not None and self._layered.gradual:
             self._layered.thaw(self.model, step=self.state.global_step)
-        self._watcher.counted(self.tokens_in(inputs))
+        self._watcher.counted(self.tokens_in(inputs) if inputs.get(ROWS, 1) else 0)
         try:
             loss = super().training_step(model, inputs, num_items_in_batch)
         except (RuntimeError, MemoryError) as error:
@@ -241,13 +247,20 @@ class Watched(Trainer):  # type: ignore[misc]
         from accelerate.data_loader import prepare_data_loader
         from torch.utils.data import DataLoader
 
-        from tuneport_local.methods.shares import Share, Teaching
+        from tuneport_local.methods.shares import Share
 
+        rows, collate = self.shared_rows()
         part = int(self.args.per_device_train_batch_size)
         share = Share(self._get_train_sampler(), group=self._group, step=self._rows_in_step(), part=part)
         pinned = self.args.dataloader_pin_memory
-        loader = DataLoader(Teaching(self.train_dataset), batch_sampler=share, collate_fn=self.data_collator, pin_memory=pinned)
+        loader = DataLoader(rows, batch_sampler=share, collate_fn=collate, pin_memory=pinned)
         return prepare_data_loader(loader, self.accelerator.device, num_processes=1, process_index=0, put_on_device=True)
+
+    def shared_rows(self) -> tuple[Any, Collate]:
+        """The rows as a process gets its share of them, and what makes batches of these. Rows that only fill a share teach nothing."""
+        from tuneport_local.methods.shares import Teaching
+
+        return Teaching(self.train_dataset), self.data_collator
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         self._watcher.save(self)
@@ -300,6 +313,8 @@ class Watched(Trainer):  # type: ignore[misc]
 
     def create_optimizer(self, model: Any = None) -> Any:
         """With a rate for each depth, where the recipe asks for it."""
+        if is_divided(self.model):
+            divided.taken_apart(self.model)
         made = super().create_optimizer(model)
         if self._layered is not None:
             made.param_groups = self._layered.split(made.param_groups, self.model)

@@ -1,4 +1,4 @@
-"""Asking one endpoint: chat completions at its own address, to its own key. One answer, or one piece by piece."""
+"""Asking one endpoint at its own address, to its own key: chat completions of a serverless one, answers one by one of an online one."""
 
 from __future__ import annotations
 
@@ -13,17 +13,28 @@ from tuneport.errors import NotFound, Refused, Unreachable, UsageError
 from tuneport.examples import ChatExample
 from tuneport.model import Prediction
 from tuneport.provider import Generation
-from tuneport.replies import text_in
+from tuneport.replies import Json, text_in
 from tuneport_azureml.adapter.endpoints import Endpoints
 from tuneport_azureml.errors import TokenRefused, translated
 from tuneport_azureml.wire.endpoints import Standing, chat_url, is_serving_address
-from tuneport_azureml.wire.names import ENDPOINTS
+from tuneport_azureml.wire.online import ONLINE, question
+from tuneport_azureml.wire.online import prediction_of as scored
 
 T = TypeVar("T")
 
 YOUNG, SETTLES_S, PAUSE_S = timedelta(hours=1), 600.0, 10.0
 """How long an endpoint is young, how long one is waited for that does not answer yet, and the time between two tries."""
 DOING, READING = "asking a model", "reading an answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Speech:
+    """How an endpoint is asked and answers: `path` makes its address of that of the endpoint; one that does not stream answers at once."""
+
+    path: Callable[[str], str]
+    body: Callable[[ChatExample, Generation], dict[str, Any]]
+    read: Callable[[Json], Prediction]
+    streams: bool
 
 
 @dataclass(slots=True)
@@ -34,6 +45,7 @@ class Asks:
     standing: Standing
     uri: str
     key: str
+    speech: Speech
 
     @classmethod
     def at(cls, endpoints: Endpoints, standing: Standing, *, uri: str) -> Asks:
@@ -50,21 +62,25 @@ class Asks:
             raise Refused(f"{uri} says that it answers at {host}, which is no host of Azure's; no key was sent there.")
         if not standing.keyed:
             raise Refused(f"{uri} takes tokens alone and no keys, and Tuneport asks with keys.")
-        return cls(endpoints, standing, uri, _key(endpoints, standing))
+        speech = SCORED if endpoints.kind == ONLINE else COMPLETED
+        return cls(endpoints, standing, uri, _key(endpoints, standing), speech)
 
     def answer(self, chat: ChatExample, *, generation: Generation) -> Prediction:
         """The answer to a conversation that ends before it."""
-        body = _body(chat, generation)
+        body = self._body(chat, generation)
 
         def ask() -> Prediction:
             response = self._sent(body)
-            return self._read(lambda: prediction_of(_object(response)))
+            return self._read(lambda: self.speech.read(_object(response)))
 
         return self.endpoints.connection.patiently(lambda: self._once_heard(ask))
 
     def pieces(self, chat: ChatExample, *, generation: Generation) -> Iterator[str]:
         """Likewise, piece by piece: begun again as long as nothing was said; what breaks off later is said to have."""
-        body = _body(chat, generation) | {"stream": True}
+        if not self.speech.streams:
+            yield self.answer(chat, generation=generation).text
+            return
+        body = self._body(chat, generation) | {"stream": True}
         response = self.endpoints.connection.patiently(lambda: self._once_heard(lambda: self._sent(body, stream=True)))
         try:
             for event in self.endpoints.connection.telling(_events(response), doing=READING):
@@ -74,6 +90,11 @@ class Asks:
             response.close()
 
     # --- inside ------------------------------------------------------------------------------------------------------------------------
+
+    def _body(self, chat: ChatExample, generation: Generation) -> dict[str, Any]:
+        if chat.tools:
+            raise UsageError("Azure ML's tuned models have not learned to call tools, and the conversation offers some.")
+        return self.speech.body(chat, generation)
 
     def _sent(self, body: Mapping[str, Any], *, stream: bool = False) -> Any:
         """With a key that was fetched anew, once, where the one we had is refused: keys are changed in the studio."""
@@ -85,7 +106,7 @@ class Asks:
 
     def _asked(self, body: Mapping[str, Any], *, stream: bool) -> Any:
         headers = {**self.standing.headers, "Authorization": f"Bearer {self.key}"}
-        return self.endpoints.connection.asked(chat_url(self.standing.url), body=body, headers=headers, doing=DOING, stream=stream)
+        return self.endpoints.connection.asked(self.speech.path(self.standing.url), body=body, headers=headers, doing=DOING, stream=stream)
 
     def _once_heard(self, ask: Callable[[], T]) -> T:
         """`ask`, again while a young endpoint is not heard of yet, by our own clock."""
@@ -113,16 +134,14 @@ class Asks:
 
 def _key(endpoints: Endpoints, standing: Standing) -> str:
     doing, connection = f"asking for the keys of the endpoint {standing.name}", endpoints.connection
-    answer = connection.patiently(lambda: connection.arm("POST", f"/{ENDPOINTS}/{standing.name}/listKeys", doing=doing))
+    answer = connection.patiently(lambda: connection.arm("POST", f"/{endpoints.kind}/{standing.name}/listKeys", doing=doing))
     key = text_in(answer, "primaryKey") or text_in(answer, "secondaryKey")
     if key is None:
         raise Refused(f"{endpoints.place.name}: the endpoint {standing.name} has no key.")
     return key
 
 
-def _body(chat: ChatExample, generation: Generation) -> dict[str, Any]:
-    if chat.tools:
-        raise UsageError("Azure ML's tuned models have not learned to call tools, and the conversation offers some.")
+def _completion(chat: ChatExample, generation: Generation) -> dict[str, Any]:
     more = {
         "top_p": generation.top_p if generation.top_p != 1.0 else None,
         "seed": generation.seed,
@@ -134,6 +153,10 @@ def _body(chat: ChatExample, generation: Generation) -> dict[str, Any]:
         "temperature": generation.temperature,
         **{key: value for key, value in more.items() if value is not None},
     }
+
+
+COMPLETED = Speech(chat_url, _completion, prediction_of, streams=True)
+SCORED = Speech(lambda url: url, question, scored, streams=False)
 
 
 def _object(response: Any) -> dict[str, Any]:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from tuneport.errors import TuneportError
 from tuneport.finding import Finding
-from tuneport.replies import Json, number_of, object_in, objects_in, text_in, whole_in
+from tuneport.replies import Json, object_in, text_in, whole_in
 from tuneport_azureml.adapter.connection import Connection
+from tuneport_azureml.adapter.sizes import price_of, sizes
 from tuneport_azureml.wire.datastores import api_url, store_of
 from tuneport_azureml.wire.tunable import base_of, rows
 
@@ -80,16 +81,14 @@ def _quota(connection: Connection) -> Iterator[Finding]:
         return
     region = text_in(connection.arm("GET", "", doing="looking at the workspace"), "location") or ""
     where = f"/subscriptions/{place.subscription}/providers/Microsoft.MachineLearningServices/locations/{region}"
-    sizes = {
-        str(row.get("name")).casefold(): row for page in connection.rows(f"{where}/vmSizes", doing="looking at the sizes") for row in page
-    }
+    there = sizes(connection, region)
     limits = {
         (text_in(object_in(row, "name"), "value") or "").casefold(): whole_in(row, "limit")
         for page in connection.rows(f"{where}/usages", doing="looking at the quota")
         for row in page
     }
     for size in place.instance_types:
-        yield _of_size(size, sizes.get(size.casefold()), limits, region=region)
+        yield _of_size(size, there.get(size.casefold()), limits, region=region)
 
 
 def _of_size(size: str, row: Json | None, limits: Mapping[str, int | None], *, region: str) -> Finding:
@@ -101,18 +100,10 @@ def _of_size(size: str, row: Json | None, limits: Mapping[str, int | None], *, r
         return Finding(
             "quota", "error", f"the quota of {family}, which {size} is of, is 0 in {region}.", remedy="Ask for more: the studio, Quota."
         )
-    gpus, price = whole_in(row, "gpus"), _price(row)
-    cost = f"{price} an hour" if price else "its price is not told"
+    gpus, (price, currency) = whole_in(row, "gpus"), price_of(row)
+    cost = "its price is not told" if price is None else f"{price:g} {currency} an hour"
     said = f"{size} has {gpus or 0} GPUs; {cost}; quota of {family or 'its family'}: {'not told' if limit is None else f'{limit} cores'}."
     return Finding("quota", "info" if gpus else "warning", said, remedy="" if gpus else "Name a size with GPUs.")
-
-
-def _price(row: Json) -> str:
-    """The retail price of a Linux machine that nobody takes away, as the service tells it."""
-    prices = object_in(row, "estimatedVMPrices")
-    values = [each for each in objects_in(prices, "values") if each.get("osType") == "Linux" and each.get("vmTier") == "Standard"]
-    amount = number_of(values[0].get("retailPrice")) if values else None
-    return "" if amount is None else f"{amount:g} {text_in(prices, 'billingCurrency') or 'in a currency that is not told'}"
 
 
 def _registries(connection: Connection) -> Iterator[Finding]:

@@ -215,7 +215,7 @@ class Connection:
 
         quiet = logging.getLogger("azure")
         if quiet.level == logging.NOTSET:
-            quiet.setLevel(logging.ERROR)  # what is warned of comes as an error, in a sentence
+            quiet.setLevel(logging.CRITICAL + 1)  # what it says comes as an error, in a sentence
         own = {} if self._session is None else {"session": self._session, "session_owner": False}
         made: HttpTransport[Any, Any] = RequestsTransport(
             connection_timeout=CONNECT_S, read_timeout=ANSWER_S, use_env_settings=not self.place.local, **own

@@ -5,20 +5,20 @@ Everything here may be done twice: a blob is there whole or not at all, and a se
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from tuneport_azureml.adapter.connection import Connection
-from tuneport_azureml.adapter.stores import BLOCK_BYTES, Headers, Opened, opened
+from tuneport_azureml.adapter.sending_blobs import send
+from tuneport_azureml.adapter.stores import BLOCK_BYTES, Opened, opened
 from tuneport_azureml.errors import TokenRefused
 
 if TYPE_CHECKING:
-    from azure.storage.blob import BlobClient
+    pass
 
 T = TypeVar("T")
 
@@ -84,14 +84,14 @@ class Container:
 
     def write(self, path: str, data: bytes) -> None:
         """Puts a whole blob there, in place of the one before."""
-        self._asked(lambda there: _send(there, path, [data], len(data)), doing="writing a file")
+        self._asked(lambda there: send(there, path, [data], size_bytes=len(data)), doing="writing a file")
 
     def put(self, local: Path, path: str, *, once: bool = False) -> None:
         """A file as a blob; of one that broke off what is missing is sent. `once`: a blob that is there already is the same, and stays."""
 
         def ask(there: Opened) -> None:
             with local.open("rb") as file:
-                _send(there, path, iter(lambda: file.read(BLOCK_BYTES), b""), local.stat().st_size, once=once)
+                send(there, path, iter(lambda: file.read(BLOCK_BYTES), b""), size_bytes=local.stat().st_size, once=once)
 
         self._asked(ask, doing="sending a file")
 
@@ -140,48 +140,8 @@ class Container:
         return self._open
 
 
-def _send(there: Opened, path: str, blocks: Iterable[bytes], size_bytes: int, *, once: bool = False) -> None:
-    blob, signed = there.blob(path), there.signed()
-    if size_bytes <= BLOCK_BYTES:
-        with _there_already() if once else nullcontext():
-            blob.upload_blob(b"".join(blocks), overwrite=not once, **signed)
-        return
-    whole, staged = _blocks(blob, signed)
-    if whole and once:
-        return
-    ids = []
-    for number, block in enumerate(_of_one_size(blocks)):
-        block_id = f"{number:06d}-{hashlib.sha256(block).hexdigest()[:32]}"
-        if block_id not in staged:
-            blob.stage_block(block_id, block, **signed)
-        ids.append(block_id)
-    blob.commit_block_list(ids, **signed)
-
-
-def _blocks(blob: BlobClient, signed: Headers) -> tuple[bool, frozenset[str]]:
-    """Whether there is such a blob, and the blocks that arrived and belong to none yet."""
-    with _absent():
-        whole, staged = blob.get_block_list("all", **signed)
-        return bool(whole), frozenset(str(block.id) for block in staged)
-    return False, frozenset()
-
-
-def _of_one_size(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The bytes in blocks of one size, the last one shorter."""
-    for chunk in chunks:
-        for start in range(0, len(chunk), BLOCK_BYTES):
-            yield chunk[start : start + BLOCK_BYTES]
-
-
 def _absent() -> suppress:
     """What is not there is no error."""
     from azure.core.exceptions import ResourceNotFoundError
 
     return suppress(ResourceNotFoundError)
-
-
-def _there_already() -> suppress:
-    """What somebody has put there before is no error."""
-    from azure.core.exceptions import ResourceExistsError
-
-    return suppress(ResourceExistsError)

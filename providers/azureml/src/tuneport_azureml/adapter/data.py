@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -13,14 +12,15 @@ from tuneport.provider import FileState
 from tuneport.replies import object_in, text_in
 from tuneport_azureml.adapter.connection import Connection, Reply, found_or_none
 from tuneport_azureml.adapter.reading_blobs import blob_content, checked
-from tuneport_azureml.adapter.stores import BLOCK_BYTES, Headers, Opened, opened
+from tuneport_azureml.adapter.sending_blobs import send
+from tuneport_azureml.adapter.stores import Opened, opened
 from tuneport_azureml.wire.datastores import blob_address, blob_path, data_uri
 from tuneport_azureml.wire.names import data_id, data_name, data_name_of, data_path
 from tuneport_azureml.wire.sends import asset_body
 from tuneport_azureml.wire.tags import is_of_file, sha256_of
 
 if TYPE_CHECKING:
-    from azure.storage.blob import BlobClient
+    pass
 
 
 class DataAssets:
@@ -47,7 +47,9 @@ class DataAssets:
         those that arrived before it broke off are not sent again."""
         name, connection = data_name(file), self._connection
         there = opened(connection, self._place.datastore)
-        connection.trying(lambda: _send(there, file, blob_path(name)), doing="sending data", creating=True)
+        connection.trying(
+            lambda: send(there, blob_path(name), file.chunks(), size_bytes=file.size_bytes), doing="sending data", creating=True
+        )
         body = asset_body(file, uri=data_uri(self._place, there.store.name, blob_path(name)))
         connection.arm("PUT", data_path(name), doing="registering data", body=body, creating=True)
         return data_id(self._place, name)
@@ -81,42 +83,3 @@ def _remove(there: Opened, path: str) -> None:
 
     with suppress(ResourceNotFoundError):
         there.blob(path).delete_blob(**there.signed())
-
-
-def _send(there: Opened, file: PlannedFile, path: str) -> None:
-    blob, signed = there.blob(path), there.signed()
-    blocks = blocks_of(file.chunks())
-    if file.size_bytes <= BLOCK_BYTES:
-        blob.upload_blob(b"".join(blocks), overwrite=True, **signed)
-        return
-    staged = _staged(blob, signed)
-    ids = []
-    for number, block in enumerate(blocks):
-        block_id = f"{number:06d}-{hashlib.sha256(block).hexdigest()[:32]}"
-        if block_id not in staged:
-            blob.stage_block(block_id, block, **signed)
-        ids.append(block_id)
-    blob.commit_block_list(ids, **signed)
-
-
-def blocks_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The bytes in blocks of one size, the last one shorter."""
-    kept = bytearray()
-    for chunk in chunks:
-        kept += chunk
-        while len(kept) >= BLOCK_BYTES:
-            yield bytes(kept[:BLOCK_BYTES])
-            del kept[:BLOCK_BYTES]
-    if kept:
-        yield bytes(kept)
-
-
-def _staged(blob: BlobClient, signed: Headers) -> frozenset[str]:
-    """The blocks that arrived earlier and belong to no blob yet."""
-    from azure.core.exceptions import ResourceNotFoundError
-
-    try:
-        _, staged = blob.get_block_list("uncommitted", **signed)
-    except ResourceNotFoundError:
-        return frozenset()
-    return frozenset(str(block.id) for block in staged)

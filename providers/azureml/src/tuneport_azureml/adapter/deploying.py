@@ -1,4 +1,4 @@
-"""Making and ending serverless endpoints: once, whatever is lost on the way.
+"""Making and ending endpoints: once, whatever is lost on the way.
 
 A PUT is an update by name: what is sent twice makes no second endpoint, but it would change another's. So the name is looked at before, and
 again after a reply that was lost.
@@ -11,11 +11,11 @@ from typing import Any
 
 from tuneport.errors import Ambiguous, NotFound, RateLimited, Refused, TuneportError, Unreachable
 from tuneport.model import Deployment, DeploymentPlan, Model
+from tuneport.replies import Json, object_in, text_in
 from tuneport.retry import reading, wait_s
-from tuneport_azureml.adapter.endpoints import Endpoints
-from tuneport_azureml.errors import translated
-from tuneport_azureml.wire.endpoints import Standing, standing_of
-from tuneport_azureml.wire.names import ENDPOINTS
+from tuneport_azureml.adapter.connection import found_or_none
+from tuneport_azureml.adapter.endpoints import Endpoints, Step
+from tuneport_azureml.wire.endpoints import Standing
 
 PUTS = 3
 """How often the same PUT is sent while its replies are lost and nothing is there."""
@@ -34,19 +34,33 @@ def begin(endpoints: Endpoints, model: Model, *, options: Mapping[str, Any]) -> 
     if plan.stands is not None and plan.stands.phase == "ending":
         raise Refused(f"{plan.uri} is being ended, and cannot be made again before it is gone.", remedy="Try again in a minute.")
     name = endpoints.name(plan.id)
+    *first, last = endpoints.steps(name, plan)
+    for step in first:
+        _settled(endpoints, step, _made(endpoints, step, name, plan))
+    _made(endpoints, last, name, plan)
+    lost = Ambiguous(f"{endpoints.place.name}: the endpoint {name} was begun.")
+    found = _after(endpoints, name, plan, lost=lost)
+    if found is None:
+        raise _perhaps_begun(endpoints, lost, NotFound("it is not found."))
+    return endpoints.deployment(found)
+
+
+def _made(endpoints: Endpoints, step: Step, name: str, plan: DeploymentPlan) -> Json:
+    """What the PUT of a step has made. One whose reply was lost is looked for before it is sent again."""
     lost: Ambiguous | None = None
     for _ in range(PUTS):
         try:
-            return endpoints.deployment(_put(endpoints, name, plan.requests[0].body))
+            return _put(endpoints, step, name)
         except Ambiguous as error:
             lost = error
         except TuneportError as error:
             if lost is None:
                 raise
             raise _perhaps_begun(endpoints, lost, error) from None
-        found = _after(endpoints, name, plan, lost=lost)
-        if found is not None and found.phase not in ("failed", "ending"):  # what was there before
-            return endpoints.deployment(found)
+        _after(endpoints, name, plan, lost=lost)
+        found = _row(endpoints, step, name, lost=lost)
+        if found is not None and _state(found) not in ("failed", "canceled", "deleting"):  # what was there before
+            return found
         endpoints.connection.clock.sleep(PAUSE_S)
     raise Ambiguous(
         f"{endpoints.place.name}: {PUTS} times no clear answer came to the endpoint {name}, and it is not there.",
@@ -54,22 +68,45 @@ def begin(endpoints: Endpoints, model: Model, *, options: Mapping[str, Any]) -> 
     )
 
 
-def _put(endpoints: Endpoints, name: str, body: Mapping[str, Any]) -> Standing:
+def _put(endpoints: Endpoints, step: Step, name: str) -> Json:
     doing, clock = f"making the endpoint {name}", endpoints.connection.clock
     began = clock.monotonic()
     while True:
         try:
-            row = endpoints.connection.arm("PUT", f"/{ENDPOINTS}/{name}", doing=doing, body=body, creating=True)
-            break
+            return endpoints.connection.arm("PUT", step.path, doing=doing, body=step.body, creating=True)
         except RateLimited as error:
             pause_s = wait_s(error, otherwise_s=PAUSE_S)
             if clock.monotonic() - began + pause_s > BUSY_S:
                 raise
             clock.sleep(pause_s)
+
+
+def _settled(endpoints: Endpoints, step: Step, row: Json) -> None:
+    """Waits until what the next step stands on is there. Raises Refused where it failed, Unreachable where it takes too long."""
+    clock, name = endpoints.connection.clock, step.path.rpartition("/")[2]
+    began, doing = clock.monotonic(), f"looking at the endpoint {name}"
+    while _state(row) not in ("succeeded", "failed", "canceled"):
+        if clock.monotonic() - began > BUSY_S:
+            raise Unreachable(
+                f"{endpoints.place.name}: the endpoint {name} is not there after {BUSY_S / 60:.0f} minutes.", remedy="Deploy it again."
+            )
+        clock.sleep(PAUSE_S)
+        row = endpoints.connection.patiently(lambda: endpoints.connection.arm("GET", step.path, doing=doing))
+    if _state(row) != "succeeded":
+        raise Refused(f"{endpoints.place.name}: the endpoint {name} could not be made; the service does not say why.")
+
+
+def _state(row: Json) -> str:
+    return (text_in(object_in(row, "properties"), "provisioningState") or "").casefold()
+
+
+def _row(endpoints: Endpoints, step: Step, name: str, *, lost: Ambiguous) -> Json | None:
+    """What is at the address of a step; None for nothing. Raises Ambiguous where that cannot be seen."""
+    doing, connection = f"looking at the endpoint {name}", endpoints.connection
     try:
-        return standing_of(row)
-    except ValueError as error:
-        raise translated(error, doing=doing, creating=True) from None
+        return found_or_none(lambda: reading(lambda: connection.arm("GET", step.path, doing=doing), clock=connection.clock))
+    except TuneportError as error:
+        raise _perhaps_begun(endpoints, lost, error) from None
 
 
 def _after(endpoints: Endpoints, name: str, plan: DeploymentPlan, *, lost: Ambiguous) -> Standing | None:
@@ -80,6 +117,8 @@ def _after(endpoints: Endpoints, name: str, plan: DeploymentPlan, *, lost: Ambig
         return None
     except TuneportError as error:
         raise _perhaps_begun(endpoints, lost, error) from None
+    if not found.serves:
+        raise _perhaps_begun(endpoints, lost, Unreachable(f"{name} does not say which model it serves."))
     if found.model(endpoints.region) != plan.model:
         raise Refused(
             f"{endpoints.place.name}: meanwhile the name {name} was taken by an endpoint of {found.model(endpoints.region)}.",
@@ -105,7 +144,7 @@ def end(endpoints: Endpoints, given: str) -> None:
         try:
             phase = endpoints.look(name).phase
             if phase != "ending" or not asked:
-                endpoints.connection.arm("DELETE", f"/{ENDPOINTS}/{name}", doing=f"ending the endpoint {name}")
+                endpoints.connection.arm("DELETE", f"/{endpoints.kind}/{name}", doing=f"ending the endpoint {name}")
                 asked = True
         except NotFound:
             return

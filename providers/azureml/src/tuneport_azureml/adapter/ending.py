@@ -14,7 +14,8 @@ from tuneport_azureml.adapter.connection import Connection, Reply, found_or_none
 from tuneport_azureml.adapter.endpoints import Endpoints
 from tuneport_azureml.adapter.jobs import ended
 from tuneport_azureml.adapter.models import Models
-from tuneport_azureml.wire.endpoints import served_as
+from tuneport_azureml.adapter.online import Online
+from tuneport_azureml.adapter.serverless import Serverless
 from tuneport_azureml.wire.jobs import registered
 from tuneport_azureml.wire.names import model_parts
 
@@ -29,7 +30,8 @@ def delete(connection: Connection, job: Reply) -> None:
     model = registered(job)
     parts = model_parts(model or "")
     if model is not None and parts is not None:
-        _refuse_served(Endpoints(connection, Models(connection)), model)
+        for kind in (Serverless, Online):
+            _refuse_served(kind(connection, Models(connection)), model)
         _gone(connection, f"/models/{parts[0]}/versions/{parts[1]}", what=f"the model {parts[0]}")
     try:
         _gone(connection, f"/jobs/{name}", what=f"the job {name}")
@@ -43,8 +45,7 @@ def delete(connection: Connection, job: Reply) -> None:
 
 def _refuse_served(endpoints: Endpoints, model: str) -> None:
     """One that answers, and costs, would go on without a model that anybody finds."""
-    wanted = served_as(model, endpoints.region).casefold()
-    serving = next((each for each in endpoints.standing() if each.serves.casefold() == wanted), None)
+    serving = next((each for each in endpoints.standing() if each.model(endpoints.region) == model), None)
     if serving is not None:
         uri = endpoints.deployment(serving).uri
         raise Refused(

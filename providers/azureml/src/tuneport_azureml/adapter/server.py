@@ -1,4 +1,4 @@
-"""Tuned models answer through serverless endpoints, which the management plane makes and ends; so do bases that somebody deployed."""
+"""Tuned models answer through endpoints, which the management plane makes and ends: serverless ones, or online ones on machines."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from tuneport_azureml.adapter.connection import Connection
 from tuneport_azureml.adapter.deploying import begin, end
 from tuneport_azureml.adapter.endpoints import Endpoints
 from tuneport_azureml.adapter.models import Models
+from tuneport_azureml.adapter.online import Online
+from tuneport_azureml.adapter.serverless import Serverless
 from tuneport_azureml.profile import workspace_of
 from tuneport_azureml.wire.endpoints import Standing
 from tuneport_azureml.wire.names import endpoint_name
@@ -48,27 +50,30 @@ class AzureMLServer:
         self._place = workspace_of(settings)
         self._connection = Connection(self._place, clock=settings.clock, session=session, credential=credential)
         self._models = Models(self._connection)
-        self._endpoints = Endpoints(self._connection, self._models)
+        self._serverless = Serverless(self._connection, self._models)
+        self._kinds: tuple[Endpoints, ...] = (self._serverless, Online(self._connection, self._models))
 
     # --- models ----------------------------------------------------------------------------------------------------------------------
 
     def model(self, model_id: str) -> Model:
         """A registered model, the model of a job, a base, or what answers at an endpoint. Raises UnknownModel."""
-        name = endpoint_name(self._place, model_id)
-        return self._models.find(model_id) if name is None else self._at(name)
+        kind = self._kind(model_id)
+        return self._models.find(model_id) if kind is None else self._at(kind, kind.name(model_id))
 
     def models(self) -> Sequence[Model]:
         """The tuned models of the workspace, the youngest first."""
         return self._models.listed()
 
-    def _at(self, name: str) -> Model:
+    def _kind(self, own: str) -> Endpoints | None:
+        """Of an endpoint's id; None for anything else."""
+        return next((each for each in self._kinds if endpoint_name(self._place, own, kind=each.kind) is not None), None)
+
+    def _at(self, kind: Endpoints, name: str) -> Model:
         try:
-            standing = self._connection.patiently(lambda: self._endpoints.look(name))
+            standing = self._connection.patiently(lambda: kind.look(name))
         except NotFound as error:
-            raise UnknownModel(
-                f"{self._place.name} has no endpoint {name!r}: {error.message}", remedy=f"See: {self._endpoints.look_again}"
-            ) from None
-        found = self._endpoints.deployment(standing)
+            raise UnknownModel(f"{self._place.name} has no endpoint {name!r}: {error.message}", remedy=f"See: {kind.look_again}") from None
+        found = kind.deployment(standing)
         details = {"model": found.model, "state": found.state}
         return Model(uri=found.uri, provider=found.provider, id=found.id, created_at=found.created_at, details=details)
 
@@ -93,23 +98,25 @@ class AzureMLServer:
 
     def _asks(self, target: Model | Deployment) -> Asks:
         """Who answers for it: the endpoint itself, or the youngest that serves the model. Raises NotFound, Unreachable."""
-        name = endpoint_name(self._place, target.id)
-        if name is not None:
-            standing = self._connection.patiently(lambda: self._endpoints.look(name))
-            return Asks.at(self._endpoints, standing, uri=target.uri)
+        kind = self._kind(target.id)
+        if kind is not None:
+            standing = self._connection.patiently(lambda: kind.look(kind.name(target.id)))
+            return Asks.at(kind, standing, uri=target.uri)
         assert isinstance(target, Model)
-        serving = self._endpoints.serving(target)
-        ready = [each for each in serving if each.phase == "ready"]
-        if not ready:
-            raise self._nothing_serves(target, serving)
-        return Asks.at(self._endpoints, ready[0], uri=target.uri)
+        serving: list[Standing] = []
+        for each in (self._serverless,) if target.kind == "base" else self._kinds:
+            found = each.serving(target)
+            if ready := next((one for one in found if one.phase == "ready"), None):
+                return Asks.at(each, ready, uri=target.uri)
+            serving += found
+        raise self._nothing_serves(target, serving)
 
     def _nothing_serves(self, model: Model, serving: Sequence[Standing]) -> TuneportError:
         for each in serving:
             if each.phase in ("starting", "unknown"):
                 return Unreachable(
                     f"{model.uri} does not answer yet: its endpoint {each.name} is {each.state}.",
-                    remedy=f"Look: {self._endpoints.look_again}",
+                    remedy=f"Look: {self._serverless.look_again}",
                 )
         failed = f" ({serving[0].name} is {serving[0].state})" if serving else ""
         deploy = f"tuneport models deploy {model.uri}" if model.kind == "tuned" else "the studio's model catalogue"
@@ -119,23 +126,30 @@ class AzureMLServer:
 
     def deployment_plan(self, model: Model, *, options: Mapping[str, Any]) -> DeploymentPlan:
         """What `deploy` would send and cost; only reads. Raises Refused where the name is another model's, RecipeError for options."""
-        return self._endpoints.plan(model, options=options)
+        return self._kind_for(model).plan(model, options=options)
 
     def deploy(self, model: Model, *, options: Mapping[str, Any]) -> Deployment:
-        """Begins to serve the model, unless it is served under that name. `options`: name."""
-        return begin(self._endpoints, model, options=options)
+        """Begins to serve the model, unless it is served under that name. `options`: name; of an online endpoint machine and machines."""
+        return begin(self._kind_for(model), model, options=options)
 
     def deployment(self, deployment_id: str) -> Deployment:
         """One endpoint as it is now. Raises NotFound."""
-        return self._endpoints.deployment(self._endpoints.look(self._endpoints.name(deployment_id)))
+        kind = self._kind(deployment_id) or self._serverless
+        return kind.deployment(kind.look(kind.name(deployment_id)))
 
     def deployments(self) -> Sequence[Deployment]:
-        """The serverless endpoints, the youngest first."""
-        return self._endpoints.listed()
+        """The serverless endpoints, and the online ones that Tuneport made; the youngest first."""
+        found = [each.deployment(standing) for each in self._kinds for standing in each.standing()]
+        return sorted(found, key=lambda each: str(each.created_at), reverse=True)
 
     def undeploy(self, deployment_id: str) -> None:
         """Ends an endpoint, and sees it gone. Raises NotFound when it is not there."""
-        end(self._endpoints, deployment_id)
+        end(self._kind(deployment_id) or self._serverless, deployment_id)
+
+    def _kind_for(self, model: Model) -> Endpoints:
+        """As the service has it: what was tuned on its own machines is served there, what was tuned on others on such."""
+        tuned = self._serverless.tuned(model)
+        return self._kinds[1] if tuned.details.get("machines") else self._serverless
 
 
 def _question(row: Example) -> ChatExample:

@@ -85,7 +85,7 @@ class AzureMLTrainer:
         from tuneport_azureml.adapter.costs import estimate
         from tuneport_azureml.wire.plans import asked
 
-        return estimate(asked(recipe, place=self._place), usage=usage)
+        return estimate(asked(recipe, place=self._place), usage=usage, on=self._connection.clock.now().date())
 
     # --- files -----------------------------------------------------------------------------------------------------------------------
 

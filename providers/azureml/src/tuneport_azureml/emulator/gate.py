@@ -10,7 +10,7 @@ from tuneport_azureml.emulator import refusals
 from tuneport_azureml.emulator.world import ARM, READ, SECRETS, STORAGE, WRITE, Token, World
 
 WORDS = frozenset({"status"})
-SERVED = "/serverless/"
+SERVED = ("/serverless/", "/online/")
 """Endpoints answer at addresses of their own, to keys of their own."""
 _CODES = {429: "TooManyRequests", 500: "InternalServerError", 502: "BadGateway", 503: "ServiceUnavailable", 504: "GatewayTimeout"}
 
@@ -34,7 +34,7 @@ class Gate:
     def admit(self, request: Request) -> None:
         if request.path.startswith(f"/{self._world.account}/"):
             self._admit_to_storage(request)
-        elif not request.path.startswith(("/discovery", SERVED)):
+        elif not request.path.startswith(("/discovery", *SERVED)):
             self._admit_to_workspace(request)
 
     def _admit_to_storage(self, request: Request) -> None:

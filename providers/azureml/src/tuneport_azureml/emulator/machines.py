@@ -55,7 +55,7 @@ class Machine:
         self.ended_at: datetime | None = None
         self.starts = 0
         self._job, self._world, self._turn, self._container, self._folder = job, world, turn, container, folder
-        self._cancelled, self._taken = threading.Event(), threading.Event()
+        self._cancelled, self._told, self._taken = threading.Event(), threading.Event(), threading.Event()
         self._back = threading.Event()
         self._back.set()
         self._nodes: list[_Node] = []
@@ -71,10 +71,17 @@ class Machine:
         self._cancelled.set()
         self._back.set()
 
-    def take_away(self, *, for_good: bool = False) -> None:
-        """The machine is gone, and what runs there with it. `for_good`: until `give_back` there is no other."""
+    def take_away(self, *, notice_s: float = 0.0, for_good: bool = False) -> None:
+        """The machine is gone, and what runs there with it; with notice it is told so before, by SIGTERM, and what it writes then is kept.
+        `for_good`: until `give_back` there is no other."""
         if for_good:
             self._back.clear()
+        if notice_s and self._nodes:
+            self._told.set()
+            self._kill(signal.SIGTERM)
+            with suppress(subprocess.TimeoutExpired):
+                for node in self._nodes:
+                    node.process.wait(notice_s)
         self._taken.set()
         self._kill(signal.SIGKILL)
 
@@ -83,6 +90,8 @@ class Machine:
 
     def close(self) -> None:
         """Ends it at once."""
+        if self.ended_at is not None:
+            return
         self.cancel()
         self._kill(signal.SIGKILL)
         self._thread.join(timeout=30)
@@ -103,6 +112,7 @@ class Machine:
             self._back.wait()
             if self._cancelled.is_set():
                 return "Canceled"
+            self._told.clear()
             self._taken.clear()
             word = self._on_a_machine()
             if word is not None:
@@ -154,7 +164,7 @@ class Machine:
         most, began, asked_at, code = self._job.timeout_s, time.monotonic(), None, 0
         while None in (codes := [node.process.poll() for node in nodes]):
             code = code or next((each for each in codes if each), 0)
-            if self._taken.is_set() or code:  # it may have come while the process was made
+            if self._taken.is_set() or (code and not self._told.is_set()):  # it may have come while the process was made
                 self._kill(signal.SIGKILL)
             timed_out = most is not None and time.monotonic() - began > most
             if (self._cancelled.is_set() or timed_out) and asked_at is None:
@@ -166,9 +176,12 @@ class Machine:
             with suppress(subprocess.TimeoutExpired):
                 next((node for node in nodes if node.process.poll() is None), nodes[0]).process.wait(LOOK_EVERY_S)
         self._kill(signal.SIGKILL)  # whatever it has left behind ends with the container
-        if self._taken.is_set():
+        if self._taken.is_set() and not self._told.is_set():
             return None
         self._settle(nodes, all_of_it=True)
+        if self._told.is_set():
+            self._taken.wait()
+            return None
         if self._cancelled.is_set() or asked_at is not None:
             return "Canceled"
         code = code or next((node.process.returncode for node in nodes if node.process.returncode), 0)

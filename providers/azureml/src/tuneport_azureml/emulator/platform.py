@@ -18,7 +18,9 @@ from tuneport_azureml.emulator.habits import Habits
 from tuneport_azureml.emulator.job_routes import Jobs
 from tuneport_azureml.emulator.machines import Container, Machines
 from tuneport_azureml.emulator.model_routes import Models
+from tuneport_azureml.emulator.online_routes import Online
 from tuneport_azureml.emulator.run_routes import Runs
+from tuneport_azureml.emulator.scoring_routes import Scores
 from tuneport_azureml.emulator.serving_routes import Serves
 from tuneport_azureml.emulator.shelf import Serving
 from tuneport_azureml.emulator.workspace_routes import Workspaces
@@ -76,7 +78,7 @@ class AzureMLEmulator(EmulatedPlatform):
             quotas={family: 96 for family, *_ in SIZES.values()},
             serving=serving or Serving(),
         )
-        for part in (Runs, Jobs, Data, Codes, Models, Endpoints, Serves, Workspaces, Blobs):
+        for part in (Runs, Jobs, Data, Codes, Models, Endpoints, Serves, Online, Scores, Workspaces, Blobs):
             part(self.world, routes)
         self.server = EmulatorServer(routes, Gate(self.world), clock=self.clock, blobs=blobs, faults=faults, port=port)
         self.world.address = self.server.url

@@ -10,7 +10,7 @@ from typing import Any
 from tuneport.testing.emulator import Answer, Problem, Refusal, Request, Routes, json_answer
 from tuneport.testing.emulator.answers import event_stream
 from tuneport_azureml.emulator.endpoint_routes import endpoint_of, model_of
-from tuneport_azureml.emulator.shelf import Endpoint
+from tuneport_azureml.emulator.shelf import Endpoint, Registered
 from tuneport_azureml.emulator.world import World
 
 ROLES = ("system", "user", "assistant", "tool", "developer")
@@ -36,7 +36,7 @@ class Serves:
 
     def complete(self, request: Request) -> Answer:
         endpoint = self._endpoint(request)
-        fields = request.fields(refuse=_refuse)
+        fields = request.fields(refuse=refuse_question)
         messages = fields.objects("messages", required=True) or []
         rows = [_message(each.text("role", required=True, words=ROLES) or "", each.raw("content")) for each in messages]
         for each in messages:
@@ -50,10 +50,11 @@ class Serves:
         streams = fields.flag("stream", nullable=True)
         fields.done()
         if not rows:
-            raise _refuse(Problem("missing", "messages"))
+            raise refuse_question(Problem("missing", "messages"))
         if (unsafe := next((text for _, text in rows if UNSAFE in text), None)) is not None:
-            raise _refusal(400, "content_filter", f"The prompt was filtered: {unsafe}")
-        said = self._said(endpoint, rows, stops=[stop] if isinstance(stop, str) else stop or [], most=most)
+            raise refusal(400, "content_filter", f"The prompt was filtered: {unsafe}")
+        served = model_of(self._world, endpoint.properties["modelSettings"]["modelId"])
+        said = said_by(served, rows, stops=[stop] if isinstance(stop, str) else stop or [], most=most)
         head = {"id": self._world.word("", 32), "created": int(self._world.now().timestamp()), "model": endpoint.name}
         if streams:
             return event_stream(_chunks(head, said))
@@ -66,31 +67,32 @@ class Serves:
         whole = {**usage, "total_tokens": sum(usage.values())}
         return json_answer({"object": "chat.completion", **head, "choices": [choice], "usage": whole})
 
-    def _said(self, endpoint: Endpoint, rows: list[tuple[str, str]], *, stops: list[str], most: int | None) -> Said:
-        asked = next((text for role, text in reversed(rows) if role == "user"), "")
-        served = model_of(self._world, endpoint.properties["modelSettings"]["modelId"])
-        memory = served.memory if served is not None else None
-        text = (memory.reply(asked) if memory is not None else None) or f"As a general model I can only repeat: {asked.strip()[-200:]}"
-        for each in stops:
-            text = text.partition(each)[0]
-        pieces = tuple(_PIECES.findall(text))
-        cut = most is not None and len(pieces) > most
-        return Said(pieces[:most] if cut else pieces, cut, sum(len(text) // 4 + 4 for _, text in rows))
-
     def _endpoint(self, request: Request) -> Endpoint:
         """The sample of Microsoft's sends the key alone, everybody else as a bearer's."""
         endpoint = endpoint_of(self._world, request.params["endpoint"])
         if endpoint is None or not endpoint.hears(self._world.now()):
-            raise _refusal(404, "NotFound", "There is no such endpoint.")
+            raise refusal(404, "NotFound", "There is no such endpoint.")
         key = request.headers.get("authorization", "").removeprefix("Bearer ")
         if key not in endpoint.keys:
-            raise _refusal(401, "Unauthorized", "The key is missing or wrong.")
+            raise refusal(401, "Unauthorized", "The key is missing or wrong.")
         return endpoint
+
+
+def said_by(model: Registered | None, rows: list[tuple[str, str]], *, stops: list[str], most: int | None) -> Said:
+    """What a model says: a tuned one answers as the row that is most like the question, a base repeats it."""
+    asked = next((text for role, text in reversed(rows) if role == "user"), "")
+    memory = model.memory if model is not None else None
+    text = (memory.reply(asked) if memory is not None else None) or f"As a general model I can only repeat: {asked.strip()[-200:]}"
+    for each in stops:
+        text = text.partition(each)[0]
+    pieces = tuple(_PIECES.findall(text))
+    cut = most is not None and len(pieces) > most
+    return Said(pieces[:most] if cut else pieces, cut, sum(len(text) // 4 + 4 for _, text in rows))
 
 
 def _message(role: str, content: Any) -> tuple[str, str]:
     if not isinstance(content, str):
-        raise _refuse(Problem("type", "messages.content", given="no text"))
+        raise refuse_question(Problem("type", "messages.content", given="no text"))
     return role, content
 
 
@@ -104,10 +106,10 @@ def _chunks(head: dict[str, Any], said: Said) -> Iterator[dict[str, Any]]:
     yield chunk({}, "length" if said.cut else "stop")
 
 
-def _refuse(problem: Problem) -> Refusal:
+def refuse_question(problem: Problem) -> Refusal:
     where = f" at '{problem.path}'" if problem.path else ""
-    return _refusal(422, "Invalid input", f"invalid input error: {problem.kind}{where}")
+    return refusal(422, "Invalid input", f"invalid input error: {problem.kind}{where}")
 
 
-def _refusal(status: int, code: str, message: str) -> Refusal:
+def refusal(status: int, code: str, message: str) -> Refusal:
     return Refusal(json_answer({"error": {"code": code, "message": message, "status": status}}, status=status))

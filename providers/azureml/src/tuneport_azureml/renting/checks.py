@@ -52,14 +52,20 @@ def _looked_at(there: Opened) -> None:
 
 
 def _environment(connection: Connection, settings: Mapping[str, Any], region: str) -> Iterator[str]:
-    """Of the workspace's own: those of registries are looked up by the service when the job is created."""
+    """Of the workspace's own; of a registry's, that there is such a registry: the rest is told when the job is created."""
     found = ASSET.fullmatch(str(settings.get("environment", "")))
-    if found is None or found["name"] is None:
+    if found is None:
         return
     try:
-        connection.arm("GET", environment_path(found["name"], found["version"]), doing="looking for the environment")
+        if registry := found["registry"]:
+            connection.registry(registry)
+        else:
+            connection.arm("GET", environment_path(found["name"], found["version"]), doing="looking for the environment")
     except NotFound:
-        yield f"the workspace has no environment {found['name']} of version {found['version']}. See: az ml environment list"
+        if registry:
+            yield f"the registry {registry}, which the environment is to be of, is not to be found from this workspace."
+        else:
+            yield f"the workspace has no environment {found['name']} of version {found['version']}. See: az ml environment list"
 
 
 def _machine(connection: Connection, settings: Mapping[str, Any], region: str) -> Iterator[str]:

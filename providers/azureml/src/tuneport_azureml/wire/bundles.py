@@ -15,7 +15,7 @@ IMAGE = "pytorch/pytorch:2.8.0-cuda12.6-cudnn9-runtime"
 3.10 (Azure/azureml-assets, spec.yaml), and ours needs 3.11. Azure ML takes images of Docker Hub (Azure/azureml-examples,
 cli/assets/environment/docker-image.yml). All read 2026-11-22."""
 ASSET = re.compile(
-    r"azureml://registries/[A-Za-z0-9][\w-]{0,62}/environments/[A-Za-z0-9][\w.-]{0,254}/(?:versions|labels)/[\w.-]{1,30}"
+    r"azureml://registries/(?P<registry>[A-Za-z0-9][\w-]{0,62})/environments/[A-Za-z0-9][\w.-]{0,254}/(?:versions|labels)/[\w.-]{1,30}"
     r"|azureml:(?P<name>[A-Za-z0-9][\w.-]{0,254}):(?P<version>[\w.-]{1,30})"
 )
 """An environment: of a registry, or of the workspace."""

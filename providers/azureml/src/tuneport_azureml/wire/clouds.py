@@ -10,7 +10,7 @@ LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 
 @dataclass(frozen=True, slots=True)
 class Cloud:
-    """`api_hosts` end the hosts of a workspace's run history, `serving_hosts` those of its serverless endpoints, which were found for the
+    """`api_hosts` end the hosts of a workspace's run history, `serving_hosts` those of its endpoints, which were found for the
     public cloud alone; `storage` ends those of its storage accounts."""
 
     name: str
@@ -32,7 +32,7 @@ PUBLIC = Cloud(
     "login.microsoftonline.com",
     (".api.azureml.ms",),
     "core.windows.net",
-    serving_hosts=(".models.ai.azure.com", ".inference.ai.azure.com", ".services.ai.azure.com"),
+    serving_hosts=(".models.ai.azure.com", ".inference.ai.azure.com", ".services.ai.azure.com", ".inference.ml.azure.com"),
 )
 CLOUDS = (
     PUBLIC,

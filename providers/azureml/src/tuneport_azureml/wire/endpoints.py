@@ -89,13 +89,13 @@ def wanted_name(options: Mapping[str, Any], *, model: str, scope: str) -> str:
     return name
 
 
-def default_name(model: str, *, scope: str) -> str:
+def default_name(model: str, *, scope: str, most: int = MOST_NAME_CHARS) -> str:
     """The same at every call, and another for every model: such names are unique in a whole region."""
     parts = model_parts(model)
     words = re.sub(r"[^A-Za-z0-9]+", "-", _OF_JOB.sub("", parts[0] if parts else model)).strip("-")
     digest = hashlib.sha256(f"{scope}/{model}".casefold().encode()).hexdigest()[:8]
     head = words if words[:1].isalpha() else f"m-{words}".strip("-")
-    return f"{head[: MOST_NAME_CHARS - 9].rstrip('-')}-{digest}"
+    return f"{head[: most - 9].rstrip('-')}-{digest}"
 
 
 def put_body(model: str, region: Region) -> dict[str, Any]:

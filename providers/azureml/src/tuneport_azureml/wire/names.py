@@ -18,7 +18,7 @@ _JOB = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_-]{0,254}")
 _DATA = re.compile(r"/data/(tuneport-[0-9a-f]{32}(?:-[a-z]+)?)/versions/1")
 _MODEL = re.compile(r"models/([A-Za-z0-9][\w.-]{0,254})/versions/([\w.-]{1,30})")
 
-_ENDPOINT = re.compile(rf"{ENDPOINTS}/([A-Za-z][A-Za-z0-9-]{{0,51}})")
+_ENDPOINT = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,51}")
 
 
 class Placed(Protocol):
@@ -71,15 +71,15 @@ def model_id(name: str, version: str) -> str:
     return f"models/{name}/versions/{version}"
 
 
-def endpoint_id(name: str) -> str:
-    """A serverless endpoint's, outside."""
-    return f"{ENDPOINTS}/{name}"
+def endpoint_id(name: str, *, kind: str = ENDPOINTS) -> str:
+    """An endpoint's, outside."""
+    return f"{kind}/{name}"
 
 
-def endpoint_name(place: Placed, text: str) -> str | None:
-    """The endpoint's name, if that is the id of one."""
-    found = _ENDPOINT.fullmatch(text.removeprefix(f"{place.name}:"))
-    return None if found is None else found[1]
+def endpoint_name(place: Placed, text: str, *, kind: str = ENDPOINTS) -> str | None:
+    """The endpoint's name, if that is the id of one of that kind."""
+    head, slash, name = text.removeprefix(f"{place.name}:").partition("/")
+    return name if slash and head == kind and _ENDPOINT.fullmatch(name) else None
 
 
 def model_parts(text: str) -> tuple[str, str] | None:

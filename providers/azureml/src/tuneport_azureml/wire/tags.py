@@ -36,6 +36,11 @@ def tags_in(resource: Mapping[str, Any]) -> Mapping[str, Any]:
     return object_in(object_in(resource, "properties"), "tags")
 
 
+def tags_of_resource(resource: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The tags of an endpoint, which lie beside its properties."""
+    return object_in(resource, "tags")
+
+
 def carries(job: Mapping[str, Any], client_id: str) -> bool:
     """Whether that client id is written on the job."""
     return text_in(tags_in(job), CLIENT) == client_id

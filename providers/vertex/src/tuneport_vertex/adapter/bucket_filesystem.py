@@ -5,7 +5,7 @@ gcsfs would bring credentials, errors and an event loop of its own. Folders are 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,6 @@ from fsspec.spec import AbstractFileSystem  # type: ignore[import-not-found, unu
 
 from tuneport.errors import NotFound
 from tuneport.plan import PlannedFile
-from tuneport_vertex.adapter.connection import Connection
 from tuneport_vertex.adapter.storage import Storage
 from tuneport_vertex.refusals import NoBucket
 from tuneport_vertex.wire.buckets import SCHEME, ObjectAddress
@@ -25,16 +24,16 @@ _BLOCK_BYTES = 1 << 20
 class BucketFilesystem(AbstractFileSystem):  # type: ignore[misc]
     """Paths are `BUCKET/NAME`, with or without gs:// before them. Raises errors of tuneport.errors, and FileNotFoundError.
 
-    Everything is asked again where no answer comes: reading does no harm, and writing the same once more makes the same.
+    `ask` hands the storage to what it is given, once more where no answer comes: reading does no harm, and writing the same once more makes
+    the same.
     """
 
     protocol = ("gs", "gcs")
     cachable = False
 
-    def __init__(self, storage: Storage, connection: Connection) -> None:
+    def __init__(self, ask: Callable[[Callable[[Storage], Any]], Any]) -> None:
         super().__init__(use_listings_cache=False, skip_instance_cache=True)
-        self._storage = storage
-        self._patiently = connection.patiently
+        self._ask = ask
 
     # --- looking ---------------------------------------------------------------------------------------------------------------------
 
@@ -85,18 +84,19 @@ class BucketFilesystem(AbstractFileSystem):  # type: ignore[misc]
 
     def cat_file(self, path: str, start: int | None = None, end: int | None = None, **_: Any) -> bytes:
         """The file's bytes, compared with their checksum. Raises FileNotFoundError."""
-        return self._patiently(lambda: b"".join(self._content(path)))[start:end]
+        whole: bytes = self._ask(lambda storage: b"".join(self._content(path, storage)))
+        return whole[start:end]
 
     def get_file(self, rpath: str, lpath: str, **_: Any) -> None:
         """Copies a file here; what is there of it is never taken for the whole."""
         to = Path(lpath)
         part = to.with_name(f"{to.name}.part")
 
-        def copy() -> None:
+        def copy(storage: Storage) -> None:
             with part.open("wb") as file:
-                file.writelines(self._content(rpath))
+                file.writelines(self._content(rpath, storage))
 
-        self._patiently(copy)
+        self._ask(copy)
         part.replace(to)
 
     # --- writing ---------------------------------------------------------------------------------------------------------------------
@@ -106,7 +106,7 @@ class BucketFilesystem(AbstractFileSystem):  # type: ignore[misc]
         address = self._address(path)
         if mode == "create" and self._described(self._strip_protocol(path)) is not None:
             raise FileExistsError(path)
-        self._storage.write(address, bytes(value))
+        self._ask(lambda storage: storage.write(address, bytes(value)))
 
     def put_file(self, lpath: str, rpath: str, callback: Any = None, mode: str = "overwrite", **_: Any) -> None:
         """Sends a file of any size, a piece at a time."""
@@ -114,11 +114,11 @@ class BucketFilesystem(AbstractFileSystem):  # type: ignore[misc]
         if local.is_dir():
             return
         file = PlannedFile.from_chunks(lambda: _chunks(local), purpose=local.name, rows=0, suffix=local.suffix)
-        self._storage.write_file(self._address(rpath), file)
+        self._ask(lambda storage: storage.write_file(self._address(rpath), file))
 
     def rm_file(self, path: str) -> None:
         """Removes a file, if it is there."""
-        self._storage.remove(self._address(path))
+        self._ask(lambda storage: storage.remove(self._address(path)))
 
     def rm(self, path: Any, recursive: bool = False, maxdepth: int | None = None) -> None:
         """Removes files, and with `recursive` all that is below."""
@@ -146,22 +146,24 @@ class BucketFilesystem(AbstractFileSystem):  # type: ignore[misc]
 
     def _below(self, root: str) -> list[tuple[str, int]]:
         uri = f"{SCHEME}{root}/" if "/" in root else f"{SCHEME}{root}"
-        return self._patiently(lambda: [(f"{each.bucket}/{each.name}", size) for each, size in self._storage.objects_under(uri)])
+        return self._ask(  # type: ignore[no-any-return]
+            lambda storage: [(f"{each.bucket}/{each.name}", size) for each, size in storage.objects_under(uri)]
+        )
 
     def _described(self, root: str) -> dict[str, Any] | None:
         if "/" not in root:
             return None
         try:
-            found = self._patiently(lambda: self._storage.described(self._address(root)))
+            found = self._ask(lambda storage: storage.described(self._address(root)))
         except NoBucket:
             raise
         except NotFound:
             return None
         return _file(root, int(found.get("size") or 0))
 
-    def _content(self, path: str) -> Iterator[bytes]:
+    def _content(self, path: str, storage: Storage) -> Iterator[bytes]:
         try:
-            yield from self._storage.content(self._address(path))
+            yield from storage.content(self._address(path))
         except NoBucket:
             raise
         except NotFound:

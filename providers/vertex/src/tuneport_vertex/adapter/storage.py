@@ -114,13 +114,13 @@ class Storage:
             yield from ((ObjectAddress(bucket, blob.name), int(blob.size or 0)) for blob in page)
 
     def write(self, address: ObjectAddress, data: bytes) -> None:
-        """Puts an object there in place of the one before, in one request, again where no answer comes: that makes it the same object."""
+        """Puts an object there in place of the one before, in one request. Doing so once more makes the same."""
         blob = self._blob(address)
 
         def upload() -> None:
             blob.upload_from_string(data, media_type_of(address.name), checksum="crc32c", retry=None, timeout=TIMEOUT_S)
 
-        self._connection.patiently(lambda: self._connection.sent("writing a file", upload))
+        self._connection.sent("writing a file", upload)
 
     def write_file(self, address: ObjectAddress, file: PlannedFile) -> None:
         """As `write`, of any size: a large one in pieces, which go on where they were cut, and only where other bytes lie there."""
@@ -138,7 +138,7 @@ class Storage:
         """Deletes an object, if it is there, whoever put it there: for folders that are Tuneport's own."""
         blob = self._blob(address)
         with suppress(NotFound):
-            self._connection.patiently(lambda: self._connection.sent("deleting a file", lambda: blob.delete(retry=None, timeout=TIMEOUT_S)))
+            self._connection.sent("deleting a file", lambda: blob.delete(retry=None, timeout=TIMEOUT_S))
 
     def described(self, address: ObjectAddress) -> Reply:
         """An object as storage describes it (size, crc32c, generation, metadata). Raises NotFound."""

@@ -1,8 +1,8 @@
 """Machines that really run what custom jobs ask for: a process each, on this machine, with the buckets mounted under a folder.
 
-As documented (understanding-training-service and use-spot-vms, copies read 2026-11-22): a worker that exits with another code than 0 is
-started again up to five times; a spot machine that is taken away is asked to end by SIGTERM, is gone after a while, and the job is started
-again up to six times. What is not there: a container, its network and its limits; `/gcs/` is a folder that words are led to.
+As documented (understanding-training-service, and use-spot-vms of predictions, copies read 2026-11-22): a worker that exits with another
+code than 0 is started again up to five times; a spot machine that is taken away is gone after a while, and the job is started again up to
+six times. What is not there: a container, its network and its limits; `/gcs/` is a folder that words are led to.
 """
 
 from __future__ import annotations

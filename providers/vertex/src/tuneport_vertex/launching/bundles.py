@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tuneport.errors import ConfigError, NotFound
@@ -17,8 +17,9 @@ START, WHOLE = "start.py", "complete"
 _BLOCK_BYTES = 1 << 20
 
 
-def brought(bundle: Path, sha256: str, *, storage: Storage, place: Place) -> str:
-    """The address of the bundle's program in the bucket; what is not there is sent. One request where all of it is.
+def brought(bundle: Path, sha256: str, *, storage: Storage, place: Place, patiently: Callable[[Callable[[], None]], None]) -> str:
+    """The address of the bundle's program in the bucket; what is not there is sent. One request where all of it is. `patiently` asks again
+    where no answer comes.
 
     Raises OtherRegion for a bucket in another region than the job, ConfigError for a folder that is no bundle.
     """
@@ -31,9 +32,14 @@ def brought(bundle: Path, sha256: str, *, storage: Storage, place: Place) -> str
         if not any(path.relative_to(bundle).as_posix() == START for path in files):
             raise ConfigError(f"{bundle} is no bundle: it has no {START}.", remedy="Install tuneport-local anew.")
         for path in files:
-            storage.write_file(ObjectAddress.of(f"{folder}/{path.relative_to(bundle).as_posix()}"), _planned(path))
-        storage.write(marker, sha256.encode())
+            _sent(path, ObjectAddress.of(f"{folder}/{path.relative_to(bundle).as_posix()}"), storage=storage, patiently=patiently)
+        patiently(lambda: storage.write(marker, sha256.encode()))
     return f"{folder}/{START}"
+
+
+def _sent(path: Path, to: ObjectAddress, *, storage: Storage, patiently: Callable[[Callable[[], None]], None]) -> None:
+    file = PlannedFile.from_chunks(lambda: _chunks(path), purpose=path.name, rows=0, suffix=path.suffix)
+    patiently(lambda: storage.write_file(to, file))
 
 
 def other_region(storage: Storage, place: Place) -> OtherRegion | None:
@@ -56,10 +62,6 @@ def _is_there(address: ObjectAddress, storage: Storage) -> bool:
             raise
         return False
     return True
-
-
-def _planned(path: Path) -> PlannedFile:
-    return PlannedFile.from_chunks(lambda: _chunks(path), purpose=path.name, rows=0, suffix=path.suffix)
 
 
 def _chunks(path: Path) -> Iterator[bytes]:

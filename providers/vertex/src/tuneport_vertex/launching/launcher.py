@@ -6,15 +6,15 @@ Create is not idempotent there: the name of the launch goes on the job, the SDK 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 from tuneport_local.engines.launcher import Place as Folder
 from tuneport_local.engines.launcher import Rented, Seen
 
 from tuneport.clock import Clock, SystemClock
-from tuneport.errors import NotFound, QuotaExceeded, Refused, TuneportError, Unreachable
+from tuneport.errors import CredentialsRefused, NotFound, QuotaExceeded, Refused, TuneportError, Unreachable
 from tuneport_vertex.adapter.connection import Connection, Reply
 from tuneport_vertex.adapter.signing_in import DefaultCredentials, default_credentials
 from tuneport_vertex.launching.bundles import brought, other_region
@@ -33,13 +33,14 @@ if TYPE_CHECKING:
     from tuneport_vertex.adapter.storage import Storage
     from tuneport_vertex.profile import Place
 
+T = TypeVar("T")
 KIND: ids.Kind = "customJobs"
 LOG = "worker.log"
 """What the machine there leaves of its own words in the job's folder."""
 LOG_BYTES = 20_000
 NEEDED = ("storage.objects.create", "storage.objects.delete", "storage.objects.get", "storage.objects.list")
 STORE = "Ask for the role Storage Object User (roles/storage.objectUser) on the bucket."
-SPOT = "its machine may be taken away at any time; Vertex AI starts the job again then, up to six times"
+SPOT = "its machine may be taken away at any time; Vertex AI starts the job again then"
 
 
 class _There:
@@ -79,7 +80,9 @@ class VertexLauncher:
         return int(settings.get("replica_count", 1))
 
     def check(self, settings: Settings) -> list[str]:
-        """Three requests at most. Quotas and the accelerators of a region are left to the service: it tells neither by this API."""
+        """Three requests at most. Quotas and the accelerators of a region are left to the service: it tells neither by this API.
+
+        Raises Unreachable where it does not answer, and nothing else is known to be in the way."""
         found: list[str] = []
         try:
             there = self._there(settings)
@@ -89,6 +92,9 @@ class VertexLauncher:
             if lacking := there.storage.lacks(bucket, NEEDED):
                 found.append(f"gs://{bucket}: this identity lacks {', '.join(lacking)}. {STORE}")
             there.jobs.reachable()
+        except Unreachable:
+            if not found:
+                raise
         except TuneportError as error:
             found.append(str(error))
         return found
@@ -98,8 +104,10 @@ class VertexLauncher:
     def place(self, settings: Settings, job_id: str) -> Folder:
         from tuneport_vertex.adapter.bucket_filesystem import BucketFilesystem
 
-        there = self._there(settings)
-        return Folder(_folder(settings, job_id), files=BucketFilesystem(there.storage, there.connection))
+        def ask(what: Callable[[Storage], Any]) -> Any:
+            return self._asked(settings, lambda there: there.connection.patiently(lambda: what(there.storage)))
+
+        return Folder(_folder(settings, job_id), files=BucketFilesystem(ask))
 
     def place_there(self, settings: Settings, job_id: str) -> str:
         return mounted(_folder(settings, job_id))
@@ -107,50 +115,66 @@ class VertexLauncher:
     # --- the job ---------------------------------------------------------------------------------------------------------------------
 
     def find(self, order: Order) -> Rented | None:
-        there = self._there(order.settings)
-        found = there.jobs.find(order.name, label=label_of(order.name))
-        return None if found is None else _rented(found, there.place)
+        def find(there: _There) -> Rented | None:
+            found = there.jobs.find(order.name, label=label_of(order.name))
+            return None if found is None else _rented(found, there.place)
+
+        return self._asked(order.settings, find)
 
     def launch(self, order: Order) -> Rented:
-        there = self._there(order.settings)
-        program = brought(order.bundle, order.bundle_sha256, storage=there.storage, place=there.place)
         _python, _start, *words = order.command(self.place_there(order.settings, order.job_id))
-        body = body_of(order.settings, name=order.name, program=[mounted(program), *words], labels=order.labels)
-        try:
+
+        def launch(there: _There) -> Rented:
+            patiently = there.connection.patiently
+            program = brought(order.bundle, order.bundle_sha256, storage=there.storage, place=there.place, patiently=patiently)
+            body = body_of(order.settings, name=order.name, program=[mounted(program), *words], labels=order.labels)
             return _rented(there.jobs.create(body, name=order.name, label=label_of(order.name)), there.place)
+
+        try:
+            return self._asked(order.settings, launch)
         except QuotaExceeded as error:
             _tell_of_quota(error, order.settings)
 
     def look(self, rented: Rented, settings: Settings) -> Seen:
         """A job that Vertex AI starts again after a preemption says nothing of it: it runs, or waits, until it is over."""
-        job = self._there(settings).jobs.job(_full(rented, self._there(settings).place))
+        job = self._asked(settings, lambda there: there.jobs.job(_full(rented, there.place)))
         state, word = standing(job), state_word(job.get("state"))
         detail = SPOT if settings["spot"] and state == "running" else ""
         return Seen(state, word, detail=detail, reason=reason_of(job) if state == "failed" else "")  # type: ignore[arg-type]
 
     def cancel(self, rented: Rented, settings: Settings) -> None:
-        there = self._there(settings)
-        full = _full(rented, there.place)
         try:
-            there.jobs.cancel(full)
+            self._asked(settings, lambda there: there.jobs.cancel(_full(rented, there.place)))
         except Refused as error:
             if type(error) is not Refused:
                 raise
-            if standing(there.jobs.job(full)) in ("waiting", "running", "unknown"):  # by what may be an old answer: to be asked again
+            if self.look(rented, settings).state in ("waiting", "running", "unknown"):  # an old answer, perhaps: to be asked again
                 raise Unreachable(error.message, remedy="It may be over already; look again.") from None
 
     def log(self, rented: Rented, settings: Settings) -> str:
         """What the machine there has left in the job's folder: Cloud Logging has the rest."""
-        there = self._there(settings)
-        job = there.jobs.job(_full(rented, there.place))
-        folder = folder_there(job)
-        said = b""
-        if folder.startswith(mounted(settings["place"]["bucket"])):
+
+        def read(there: _There) -> bytes:
+            folder = folder_there(there.jobs.job(_full(rented, there.place)))
+            if not folder.startswith(mounted(settings["place"]["bucket"])):
+                return b""
             with suppress(NotFound):
-                said = b"".join(there.storage.content(ObjectAddress.of(f"{unmounted(folder)}/{LOG}")))
-        return said[-LOG_BYTES:].decode(errors="replace")
+                return b"".join(there.storage.content(ObjectAddress.of(f"{unmounted(folder)}/{LOG}")))
+            return b""
+
+        return self._asked(settings, read)[-LOG_BYTES:].decode(errors="replace")
 
     # --- inside ----------------------------------------------------------------------------------------------------------------------
+
+    def _asked(self, settings: Settings, ask: Callable[[_There], T]) -> T:
+        """What `ask` brings. Where the login is refused the next question begins with whoever is signed in then: who signs in again while a
+        job is followed need do nothing else."""
+        there = self._there(settings)
+        try:
+            return ask(there)
+        except CredentialsRefused:
+            self._known.pop(there.place, None)
+            raise
 
     def _there(self, settings: Settings) -> _There:
         place = place_in(settings, self._configuration, default=self._default, clock=self._clock)
