@@ -16,6 +16,7 @@ from tuneport_local.engines.reports import Report
 from tuneport_local.jobs.failures import Interrupted, MachineGaveOut
 from tuneport_local.jobs.folder import JobFolder
 from tuneport_local.jobs.home import Jobs
+from tuneport_local.jobs.lifecycle import Lifecycle
 from tuneport_local.plans import planning
 from tuneport_local.storage.ended import leave
 from tuneport_local.storage.lease import Holding, Lease, holding
@@ -387,6 +388,23 @@ def test_a_worker_that_the_system_ends_leaves_the_machine_to_the_next_one(scene:
     trains(scene)
     assert scene.run() == "succeeded"
     assert launches(scene.vendor) == ["tuneport-one-1"]
+
+
+def test_a_pause_of_a_job_that_nobody_follows_reaches_its_machine_and_a_resume_launches_another(scene: Scene) -> None:
+    scene.clock.at(10, scene.machine)
+    scene.does(12, lambda machine: machine.step(1))
+    scene.clock.at(20, ended_by_the_system)
+    with pytest.raises(Stop):
+        scene.run()
+    scene.folder.phase(JobState.PAUSED, "worker_stopped")
+    Lifecycle(environ={}).pause(scene.folder)
+    assert scene.place.read("wish") == b"pause"
+    scene.machines[-1].checkpoint(1)
+    scene.machines[-1].end("paused")
+    trains(scene)
+    assert scene.run() == "succeeded"
+    assert launches(scene.vendor) == ["tuneport-one-1", "tuneport-one-2"]
+    assert (scene.folder.checkpoints / "step-00000001" / "complete.json").is_file()
 
 
 def test_a_worker_that_is_ended_by_a_cancel_ends_the_machine(scene: Scene) -> None:

@@ -92,6 +92,12 @@ def elsewhere(values: Mapping[str, Any]) -> bool:
     return bool(values.get("address")) or values.get("rented") is not None
 
 
+def pause_elsewhere(folder: JobFolder) -> None:
+    """Has a machine that is rented for a job which nobody follows here stop after its step, and be given back."""
+    if folder.recipe().get("hyperparameters", {}).get("rented") is not None:
+        import_module("tuneport_local.engines.rented").pause(folder)
+
+
 def stop_elsewhere(folder: JobFolder) -> None:
     """Ends what a job that is over here still has going on other machines; most have nothing there."""
     values = folder.recipe().get("hyperparameters", {})

@@ -57,9 +57,12 @@ def _followed(folder: JobFolder, spec: TrainingSpec, clock: Clock, *, launcher: 
     place = launcher.place(spec.rented, folder.id)
     followed = Followed(folder, place)
     try:
-        if not Launching(folder, launcher, spec.rented, followed=followed, place=place, clock=clock).begun(base=spec.base):
-            return Report(0, "paused")
-        return Watching(folder, launcher, spec.rented, followed=followed, place=place, clock=clock).ended()
+        while Launching(folder, launcher, spec.rented, followed=followed, place=place, clock=clock).begun(base=spec.base):
+            report = Watching(folder, launcher, spec.rented, followed=followed, place=place, clock=clock).ended()
+            if report.kind != "paused" or folder.wish() != "run" or folder.asked_to_go_on():
+                return report
+            folder.next_attempt()  # it was paused while nobody followed, and the job has been resumed since
+        return Report(0, "paused")
     except Stop:
         if folder.wish() == "cancel":
             with suppress(Exception):
@@ -83,6 +86,16 @@ def stop(folder: JobFolder) -> None:
     except Exception as error:  # whatever an SDK raises
         said = f"engine {values.get('engine')!r} could not be told that the job is cancelled ({first_line(error)[:_SHOWN]})"
         folder.event("warning", f"{said}: look for {rental.name} there, and end it")
+
+
+def pause(folder: JobFolder) -> None:
+    """Has what goes on there for a job that nobody follows here stop after its step. One that cannot be told is an event."""
+    if not Rental.of(folder.path).goes_on:
+        return
+    try:
+        _launcher_of(folder).place(folder.recipe()["hyperparameters"]["rented"], folder.id).write("wish", b"pause")
+    except Exception as error:  # whatever an SDK raises
+        folder.event("warning", f"what trains the job elsewhere could not be told to pause ({first_line(error)[:_SHOWN]})")
 
 
 def _launcher_of(folder: JobFolder) -> Launcher:

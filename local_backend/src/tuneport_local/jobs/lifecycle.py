@@ -18,7 +18,7 @@ from pathlib import Path
 from tuneport.clock import Clock, SystemClock
 from tuneport.errors import Refused
 from tuneport.job import JobState
-from tuneport_local.engines.engine import elsewhere, stop_elsewhere
+from tuneport_local.engines.engine import elsewhere, pause_elsewhere, stop_elsewhere
 from tuneport_local.jobs import marks
 from tuneport_local.jobs.devices import DeviceQueues, device_of
 from tuneport_local.jobs.folder import JobFolder, JobStatus, Wish
@@ -80,6 +80,7 @@ class Lifecycle:
         """Pauses: a waiting job leaves the queue, a training one stops after its present step with a checkpoint."""
         status = self.look(folder)
         if status.state is JobState.PAUSED:
+            pause_elsewhere(folder)
             return status
         _refuse_when_over(folder, status, "paused")
         return self._wish(folder, "pause", settled=_paused)
@@ -198,6 +199,7 @@ def _cancelled(folder: JobFolder) -> JobStatus:
 
 def _paused(folder: JobFolder) -> JobStatus:
     folder.event("info", "paused")
+    pause_elsewhere(folder)
     return folder.phase(JobState.PAUSED, detail="on request")
 
 
