@@ -1,4 +1,8 @@
-"""A base that is divided among the workers of a job: what they learn is what one learns that has all of it."""
+"""A base that is divided among the workers of a job: what they learn is what one learns that has all of it.
+
+Among them is a job by rows whose base is whole, so that what is started here shows that as well: the other methods are slow tests of
+`test_workers_methods`.
+"""
 
 from __future__ import annotations
 
@@ -30,12 +34,14 @@ FULL: dict[str, Any] = {"kind": "full", "freeze": 0, "layer_decay": 1.0, "gradua
 JOBS: dict[str, dict[str, Any]] = {
     "lora": {"forgetting": True},
     "full": {"weights": FULL},
+    "pairs": {"method": "dpo", "beta": 0.1, "label_smoothing": 0.0, "loss": "sigmoid", "sharding": "none"},
     "paused": {},
     "paused_full": {"weights": FULL},
     "best": {"weights": FULL, "keep": "best", "learning_rate": 0.02},
 }
 MORE: dict[str, dict[str, Any]] = {
     "gpt2": {},
+    "broken": {},
     "bf16": {"precision": "bf16"},
     "dpo": {"method": "dpo", "beta": 0.1, "label_smoothing": 0.0, "loss": "sigmoid"},
     "orpo": {"method": "orpo", "beta": 0.1},
@@ -63,6 +69,17 @@ def save_gpt2(folder: Path) -> Path:
     return folder
 
 
+def save_broken(folder: Path) -> Path:
+    """A base with one weight that is no number."""
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    weights = load_file(save_tiny(folder) / "model.safetensors")
+    weights["model.layers.1.mlp.up_proj.weight"][-1, 0] = torch.nan
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    return folder
+
+
 def a_scene(folder: Path, jobs: dict[str, dict[str, Any]]) -> Compared:
     """Nine rows in steps of four: the last of an epoch has one, and nothing for the second worker. Where the best shall not be the last,
     what is validated is nothing like what is learned."""
@@ -75,7 +92,9 @@ def a_scene(folder: Path, jobs: dict[str, dict[str, Any]]) -> Compared:
     def recipe(name: str) -> dict[str, Any]:
         files = pairs if "method" in jobs[name] else {"train": str(train), "validation": str(unlike if name == "best" else like)}
         paused = {"pause_at": PAUSED_AT} if name.startswith("paused") else {}
-        return recipe_of(save_gpt2(folder / "gpt2") if name == "gpt2" else base, files, sharding="full", **jobs[name], **paused)
+        place = folder / f"{name}-base"
+        of = save_gpt2(place) if name == "gpt2" else save_broken(place) if name == "broken" else base
+        return recipe_of(of, files, **{"sharding": "full", **jobs[name]}, **paused)
 
     return compared(folder, {name: recipe(name) for name in jobs})
 
@@ -98,7 +117,7 @@ def test_each_step_on_a_divided_base_is_that_of_one_worker_who_has_all_of_it(sce
 
 @pytest.mark.train
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [name for name in MORE if name != "gpt2"])
+@pytest.mark.parametrize("name", [name for name in MORE if name not in ("gpt2", "broken")])
 def test_so_it_is_for_the_other_kinds_of_weights(more: Compared, name: str) -> None:
     assert more.same_steps(name)
 
@@ -108,6 +127,12 @@ def test_so_it_is_for_the_other_kinds_of_weights(more: Compared, name: str) -> N
 def test_a_base_that_nobody_divides_block_by_block_ends_the_job_with_a_sentence(more: Compared) -> None:
     assert "transformers does not say how a model such as" in more.told["gpt2"].error
     assert "is divided among processes block by block" in more.told["gpt2"].error
+
+
+@pytest.mark.train
+@pytest.mark.slow
+def test_what_is_broken_of_a_divided_base_is_named_whoever_has_it(more: Compared) -> None:
+    assert "The base itself is broken: model.layers.1.mlp.up_proj.weight holds values that are no numbers" in more.told["broken"].error
 
 
 @pytest.mark.train

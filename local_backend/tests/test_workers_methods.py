@@ -139,11 +139,13 @@ MORE = (
 HEADED = ("labels in parts", "reward full", "balanced", "scores", "decoder", "pictures", "rated")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["dpo", "orpo", "reward", "classify", "regress"])
 def test_each_step_of_a_method_is_that_of_one_worker_although_shares_are_uneven(methods: Compared, name: str) -> None:
     assert methods.same_steps(name)
 
 
+@pytest.mark.slow
 def test_what_is_read_beside_the_loss_is_that_of_all_workers(methods: Compared) -> None:
     two = json.loads((methods.told["dpo"].path / "told.json").read_text())["metrics"]
     for (step, one), (same, both) in zip(methods.alone("dpo").metrics, two, strict=True):

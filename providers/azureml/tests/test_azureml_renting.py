@@ -359,6 +359,8 @@ def test_a_jobs_folder_is_the_blobs_that_the_machine_has_mounted(tmp_path: Path,
         place.put(tmp_path / "step-5", "checkpoints/step-5")
         assert place.names("checkpoints") == ["step-5/complete.json", "step-5/weights"]
         assert (place.read("state.json"), place.read("empty.jsonl")) == (b"{}", b"")
+        assert (place.size("checkpoints/step-5/weights"), place.size("empty.jsonl"), place.size("nothing")) == (100, 0, None)
+        assert place.read("checkpoints/step-5/weights", start=90) == b"w" * 10
         place.take("checkpoints", tmp_path / "home")
         assert (tmp_path / "home" / "step-5" / "weights").read_bytes() == b"w" * 100
         assert "tuneport/jobs/job-1/state.json" in stage.emulator.world.blobs

@@ -30,9 +30,10 @@ class Sending:
         return self._whole(answer)
 
     def _head(self, answer: Answer, length: int | None) -> bytes:
+        """An answer to HEAD, which has no body, says the length itself."""
         reason = HTTPStatus(answer.status).phrase
-        lines = {"content-type": answer.media_type, **self._headers, **answer.headers}
-        lines |= {"transfer-encoding": "chunked"} if length is None else {"content-length": str(length)}
+        size = {"transfer-encoding": "chunked"} if length is None else {"content-length": str(length)}
+        lines = {"content-type": answer.media_type, **self._headers, **size, **answer.headers}
         return "".join(
             [f"HTTP/1.1 {answer.status} {reason}\r\n", *(f"{name}: {value}\r\n" for name, value in lines.items()), "\r\n"]
         ).encode("latin-1")

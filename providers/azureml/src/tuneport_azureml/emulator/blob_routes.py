@@ -80,7 +80,7 @@ class Blobs:
 
     def head(self, request: Request) -> Answer:
         blob = self._blob(self._path(request))
-        return Answer(200, data=b"", headers={**self._about(blob), "x-ms-size": str(blob.size_bytes)})
+        return Answer(200, data=b"", headers={**self._about(blob), "content-length": str(blob.size_bytes)})
 
     def delete(self, request: Request) -> Answer:
         path = self._path(request)

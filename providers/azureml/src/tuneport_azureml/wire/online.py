@@ -1,8 +1,8 @@
 """Managed online endpoints, on machines by the hour: what is asked for, and what is told of them (azure-ai-ml 1.35.2, arm_ml_service).
 
 That models which were tuned on machines of one's own are served so: Azure/azureml-examples, chat_completion_with_model_as_platform. What
-they are asked: microsoft/PhiCookBook, E2E_Phi-3-FineTuning_PromptFlow_Integration. How they answer: what langchain-ai/langchain reads of such an
-endpoint, langchain_community/chat_models/azureml_endpoint.py. All read 2026-11-22.
+they are asked: microsoft/PhiCookBook, E2E_Phi-3-FineTuning_PromptFlow_Integration. How they answer: what langchain-ai/langchain reads of
+such an endpoint, langchain_community/chat_models/azureml_endpoint.py. All read 2026-11-22.
 """
 
 from __future__ import annotations
