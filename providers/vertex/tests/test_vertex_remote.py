@@ -44,13 +44,15 @@ class Desk:
             command, env=dict(self.environ), cwd=self.folder, capture_output=True, text=True, check=False, timeout=WITHIN_S
         )
 
-    def submits(self, *, epochs: int, machine: str = "n1-standard-8", image: str = IMAGE, device: str = "cpu", more: str = "") -> str:
+    def submits(
+        self, *, epochs: int, machine: str = "n1-standard-8", image: str = IMAGE, device: str = "cpu", more: str = "", workers: int = 1
+    ) -> str:
         """A recipe for the tiny base; the job's URI."""
         rows = write_chats(self.folder / "chats.jsonl")
         recipe = self.folder / "recipe.toml"
         recipe.write_text(
             f'base = "{self.base}"\ntrain = "{rows}"\n\n[method]\nkind = "sft"\nepochs = {epochs}\n\n'
-            f'[options.local]\nengine = "vertex"\nprecision = "fp32"\ncheckpoint_every = 20\ndevice = "{device}"\n\n'
+            f'[options.local]\nengine = "vertex"\nprecision = "fp32"\ncheckpoint_every = 20\ndevice = "{device}"\nworkers = {workers}\n\n'
             f'[options.local.vertex]\nmachine_type = "{machine}"\nimage = "{image}"\n{more}',
             encoding="utf-8",
         )
@@ -188,3 +190,16 @@ def test_a_container_without_cuda_is_one_sentence_and_the_job_has_failed(desk: D
     said = done.stdout + done.stderr
     assert done.returncode == 1
     assert "the container has no CUDA" in said, said
+
+
+@pytest.mark.slow
+def test_two_machines_train_one_job_and_a_replica_that_is_taken_away_joins_again(desk: Desk) -> None:
+    del desk.machines._environ["TUNEPORT_ENVIRONMENTS"]  # each machine makes one of its own
+    uri = desk.submits(epochs=40, more="replica_count = 2\n", workers=2)
+    until(lambda: b'"step":22,' in desk.there(uri, "metrics.jsonl"))
+    (other,) = desk.run().beside
+    other.preempt(grace_s=0.0)
+    until(lambda: desk.job(uri)["state"] == "succeeded")
+    assert (other.starts, desk.run().starts, len(desk.rental.emulator.world.custom_jobs)) == (2, 1, 1)
+    said = desk.types("jobs", "events", uri).stdout
+    assert "the group begins again from step-" in said
