@@ -120,9 +120,9 @@ def refuse(values: Mapping[str, Any], *, method: str, workers: int) -> None:
         raise Unsupported(f"{why}.", remedy="Install it, or set options.local.engine to 'accelerate'.")
     for answer in (_divides(engine, method), _weights(values), _device(values["device"])):
         if not answer:
-            raise Unsupported(
-                f"{answer.reason}.", remedy=f"{'Leave options.local.engine out' if listed else 'Set options.local.workers = 1'}."
-            )
+            one_machine = f"Rent one machine in options.local.{engine}, and set options.local.workers = 1."
+            alone = one_machine if values.get("machines", 1) > 1 else "Set options.local.workers = 1."
+            raise Unsupported(f"{answer.reason}.", remedy="Leave options.local.engine out." if listed else alone)
     if values["batch_size"] % workers:
         near = max(workers, values["batch_size"] // workers * workers)
         raise RecipeError(
