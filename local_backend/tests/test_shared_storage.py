@@ -103,6 +103,20 @@ def test_what_is_trained_there_arrives_here_once_and_in_order(storage: str, job:
     assert (job.status().state, job.status().detail) == (JobState.RUNNING, "step 0 of 9")
 
 
+def test_whoever_hears_of_a_step_here_sees_that_the_job_runs(storage: str, job: JobFolder, tmp_path: Path) -> None:
+    place = place_of(storage, job.id)
+    here = Followed(job, place)
+    here.send()
+    copy = JobFolder(fetched(place, home=tmp_path))
+    there, states = Sending(copy.path, place), list[JobState]()
+    job.hearing.append(lambda step, values: states.append(job.status().state))
+    copy.phase(JobState.RUNNING, "step 0 of 9")
+    copy.metric(1, {"loss": 2.0})
+    there.send(all_of_it=True)
+    here.keep_up()
+    assert states == [JobState.RUNNING]
+
+
 def test_another_worker_follows_on_from_where_the_one_before_had_read(storage: str, job: JobFolder, tmp_path: Path) -> None:
     place = place_of(storage, job.id)
     Followed(job, place).send()

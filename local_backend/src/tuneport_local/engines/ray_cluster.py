@@ -18,11 +18,13 @@ import tuneport_local
 from tuneport.errors import ConfigError, TuneportError, Unreachable
 from tuneport_local.bases import divided
 from tuneport_local.engines.engine import ENGINES, Outcome, Stop
+from tuneport_local.engines.ray_copies import SAID
 from tuneport_local.engines.reports import ENDED, FOLDER, Report
 from tuneport_local.engines.rounds import outcome_of
 from tuneport_local.jobs.failures import MachineGaveOut, first_line
 from tuneport_local.storage.followed import Followed
 from tuneport_local.storage.place import Place, place_of
+from tuneport_local.storage.sent import NOT_SHARED
 from tuneport_local.tracking.tracked import tracked
 
 if TYPE_CHECKING:
@@ -168,9 +170,13 @@ def _until_ended(client: Any, name: str, followed: Followed, place: Place) -> Re
 
 
 def _unsaid(client: Any, name: str) -> Report:
-    """That of a program which ended without a word: its log is put beside ours."""
+    """That of a program which left no word on the storage: its log is put beside ours, and has one where it did not see the storage."""
+    log = ""
     with suppress(Exception):
-        print(client.get_job_logs(name)[-8000:], flush=True)
+        log = client.get_job_logs(name)
+        print(log[-8000:], flush=True)
+    if said := [line.removeprefix(SAID) for line in log.splitlines() if line.startswith(SAID)]:
+        return Report(0, "refused", said[-1], NOT_SHARED)
     words = (client.get_job_info(name).message or "").strip().splitlines()
     why = f": {words[0][:300]}" if words else ""
     return Report(

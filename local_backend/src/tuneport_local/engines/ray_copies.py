@@ -18,7 +18,8 @@ from tuneport_local.storage.place import MARKER, Place
 from tuneport_local.storage.sent import NOT_SHARED, Sending, brought_up, fetched, sending
 
 Found = TypeVar("Found")
-_SAID = "tuneport: "
+SAID = "tuneport: "
+"""How a line begins that is meant for whoever follows the job and does not see the storage either."""
 
 
 class Copies:
@@ -61,9 +62,13 @@ def home() -> Path:
 
 
 def driven(url: str, drive: Callable[[JobFolder, Copies], Report]) -> None:
-    """Has the job at `url` driven from a copy of it. Raises ConfigError where this machine does not see it."""
+    """Has the job at `url` driven from a copy of it. Where this machine does not see it, the program's log says so, and it ends."""
     place = Place(url)
-    folder = fetched(place, home=home())
+    try:
+        folder = fetched(place, home=home())
+    except ConfigError as error:
+        print(f"{SAID}{error.message}", flush=True)
+        raise SystemExit(1) from None
     copies = Copies(folder, place)
     copies.end(drive(JobFolder(folder), copies))
     shutil.rmtree(folder.parent, ignore_errors=True)
@@ -76,7 +81,7 @@ def member(config: dict[str, str]) -> None:
     try:
         folder = JobFolder(fetched(place, home=home()))
     except ConfigError as error:
-        raise RuntimeError(f"{_SAID}{error.message}") from None
+        raise RuntimeError(f"{SAID}{error.message}") from None
     place.write(f"{FOLDER}/{rank}.pid", f"{os.getpid()}\n".encode())
     with nullcontext() if rank else sending(folder.path, place):
         report = trained(folder, rank=rank)
@@ -89,6 +94,6 @@ def member(config: dict[str, str]) -> None:
 def refuse_what_is_not_shared(failures: Iterable[Exception]) -> None:
     """Raises ConfigError where one of the members said so."""
     for failure in failures:
-        _, said, words = str(failure).partition(_SAID)
+        _, said, words = str(failure).partition(SAID)
         if said:
             raise ConfigError(words.splitlines()[0], remedy=NOT_SHARED)

@@ -62,10 +62,11 @@ class Followed:
         if wish != self._wish:
             self._place.write("wish", wish.encode())
             self._wish = wish
-        for name in _LISTS:
-            self._take_lines(name)
+        new = {name: self._new(name) for name in _LISTS}
+        self._take_state()  # whoever reads of a step here reads as well that the job runs
+        for name, data in new.items():
+            self._take_lines(name, data)
         self._take_log()
-        self._take_state()
 
     def finish(self) -> None:
         """Takes what the training has left: checkpoints, what was trained, run.json."""
@@ -91,8 +92,8 @@ class Followed:
             if there and path.name not in there:
                 shutil.rmtree(path, ignore_errors=True)
 
-    def _take_lines(self, name: str) -> None:
-        data, start = self._new(name), self._read.get(name, 0)
+    def _take_lines(self, name: str, data: bytes) -> None:
+        start = self._read.get(name, 0)
         whole = data[: data.rfind(b"\n") + 1]
         if not whole:
             return
