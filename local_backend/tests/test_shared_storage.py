@@ -131,6 +131,29 @@ def test_another_worker_follows_on_from_where_the_one_before_had_read(storage: s
     assert messages(job) == ["created here", "first", "second"]
 
 
+def test_what_was_read_before_is_not_fetched_again(storage: str, job: JobFolder, tmp_path: Path) -> None:
+    class Counted(Place):
+        fetched = 0
+
+        def read(self, name: str, *, start: int = 0) -> bytes | None:
+            found = super().read(name, start=start)
+            self.fetched += len(found or b"") if name == "metrics.jsonl" else 0
+            return found
+
+    place = Counted(place_of(storage, job.id).url)
+    here = Followed(job, place)
+    here.send()
+    copy = JobFolder(fetched(place, home=tmp_path))
+    there = Sending(copy.path, place)
+    for step in range(1, 9):
+        copy.metric(step, {"loss": 1.0})
+        there.send(all_of_it=True)
+        here.keep_up()
+        here.keep_up()
+    assert place.fetched == (job.path / "metrics.jsonl").stat().st_size
+    assert [metric.step for metric in job.metrics()] == list(range(1, 9))
+
+
 def test_a_line_that_is_half_written_there_waits_until_it_is_whole(job: JobFolder, tmp_path: Path) -> None:
     place = place_of(str(tmp_path / "shared"), job.id)
     here = Followed(job, place)

@@ -111,8 +111,11 @@ class Followed:
             self._keep({**self._read, _LOG: self._read.get(_LOG, 0) + len(data)})
 
     def _new(self, name: str) -> bytes:
-        """What has been added to a file since it was last read."""
-        return (self._place.read(name) or b"")[self._read.get(name, 0) :]
+        """What has been added to a file since it was last read: not all of it is fetched each time."""
+        start = self._read.get(name, 0)
+        if (self._place.size(name) or 0) <= start:
+            return b""
+        return self._place.read(name, start=start) or b""
 
     def _tell(self, lines: bytes) -> None:
         for raw in lines.splitlines():

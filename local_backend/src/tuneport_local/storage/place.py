@@ -36,12 +36,12 @@ class Place:
         """fsspec's, and the folder in it, for libraries that speak of both."""
         return self._files, str(self._root)
 
-    def read(self, name: str) -> bytes | None:
-        """The file's content, as it is now; None where there is none."""
+    def read(self, name: str, *, start: int = 0) -> bytes | None:
+        """The file's content, as it is now, from a byte that is there on; None where there is no such file."""
         with self._told(f"{name} cannot be read"):
             self._files.invalidate_cache()
             try:
-                return bytes(self._files.cat_file(self._path(name)))
+                return bytes(self._files.cat_file(self._path(name), **({"start": start} if start else {})))
             except (FileNotFoundError, NotADirectoryError):
                 return None
 
