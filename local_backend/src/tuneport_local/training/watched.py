@@ -161,7 +161,8 @@ class Watched(Trainer):  # type: ignore[misc]
         self._watcher.look()
         if self._layered is not None and self._layered.gradual:
             self._layered.thaw(self.model, step=self.state.global_step)
-        self._watcher.counted(self.tokens_in(inputs) if inputs.get(ROWS, 1) else 0)
+        nothing = isinstance(inputs, Mapping) and not inputs.get(ROWS, 1)  # a batch of another method may be a list
+        self._watcher.counted(0 if nothing else self.tokens_in(inputs))
         try:
             loss = super().training_step(model, inputs, num_items_in_batch)
         except (RuntimeError, MemoryError) as error:
