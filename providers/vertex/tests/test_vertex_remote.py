@@ -171,7 +171,7 @@ def test_a_job_that_is_cancelled_ends_on_both_sides(desk: Desk) -> None:
 
 
 def test_a_pause_gives_the_machine_back_and_a_resume_rents_another_that_goes_on(desk: Desk) -> None:
-    uri = desk.submits(epochs=60)
+    uri = desk.submits(epochs=100)
     until(step_there(desk, uri, 3))
     assert desk.types("jobs", "pause", uri).returncode == 0
     until(lambda: desk.job(uri)["state"] == "paused")
