@@ -24,7 +24,7 @@ from tuneport.formats.reading import blocks
 from tuneport.testing.mutations import mutated
 from tuneport.testing.sample_rows import SampleFile
 
-SECONDS_AT_LEAST = 1.0
+SECONDS_AT_LEAST = 2.0
 """Of processor time: what a start of pyarrow or the like may take on a slow machine."""
 
 SECONDS_A_MEGABYTE = 1.0
